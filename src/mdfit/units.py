@@ -102,7 +102,7 @@ def _is_scalar(value: object) -> bool:
 
 @functools.cache
 def _registry() -> pint.UnitRegistry:
-    """The registry of pint, built at first use: importing pint and reading its definitions takes a third of a second."""
+    """The registry of pint, built at first use: importing pint and its definitions takes a third of a second."""
     import pint
 
     registry: pint.UnitRegistry = pint.UnitRegistry(autoconvert_offset_to_baseunit=True, cache_folder=None)
