@@ -30,6 +30,10 @@ class UnknownSpeciesError(MdfitError):
     """A potential was asked about a chemical element it does not know."""
 
 
+class PotentialError(MdfitError):
+    """A potential cannot be built with these parameters."""
+
+
 class PotentialFileError(MdfitError):
     """A file with a saved potential is missing, damaged, or from a newer version of the format."""
 
