@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SMALLEST_RELATIVE_VOLUME = 1e-6
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Structure:
     """Atoms (or beads) in a cell. All arrays are read-only copies.
 
@@ -70,6 +70,10 @@ class Structure:
         for name, array in fields.items():
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+
+    def __repr__(self) -> str:
+        periodic = "".join("T" if along else "F" for along in self.periodic)
+        return f"Structure({self.number_of_atoms} atoms, volume {self.volume:.6g} Å^3, periodic {periodic})"
 
     @classmethod
     def from_ase(cls, atoms: Atoms) -> Structure:

@@ -1,0 +1,148 @@
+"""Which entries of a frame are the energy, the forces and the stress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mdfit.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+#: Names (in any case) that are recognised without being declared, the preferred one first.
+RECOGNISED: Mapping[str, tuple[str, ...]] = {
+    "energy": ("energy", "ref_energy", "dft_energy", "qm_energy", "free_energy", "total_energy", "potential_energy"),
+    "forces": ("forces", "force", "ref_forces", "ref_force", "dft_forces", "dft_force", "qm_forces", "qm_force"),
+    "stress": ("stress", "ref_stress", "dft_stress", "qm_stress"),
+}
+_VIRIALS = ("virial", "virials", "ref_virial", "ref_virials", "dft_virial", "dft_virials")
+
+
+@dataclass(frozen=True)
+class LabelKeys:
+    """The names under which a file holds its labels; None where the file has none.
+
+    Attributes:
+        energy: name of the total energy (eV).
+        forces: name of the forces (eV/Å).
+        stress: name of the stress (eV/Å^3, tension positive).
+        virial: name of the virial (eV, W = −V σ, compression positive), only when declared.
+        unused: names that look like labels but were not used, because another name was preferred.
+    """
+
+    energy: str | None = None
+    forces: str | None = None
+    stress: str | None = None
+    virial: str | None = None
+    unused: tuple[str, ...] = ()
+
+
+def entries(atoms: Atoms) -> dict[str, Any]:
+    """Everything of a frame that may be a label, by name: ASE calculator results first, then info and arrays."""
+    results = dict(atoms.calc.results) if atoms.calc is not None else {}
+    arrays = {name: array for name, array in atoms.arrays.items() if name not in ("numbers", "positions")}
+    found = {**arrays, **atoms.info, **results}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def find_keys(frames: Sequence[Mapping[str, Any]], declared: LabelKeys, where: str) -> LabelKeys:
+    """Complete declared names by recognised ones.
+
+    Args:
+        frames: the entries of every frame.
+        declared: names given by the user; None to recognise them.
+        where: the file, for messages.
+
+    Raises:
+        DataError: a declared name is in no frame, both stress and virial are declared, or there are neither energies
+            nor forces.
+    """
+    names = {name for frame in frames for name in frame}
+    if declared.stress and declared.virial:
+        raise DataError(f"{where}: both a stress key and a virial key are declared: declare one of them.")
+    for kind in ("energy", "forces", "stress", "virial"):
+        name = getattr(declared, kind)
+        if name is not None and name not in names:
+            raise DataError(f"{where} has no '{name}' in any frame (declared as {kind} key): {nearest(name, names)}")
+    energy = declared.energy or _recognise("energy", names)
+    forces = declared.forces or _recognise("forces", names)
+    stress = None if declared.virial else declared.stress or _recognise("stress", names)
+    if energy is None and forces is None:
+        raise DataError(
+            f"{where} holds neither energies nor forces under a recognised name: declare energy_key or forces_key; "
+            f"{nearest('energy', names)}"
+        )
+    used = {energy, forces, stress, declared.virial}
+    similar = {*_VIRIALS, *(name for recognised in RECOGNISED.values() for name in recognised)}
+    unused = tuple(sorted(name for name in names if name.lower() in similar and name not in used))
+    return LabelKeys(energy, forces, stress, declared.virial, unused)
+
+
+def _recognise(kind: str, names: set[str]) -> str | None:
+    for candidate in RECOGNISED[kind]:
+        matches = sorted(name for name in names if name.lower() == candidate)
+        if matches:
+            return candidate if candidate in matches else matches[0]
+    return None
+
+
+def read_energy(frame: Mapping[str, Any], key: str | None, where: str) -> float | None:
+    """Energy in eV, or None when the frame has none."""
+    value = _numbers(frame, key, where)
+    if value is None:
+        return None
+    if value.size != 1:
+        raise DataError(f"{where}: '{key}' has shape {value.shape}, but an energy is one number: declare another key.")
+    return float(value.reshape(()))
+
+
+def read_forces(frame: Mapping[str, Any], key: str | None, atoms: int, where: str) -> np.ndarray | None:
+    """Forces in eV/Å of shape [N, 3], or None when the frame has none."""
+    value = _numbers(frame, key, where)
+    if value is not None and value.size == 3 * atoms:
+        value = value.reshape(atoms, 3) if value.shape != (3, atoms) or atoms == 3 else value.T
+    if value is not None and value.shape != (atoms, 3):
+        raise DataError(f"{where}: '{key}' has shape {value.shape}, but forces need {(atoms, 3)}: declare another key.")
+    return value
+
+
+def read_stress(frame: Mapping[str, Any], keys: LabelKeys, volume: float, where: str) -> np.ndarray | None:
+    """Stress in eV/Å^3 of shape [3, 3], tension positive, or None when the frame has none.
+
+    Six numbers are in the order xx, yy, zz, yz, xz, xy (Voigt's, as in ASE), nine are the full tensor. A virial is
+    converted by σ = −W / V.
+    """
+    key = keys.virial or keys.stress
+    value = _numbers(frame, key, where)
+    if value is None:
+        return None
+    if value.size == 6:
+        xx, yy, zz, yz, xz, xy = value.ravel()
+        value = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    if value.size != 9:
+        raise DataError(f"{where}: '{key}' has shape {value.shape}, but 3 by 3, 9 or 6 numbers are needed.")
+    value = value.reshape(3, 3)
+    if np.abs(value - value.T).max() > 1e-3 * np.abs(value).max() + 1e-6:
+        raise DataError(f"{where}: '{key}' is not symmetric, so it cannot be a stress: declare another key.")
+    value = 0.5 * (value + value.T)
+    return -value / volume if keys.virial else value
+
+
+def _numbers(frame: Mapping[str, Any], key: str | None, where: str) -> np.ndarray | None:
+    if key is None or key not in frame:
+        return None
+    try:
+        value = np.array(frame[key], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{where}: '{key}' is {frame[key]!r}, which is no number: correct it or remove it.") from None
+    if not np.all(np.isfinite(value)):
+        place = "" if value.ndim == 0 else f" at {[int(i) for i in np.argwhere(~np.isfinite(value))[0]]}"
+        raise DataError(
+            f"{where}: the label '{key}' is not finite{place} (NaN or infinite): correct it, or remove it from this "
+            "frame (frames may lack labels)."
+        )
+    return value
