@@ -1,0 +1,232 @@
+"""The training loop: one for every objective."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+
+from mdfit.data import Dataset
+from mdfit.errors import TrainingError
+from mdfit.fit.accuracy import accuracy
+from mdfit.fit.records import EpochMeans, Progress, Records
+from mdfit.fit.state import FitState, Update, initial_state, update
+from mdfit.objectives import Evaluation, ForceMatching, Objective, Parameters
+from mdfit.potentials import Potential, trainable
+from mdfit.progress import progress_bar, stop_on_interrupt
+
+#: A smoothed training loss above this multiple of its lowest value counts as diverging.
+DIVERGENCE_FACTOR = 1e3
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The outcome of a training run.
+
+    Attributes:
+        potential: with the best parameters (those of the lowest validation loss, or the last ones).
+        last: with the last parameters.
+        history: one record per epoch: step, loss, metrics, validation.
+        stopped: why training ended: ``"finished"``, ``"early stopping"`` or ``"interrupted"``.
+        out: the run's directory, when one was given.
+    """
+
+    potential: Potential
+    last: Potential
+    history: list[dict[str, Any]]
+    stopped: str
+    out: Path | None
+
+
+def fit(
+    potential: Potential,
+    objective: Objective,
+    *,
+    optimizer: optax.GradientTransformation,
+    epochs: int | None = None,
+    steps: int | None = None,
+    validate_on: Dataset | None = None,
+    validate_every: int = 1,
+    average: float | None = None,
+    patience: int | None = None,
+    train_only: Callable[[Potential], Any] | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    resume: bool = False,
+    checkpoint_seconds: float = 60.0,
+    show_progress: bool = True,
+    configuration: dict[str, Any] | None = None,
+) -> FitResult:
+    """Minimises an objective over the parameters of a potential.
+
+    Args:
+        potential: where to start.
+        objective: what to minimise, for instance ``ForceMatching(train)``.
+        optimizer: any optax optimiser; schedules count updates, clipping is ``optax.chain(optax.clip_by_global_norm..)``.
+        epochs: passes over the data; or give ``steps``.
+        steps: updates.
+        validate_on: labelled structures for validation; the best potential is that of the lowest validation loss.
+        validate_every: epochs between validations.
+        average: decay of an exponential moving average of the parameters, say 0.999; it is what is validated and kept.
+        patience: stop after so many validations without a better one.
+        train_only: from a potential to a tree of flags like :func:`mdfit.potentials.trainable`, to freeze parts.
+        seed: of the order of the data.
+        out: directory for checkpoints, log and the fitted potential.
+        resume: go on from the checkpoint in ``out``; the loss history is that of an uninterrupted run.
+        checkpoint_seconds: wall time between checkpoints within an epoch; there is one after every epoch, too.
+        show_progress: a progress bar with the losses and the time left.
+        configuration: written to ``run.json`` (a recipe, say).
+
+    Raises:
+        TrainingError: when the loss is not finite or diverges; the last good state is in ``out``.
+        CheckpointError: when ``resume`` finds no checkpoint or one of another run.
+        OutputError: when ``out`` cannot be written.
+    """
+    total = _total_steps(objective, epochs, steps)
+    run = _Run(potential, objective, optimizer, validate_on, validate_every, average, patience, train_only, seed)
+    records = Records(out, configuration, checkpoint_seconds) if out is not None else None
+    if records is not None:
+        run.progress = records.start(run.progress, resume)
+    stopped = "finished"
+    with progress_bar("Training", total, run.step, show_progress) as bar, stop_on_interrupt() as interrupt:
+        while run.step < total and stopped == "finished":
+            try:
+                stopped = _epoch(run, total, bar, interrupt, records)
+            except TrainingError:
+                if records is not None:
+                    records.checkpoint(run.progress)
+                    records.save_potentials(run.best_potential(), run.last_potential(), run.step)
+                raise
+    if records is not None:
+        records.finish(run.progress, stopped)
+        records.save_potentials(run.best_potential(), run.last_potential(), run.step)
+    directory = None if records is None else records.directory
+    return FitResult(run.best_potential(), run.last_potential(), run.progress.history, stopped, directory)
+
+
+def _epoch(run: _Run, total: int, bar, interrupt, records: Records | None) -> str:
+    """Updates up to the end of the epoch, then validation; says whether and why training stops."""
+    length = run.objective.steps_per_epoch
+    end = min(run.step - run.step % length + length, total)
+    while run.step < end:
+        loss = run.advance()
+        bar.advance(loss=loss)
+        if interrupt.requested:
+            return "interrupted"
+        if records is not None and run.step < end:
+            records.checkpoint_when_due(run.progress)
+    record = run.close_epoch(last=end == total)
+    bar.note(record)
+    if records is not None:
+        records.epoch(record, run.progress)
+    return "early stopping" if run.exhausted() else "finished"
+
+
+class _Run:
+    """A training run: what it is made of, and its progress."""
+
+    def __init__(
+        self, potential, objective, optimizer, validate_on, validate_every, average, patience, train_only, seed
+    ):
+        flags = trainable(potential) if train_only is None else train_only(potential)
+        trained, self.fixed = eqx.partition(potential, flags)
+        if not jax.tree.leaves(trained):
+            raise TrainingError("No parameter of this potential is trainable; check train_only.")
+        self.objective, self.optimizer, self.decay = objective, optimizer, average
+        self.validation = _validation_objective(objective, validate_on)
+        self.validate_every, self.patience = validate_every, patience
+        if patience is not None and self.validation is None:
+            raise TrainingError("Early stopping needs validation data; give validate_on or leave out patience.")
+        trained = jax.tree.map(jnp.asarray, trained)
+        self.progress = Progress(initial_state(trained, optimizer, objective.initial_state(seed)), EpochMeans(), [])
+
+    @property
+    def step(self) -> int:
+        return int(self.progress.state.step)
+
+    def best_potential(self) -> Potential:
+        state = self.progress.state
+        return eqx.combine(state.best if math.isfinite(float(state.best_loss)) else state.average, self.fixed)
+
+    def last_potential(self) -> Potential:
+        return eqx.combine(self.progress.state.average, self.fixed)
+
+    def exhausted(self) -> bool:
+        return self.patience is not None and int(self.progress.state.stale) >= self.patience
+
+    def advance(self) -> float:
+        """One update; the progress is unchanged when it is refused."""
+        state = self.progress.state
+        evaluation, objective_state = self.objective.evaluate(Parameters(state.parameters, self.fixed), state.objective)
+        done = update(state, evaluation, self.optimizer, self.decay)
+        _refuse_bad(done, evaluation, self.step)
+        self.progress.state = done.apply_to(state, objective_state)
+        self.progress.means.add(evaluation)
+        return float(evaluation.loss)
+
+    def close_epoch(self, last: bool) -> dict[str, Any]:
+        """Validation and the record of the epoch; keeps the best parameters."""
+        state = self.progress.state
+        epoch = -(-self.step // self.objective.steps_per_epoch)
+        record: dict[str, Any] = {"step": self.step, "epoch": epoch, **self.progress.means.means()}
+        if self.validation is None:
+            best = (state.average, jnp.asarray(record["loss"], jnp.float64))
+            state = eqx.tree_at(lambda s: (s.best, s.best_loss), state, best)
+        elif epoch % self.validate_every == 0 or last:
+            record |= self._validate(state)
+            state = state.judged(record["validation_loss"])
+        self.progress.state = state
+        self.progress.means = EpochMeans()
+        self.progress.history.append(record)
+        return record
+
+    def _validate(self, state: FitState) -> dict[str, float]:
+        assert self.validation is not None
+        potential = eqx.combine(state.average, self.fixed)
+        loss = self.validation.validation_loss(potential)
+        if not math.isfinite(loss):
+            raise TrainingError(_advice(f"The validation loss is {loss} at step {self.step}"))
+        errors = accuracy(potential, self.validation.dataset, batches=self.validation.batches(potential.cutoff))
+        return {"validation_loss": loss, **{f"validation_{name}": value for name, value in errors.summary().items()}}
+
+
+def _validation_objective(objective: Objective, validate_on: Dataset | None) -> ForceMatching | None:
+    """Force matching on the validation set with the weights of the training."""
+    if validate_on is None:
+        return None
+    terms = getattr(objective, "terms", ((1.0, objective),))
+    for _, term in terms:
+        if isinstance(term, ForceMatching):
+            return term.on(validate_on)
+    return ForceMatching(validate_on)
+
+
+def _refuse_bad(done: Update, evaluation: Evaluation, step: int) -> None:
+    if not bool(done.finite):
+        what = "loss" if not math.isfinite(float(evaluation.loss)) else "gradient"
+        raise TrainingError(_advice(f"The {what} is not finite at step {step}"))
+    if step > 100 and float(done.smoothed) > DIVERGENCE_FACTOR * float(done.lowest):
+        raise TrainingError(_advice(f"The loss diverges: at step {step} it is {float(done.smoothed):.3g}"))
+
+
+def _advice(what: str) -> str:
+    return (
+        f"{what}; the last good state is kept. Try a smaller learning rate or gradient clipping, and run `mdfit check` "
+        "on the data for outliers and overlapping atoms."
+    )
+
+
+def _total_steps(objective: Objective, epochs: int | None, steps: int | None) -> int:
+    if (epochs is None) == (steps is None):
+        raise TrainingError("Give either epochs or steps, not both and not neither.")
+    total = steps if steps is not None else (epochs or 0) * objective.steps_per_epoch
+    if total < 1:
+        raise TrainingError(f"Training needs at least one step, not {total}.")
+    return total

@@ -1,0 +1,130 @@
+"""The state of a training run, and the step that advances it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from mdfit.objectives import Evaluation
+
+
+class FitState(eqx.Module):
+    """Everything that a training run needs to go on; all of it is in a checkpoint.
+
+    Attributes:
+        parameters: the trained part of the potential.
+        average: exponential moving average of the parameters (the parameters themselves without averaging).
+        optimizer: state of the optax optimiser.
+        objective: state of the objective.
+        best: the averaged parameters of the best validation (or training epoch) so far.
+        best_loss: the loss of ``best``.
+        step: updates done.
+        stale: validations since the best one.
+        lowest: the lowest smoothed training loss so far, and the smoothed loss.
+        smoothed: exponential mean of the training loss.
+    """
+
+    parameters: Any
+    average: Any
+    optimizer: Any
+    objective: Any
+    best: Any
+    best_loss: Float[Array, ""]
+    step: Int[Array, ""]
+    stale: Int[Array, ""]
+    lowest: Float[Array, ""]
+    smoothed: Float[Array, ""]
+
+
+    def judged(self, loss: float) -> "FitState":
+        """After a validation: the averaged parameters become the best ones, or the run is staler by one."""
+        if loss < float(self.best_loss):
+            new = (self.average, jnp.asarray(loss, jnp.float64), jnp.zeros_like(self.stale))
+        else:
+            new = (self.best, self.best_loss, self.stale + 1)
+        return eqx.tree_at(lambda state: (state.best, state.best_loss, state.stale), self, new)
+
+
+def initial_state(parameters: Any, optimizer: optax.GradientTransformation, objective_state: Any) -> FitState:
+    infinity = jnp.array(jnp.inf, jnp.float64)
+    zero = jnp.array(0, jnp.int32)
+    return FitState(
+        parameters=parameters,
+        average=parameters,
+        optimizer=optimizer.init(parameters),
+        objective=objective_state,
+        best=parameters,
+        best_loss=infinity,
+        step=zero,
+        stale=zero,
+        lowest=infinity,
+        smoothed=infinity,
+    )
+
+
+class Update(eqx.Module):
+    """The outcome of one optimiser step; ``finite`` is false when it was refused."""
+
+    parameters: Any
+    average: Any
+    optimizer: Any
+    smoothed: Float[Array, ""]
+    lowest: Float[Array, ""]
+    gradient_norm: Float[Array, ""]
+    finite: Bool[Array, ""]
+
+    def apply_to(self, state: FitState, objective_state: Any) -> FitState:
+        """The state after this step."""
+        return FitState(
+            parameters=self.parameters,
+            average=self.average,
+            optimizer=self.optimizer,
+            objective=objective_state,
+            best=state.best,
+            best_loss=state.best_loss,
+            step=state.step + 1,
+            stale=state.stale,
+            lowest=self.lowest,
+            smoothed=self.smoothed,
+        )
+
+
+@eqx.filter_jit
+def update(state: FitState, evaluation: Evaluation, optimizer, decay: float | None) -> Update:
+    """One optimiser step; with a loss or gradient that is not finite everything stays as it was."""
+    norm = optax.global_norm(evaluation.gradient)
+    finite = jnp.isfinite(evaluation.loss) & jnp.isfinite(norm)
+    safe = jax.tree.map(lambda g: jnp.where(finite, g, jnp.zeros((), g.dtype)), evaluation.gradient)
+    changes, optimizer_state = optimizer.update(safe, state.optimizer, state.parameters)
+    parameters = optax.apply_updates(state.parameters, changes)
+    average = parameters if decay is None else _averaged(state, parameters, decay)
+    smoothed = jnp.where(jnp.isinf(state.smoothed), evaluation.loss, 0.99 * state.smoothed + 0.01 * evaluation.loss)
+
+    def keep(new, old):
+        return jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
+
+    return Update(
+        parameters=keep(parameters, state.parameters),
+        average=keep(average, state.average),
+        optimizer=keep(optimizer_state, state.optimizer),
+        smoothed=jnp.where(finite, smoothed, state.smoothed),
+        lowest=jnp.where(finite, jnp.minimum(state.lowest, smoothed), state.lowest),
+        gradient_norm=norm,
+        finite=finite,
+    )
+
+
+def _averaged(state: FitState, parameters: Any, decay: float):
+    # The early average follows quickly, so that it does not remember the random start.
+    effective = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
+
+    def mix(mean, new):
+        weight = effective.astype(new.dtype)
+        return weight * mean + (1 - weight) * new
+
+    return jax.tree.map(mix, state.average, parameters)

@@ -1,0 +1,74 @@
+"""The graph that every potential sees."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+import mdfit.precision  # noqa: F401  (64-bit sums)
+
+
+class Graph(eqx.Module):
+    """Atoms and their neighbours in a dense layout: row ``i`` holds the neighbours of atom ``i``.
+
+    The dense layout turns the sums over neighbours into plain reductions and the sums over triplets into matrix
+    products, which XLA runs several times faster than scattered additions.  Several structures may share a graph;
+    their atoms then follow each other, and no edge joins two structures.
+
+    Attributes:
+        species: ``(atoms,)`` atomic number (or bead type), 0 marks a padding atom.
+        structure: ``(atoms,)`` the structure that each atom belongs to.
+        neighbours: ``(atoms, neighbours)`` index of the neighbouring atom (0 in padding).
+        vectors: ``(atoms, neighbours, 3)`` in Å, from the atom to its neighbour, periodic image included.
+        mask: ``(atoms, neighbours)``, false for padding.
+        reverse: ``(atoms, neighbours)`` flat position of the opposite edge (0 in padding); every edge has one.
+        number_of_structures: how many structures share the graph.
+    """
+
+    species: Int[Array, " atoms"]
+    structure: Int[Array, " atoms"]
+    neighbours: Int[Array, "atoms neighbours"]
+    vectors: Float[Array, "atoms neighbours 3"]
+    mask: Bool[Array, "atoms neighbours"]
+    reverse: Int[Array, "atoms neighbours"]
+    number_of_structures: int = eqx.field(static=True)
+
+    @property
+    def atom_mask(self) -> Bool[Array, " atoms"]:
+        return self.species > 0
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        return self.vectors.dtype
+
+    def with_vectors(self, vectors: Float[Array, "atoms neighbours 3"]) -> "Graph":
+        """The same graph at other edge vectors."""
+        return eqx.tree_at(lambda graph: graph.vectors, self, vectors)
+
+    def within(self, cutoff: float) -> "Graph":
+        """The same graph with the edges beyond ``cutoff`` (Å) masked."""
+        closer = jnp.sum(self.vectors**2, -1) < cutoff**2
+        return eqx.tree_at(lambda graph: graph.mask, self, self.mask & closer)
+
+    def distances(self) -> Float[Array, "atoms neighbours"]:
+        """Edge lengths in Å; padding has length 1 and no gradient, so that nothing downstream becomes NaN."""
+        squared = jnp.where(self.mask, jnp.sum(self.vectors**2, -1), jnp.ones((), self.dtype))
+        return jnp.sqrt(squared)
+
+    def flip(self, values: Float[Array, "atoms neighbours *channels"]) -> Float[Array, "atoms neighbours *channels"]:
+        """For each edge the value of the opposite edge (unmasked in padding)."""
+        flat = values.reshape(-1, *values.shape[2:])
+        return flat[self.reverse]
+
+    def sum_neighbours(self, values: Float[Array, "atoms neighbours *channels"]) -> Float[Array, "atoms *channels"]:
+        """Sum over the neighbours of each atom, padding left out."""
+        mask = self.mask.reshape(self.mask.shape + (1,) * (values.ndim - 2))
+        return jnp.sum(jnp.where(mask, values, jnp.zeros((), values.dtype)), axis=1)
+
+    def sum_structures(self, values: Float[Array, "atoms *channels"]) -> Float[Array, "structures *channels"]:
+        """Sum over the atoms of each structure, in double precision, padding left out."""
+        mask = self.atom_mask.reshape(self.atom_mask.shape + (1,) * (values.ndim - 1))
+        wide = jnp.where(mask, values, jnp.zeros((), values.dtype)).astype(jnp.float64)
+        if self.number_of_structures == 1:
+            return jnp.sum(wide, axis=0, keepdims=True)
+        return jax.ops.segment_sum(wide, self.structure, self.number_of_structures)

@@ -1,0 +1,177 @@
+"""Neighbour lists on the host by vesin: exact for any cell, several images and partial periodicity included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from mdfit.errors import NeighborListError
+from mdfit.graph.graph import Graph
+from mdfit.structure import Structure
+
+
+@dataclass(frozen=True)
+class NeighborTable:
+    """The neighbours of one structure in the dense layout of :class:`~mdfit.graph.Graph`, as NumPy arrays.
+
+    ``shifts`` are the cell translations ``(atoms, neighbours, 3)`` of the neighbour's periodic image.
+    """
+
+    neighbours: np.ndarray
+    shifts: np.ndarray
+    mask: np.ndarray
+    reverse: np.ndarray
+
+    @property
+    def width(self) -> int:
+        return self.neighbours.shape[1]
+
+    def vectors(self, positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+        """Edge vectors ``(atoms, neighbours, 3)`` in Å, zero in padding."""
+        offsets = self.shifts @ cell
+        return np.where(self.mask[..., None], positions[self.neighbours] - positions[:, None] + offsets, 0.0)
+
+    def widened(self, width: int) -> NeighborTable:
+        """The same table padded to ``width`` neighbours per atom."""
+        extra = width - self.width
+        if extra < 0:
+            raise NeighborListError(f"A table of {self.width} neighbours per atom does not fit into {width}.")
+        pad = ((0, 0), (0, extra))
+        row, column = self.reverse // max(self.width, 1), self.reverse % max(self.width, 1)
+        reverse = np.where(self.mask, row * width + column, 0).astype(np.int32)
+        return NeighborTable(
+            neighbours=np.pad(self.neighbours, pad),
+            shifts=np.pad(self.shifts, (*pad, (0, 0))),
+            mask=np.pad(self.mask, pad),
+            reverse=np.pad(reverse, pad),
+        )
+
+
+def neighbor_table(
+    positions: np.ndarray,
+    cell: np.ndarray,
+    periodic: Sequence[bool] | np.ndarray,
+    cutoff: float,
+    minimum_width: int = 0,
+) -> NeighborTable:
+    """All pairs closer than ``cutoff``, every periodic image counted.
+
+    Args:
+        positions: ``(atoms, 3)`` in Å, inside or outside the cell.
+        cell: ``(3, 3)`` row vectors in Å; rows of directions that are not periodic do not matter.
+        periodic: three flags.
+        cutoff: in Å.
+        minimum_width: pad to at least so many neighbours per atom.
+
+    Raises:
+        NeighborListError: when two atoms coincide or a position is not finite.
+    """
+    positions = np.asarray(positions, dtype=np.float64)
+    if not np.isfinite(positions).all():
+        atom = int(np.flatnonzero(~np.isfinite(positions).all(axis=1))[0])
+        raise NeighborListError(f"The position of atom {atom} is not finite; look at the frame before this one.")
+    half = _half_list(positions, np.asarray(cell, np.float64), np.asarray(periodic, bool), cutoff)
+    return _dense(len(positions), *half, minimum_width)
+
+
+def _half_list(positions, cell, periodic, cutoff):
+    """Each pair once, as arrays of first atom, second atom and cell translation of the second."""
+    from vesin import NeighborList
+
+    calculator = NeighborList(cutoff=cutoff, full_list=False)
+    first, second, shifts = calculator.compute(points=positions, box=cell, periodic=periodic, quantities="ijS")
+    return first.astype(np.int32), second.astype(np.int32), shifts.astype(np.int32)
+
+
+def _dense(atoms: int, first, second, shifts, minimum_width: int) -> NeighborTable:
+    pairs = len(first)
+    # Edge e and edge e + pairs are opposite, so that no search is needed to match them.
+    rows, columns = np.concatenate([first, second]), np.concatenate([second, first])
+    counts = np.bincount(rows, minlength=atoms)
+    width = max(int(counts.max(initial=0)), minimum_width, 1)
+    starts = np.cumsum(counts) - counts
+    # NumPy sorts 16-bit integers by radix, several times faster than wider ones.
+    order = np.argsort(rows.astype(np.uint16) if atoms <= 2**16 else rows, kind="stable")
+    flat = np.empty(2 * pairs, np.int32)
+    flat[order] = rows[order] * width + np.arange(2 * pairs) - starts[rows[order]]
+
+    def fill(values, shape=()):
+        table = np.zeros((atoms * width, *shape), values.dtype)
+        table[flat] = values
+        return table.reshape(atoms, width, *shape)
+
+    return NeighborTable(
+        neighbours=fill(columns),
+        shifts=fill(np.concatenate([shifts, -shifts]), (3,)),
+        mask=fill(np.ones(2 * pairs, bool)),
+        reverse=fill(np.concatenate([flat[pairs:], flat[:pairs]])),
+    )
+
+
+def build_graph(
+    structures: Structure | Sequence[Structure],
+    cutoff: float,
+    *,
+    dtype=jnp.float32,
+    atoms: int | None = None,
+    neighbours: int | None = None,
+) -> Graph:
+    """One graph of one or several structures.
+
+    Args:
+        structures: a structure or a sequence of them.
+        cutoff: in Å.
+        dtype: of the edge vectors.
+        atoms: pad to so many atoms.
+        neighbours: pad to so many neighbours per atom.
+
+    Raises:
+        NeighborListError: when the padded size is too small, or as :func:`neighbor_table` does.
+    """
+    listed = [structures] if isinstance(structures, Structure) else list(structures)
+    tables = [neighbor_table(s.positions, s.cell, s.periodic, cutoff) for s in listed]
+    vectors = [table.vectors(s.positions, s.cell) for s, table in zip(listed, tables, strict=True)]
+    species = [s.species for s in listed]
+    arrays = concatenate(species, tables, vectors, atoms=atoms, neighbours=neighbours)
+    return Graph(**{**arrays, "vectors": jnp.asarray(arrays["vectors"], dtype)}, number_of_structures=len(listed))
+
+
+def concatenate(
+    species: Sequence[np.ndarray],
+    tables: Sequence[NeighborTable],
+    vectors: Sequence[np.ndarray],
+    atoms: int | None = None,
+    neighbours: int | None = None,
+) -> dict[str, np.ndarray]:
+    """The arrays of one graph from those of several structures, padded to ``(atoms, neighbours)``."""
+    total, width = sum(len(s) for s in species), max(table.width for table in tables)
+    atoms, neighbours = atoms or total, neighbours or width
+    if total > atoms or width > neighbours:
+        raise NeighborListError(
+            f"The structures need {total} atoms with {width} neighbours, but the graph holds {atoms} with {neighbours}; "
+            "enlarge the padded size."
+        )
+    shape = (atoms, neighbours)
+    out = {
+        "species": np.zeros(atoms, np.int32),
+        "structure": np.full(atoms, len(species) - 1, np.int32),
+        "neighbours": np.zeros(shape, np.int32),
+        "vectors": np.zeros((*shape, 3), vectors[0].dtype),
+        "mask": np.zeros(shape, bool),
+        "reverse": np.zeros(shape, np.int32),
+    }
+    start = 0
+    for index, (kinds, table, edges) in enumerate(zip(species, tables, vectors, strict=True)):
+        rows, columns = slice(start, start + len(kinds)), slice(0, table.width)
+        row, column = table.reverse // table.width, table.reverse % table.width
+        out["species"][rows] = kinds
+        out["structure"][rows] = index
+        out["neighbours"][rows, columns] = np.where(table.mask, table.neighbours + start, 0)
+        out["vectors"][rows, columns] = edges
+        out["mask"][rows, columns] = table.mask
+        out["reverse"][rows, columns] = np.where(table.mask, (row + start) * neighbours + column, 0)
+        start += len(kinds)
+    return out

@@ -1,0 +1,93 @@
+"""What an objective is: a loss and its gradient, with a state of its own. Objectives add and scale."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float
+
+from mdfit.potentials import Potential
+
+
+class Evaluation(eqx.Module):
+    """The outcome of one evaluation of an objective.
+
+    Attributes:
+        loss: the scalar that is minimised.
+        gradient: ∂loss/∂parameters, a tree like the potential's trainable part.
+        metrics: named scalars for the log, each with its unit in its name's documentation.
+    """
+
+    loss: Float[Array, ""]
+    gradient: Any
+    metrics: dict[str, Float[Array, ""]]
+
+
+class Parameters(NamedTuple):
+    """A potential split into what is trained and the rest."""
+
+    trained: Any
+    fixed: Any
+
+    def combine(self) -> Potential:
+        return eqx.combine(self.trained, self.fixed)
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """Anything that gives a loss and a gradient; its state is a tree of arrays and integers."""
+
+    steps_per_epoch: int
+
+    def initial_state(self, seed: int) -> Any:
+        """The state before the first evaluation."""
+        ...
+
+    def evaluate(self, parameters: Parameters, state: Any) -> tuple[Evaluation, Any]:
+        """Loss and gradient at these parameters, and the next state."""
+        ...
+
+
+class Combinable:
+    """Gives an objective ``+`` and ``*``."""
+
+    def __add__(self, other: Objective) -> WeightedSum:
+        return WeightedSum.of(self) + other
+
+    def __rmul__(self, weight: float) -> WeightedSum:
+        return weight * WeightedSum.of(self)
+
+
+class WeightedSum(Combinable):
+    """Σ weight · objective, all evaluated at the same parameters."""
+
+    def __init__(self, terms: tuple[tuple[float, Objective], ...]):
+        self.terms = terms
+        self.steps_per_epoch = max(objective.steps_per_epoch for _, objective in terms)
+
+    @classmethod
+    def of(cls, objective: Any) -> WeightedSum:
+        return objective if isinstance(objective, WeightedSum) else cls(((1.0, objective),))
+
+    def __add__(self, other: Any) -> WeightedSum:
+        return WeightedSum(self.terms + WeightedSum.of(other).terms)
+
+    def __rmul__(self, weight: float) -> WeightedSum:
+        return WeightedSum(tuple((weight * w, objective) for w, objective in self.terms))
+
+    def initial_state(self, seed: int) -> tuple[Any, ...]:
+        return tuple(objective.initial_state(seed + index) for index, (_, objective) in enumerate(self.terms))
+
+    def evaluate(self, parameters: Parameters, state: tuple[Any, ...]) -> tuple[Evaluation, tuple[Any, ...]]:
+        pairs = [o.evaluate(parameters, s) for (_, o), s in zip(self.terms, state, strict=True)]
+        weights = [weight for weight, _ in self.terms]
+        evaluations = [evaluation for evaluation, _ in pairs]
+        gradient = jax.tree.map(
+            lambda *parts: sum(w * part for w, part in zip(weights, parts, strict=True)),
+            *(evaluation.gradient for evaluation in evaluations),
+        )
+        loss = sum(w * e.loss for w, e in zip(weights, evaluations, strict=True))
+        metrics = {f"{i}/{name}": value for i, e in enumerate(evaluations) for name, value in e.metrics.items()}
+        return Evaluation(loss, gradient, metrics), tuple(next_state for _, next_state in pairs)

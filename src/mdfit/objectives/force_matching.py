@@ -1,0 +1,192 @@
+"""Force matching: energies, forces and stresses of labelled structures.
+
+F. Ercolessi, J. B. Adams, Europhys. Lett. 26, 583 (1994), doi:10.1209/0295-5075/26/8/005.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdfit.data import Dataset
+from mdfit.errors import TrainingError
+from mdfit.graph.batches import Batch, Batches
+from mdfit.objectives.base import Combinable, Evaluation, Parameters
+from mdfit.potentials import Potential, Prediction, evaluate
+
+
+class Weights(NamedTuple):
+    """Factors of the squared errors of energy per atom (eV), force component (eV/Å), stress component (eV/Å³)."""
+
+    energy: float
+    forces: float
+    stress: float
+
+
+class Position(NamedTuple):
+    """Where in the data an objective stands; it decides the next batch."""
+
+    seed: np.ndarray
+    epoch: np.ndarray
+    index: np.ndarray
+
+    @classmethod
+    def start(cls, seed: int) -> Position:
+        return cls(np.array(seed), np.array(0), np.array(0))
+
+    def advanced(self, batches: int) -> Position:
+        index = int(self.index) + 1
+        if index < batches:
+            return self._replace(index=np.array(index))
+        return self._replace(epoch=self.epoch + 1, index=np.array(0))
+
+
+class ForceMatching(Combinable):
+    """Weighted errors of energy per atom, forces and stress over batches of a data set.
+
+    loss = w_E ⟨ℓ(ΔE/N)⟩ + w_F ⟨ℓ(ΔF)⟩ + w_σ ⟨ℓ(Δσ)⟩, where ⟨·⟩ runs over the labels that are present, and over
+    components; ℓ is the square, or the Huber function of the error in units of ``huber_delta``.
+
+    Args:
+        dataset: labelled structures; a label that is missing is left out of its mean.
+        energy: weight of squared eV per atom.
+        forces: weight of squared eV/Å.
+        stress: weight of squared eV/Å³.
+        batch_size: structures per step.
+        loss: ``"square"`` or ``"huber"``.
+        huber_delta: where the Huber loss turns linear: the error in eV per atom, eV/Å and eV/Å³.
+
+    Raises:
+        TrainingError: when a weighted label does not occur in the data, or nothing is weighted.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        energy: float = 1.0,
+        forces: float = 10.0,
+        stress: float = 0.0,
+        *,
+        batch_size: int = 4,
+        loss: Literal["square", "huber"] = "square",
+        huber_delta: float = 0.1,
+        dtype=np.float32,
+    ):
+        self.dataset = dataset
+        self.weights = Weights(energy, forces, stress)
+        self.batch_size = min(batch_size, len(dataset))
+        self.loss = loss
+        self.huber_delta = huber_delta
+        self.dtype = dtype
+        self.steps_per_epoch = -(-len(dataset) // self.batch_size)
+        self._batches: dict[float, Batches] = {}
+        _check(dataset, self.weights)
+        if loss not in ("square", "huber"):
+            raise TrainingError(f"The loss of force matching is 'square' or 'huber', not {loss!r}.")
+
+    def batches(self, cutoff: float) -> Batches:
+        """The data in batches for a cutoff in Å, made once."""
+        if cutoff not in self._batches:
+            self._batches[cutoff] = Batches(self.dataset, cutoff, self.batch_size, self.dtype)
+        return self._batches[cutoff]
+
+    def initial_state(self, seed: int) -> Position:
+        return Position.start(seed)
+
+    def evaluate(self, parameters: Parameters, state: Position) -> tuple[Evaluation, Position]:
+        batches = self.batches(parameters.combine().cutoff)
+        batch = batches.shuffled_batch(int(state.seed), int(state.epoch), int(state.index))
+        evaluation = _evaluate(parameters.trained, parameters.fixed, batch, self._settings())
+        return evaluation, state.advanced(len(batches))
+
+    def validation_loss(self, potential: Potential) -> float:
+        """The loss over the whole data set, each batch weighted by its number of structures."""
+        losses, counts = [], []
+        for start, batch in enumerate(self.batches(potential.cutoff).in_order()):
+            losses.append(float(_loss_only(potential, batch, self._settings())))
+            counts.append(min(self.batch_size, len(self.dataset) - start * self.batch_size))
+        return float(np.average(losses, weights=counts))
+
+    def on(self, dataset: Dataset) -> ForceMatching:
+        """The same objective on other data; weights of labels that the data lack become zero."""
+        frames = [dataset[i] for i in range(len(dataset))]
+        present = {n: any(getattr(f, n) is not None for f in frames) for n in Weights._fields}
+        weights = {name: weight if present[name] else 0.0 for name, weight in self.weights._asdict().items()}
+        return ForceMatching(
+            dataset,
+            **weights,
+            batch_size=self.batch_size,
+            loss=self.loss,
+            huber_delta=self.huber_delta,
+            dtype=self.dtype,
+        )
+
+    def _settings(self) -> tuple[Weights, float | None]:
+        return self.weights, self.huber_delta if self.loss == "huber" else None
+
+
+def _check(dataset: Dataset, weights: Weights) -> None:
+    if len(dataset) == 0:
+        raise TrainingError("Force matching was given an empty data set; check the file and the split.")
+    if not any(weights) or min(weights) < 0:
+        raise TrainingError(f"The weights of force matching must be positive or zero, and not all zero: {weights}.")
+    frames = [dataset[i] for i in range(len(dataset))]
+    for name, weight in weights._asdict().items():
+        if weight > 0 and all(getattr(frame, name) is None for frame in frames):
+            raise TrainingError(
+                f"Force matching has a weight for {name}, but no frame has this label; set {name}=0 or add the label."
+            )
+
+
+@eqx.filter_jit
+def _evaluate(trained, fixed, batch: Batch, settings) -> Evaluation:
+    def loss(trained):
+        return _loss(eqx.combine(trained, fixed), batch, settings)
+
+    (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
+    return Evaluation(value, gradient, metrics)
+
+
+@eqx.filter_jit
+def _loss_only(potential: Potential, batch: Batch, settings):
+    return _loss(potential, batch, settings)[0]
+
+
+def _loss(potential: Potential, batch: Batch, settings: tuple[Weights, float | None]):
+    weights, delta = settings
+    prediction = evaluate(potential, batch.graph)
+    errors = residuals(prediction, batch)
+    terms = {name: _mean(_penalty(error, delta), mask) for name, (error, mask) in errors.items()}
+    loss = sum(weight * terms[name] for name, weight in weights._asdict().items() if weight)
+    metrics = {f"{name}_rmse": jnp.sqrt(_mean(error**2, mask)) for name, (error, mask) in errors.items()}
+    return loss, metrics
+
+
+def residuals(prediction: Prediction, batch: Batch):
+    """Errors and masks of the energy per atom (eV), the force (eV/Å) and the stress (eV/Å³) components."""
+    per_atom = (prediction.energy - batch.energy) / batch.atom_counts
+    return {
+        "energy": (per_atom, batch.energy_mask),
+        "forces": (prediction.forces - batch.forces, batch.forces_mask),
+        "stress": (prediction.stress(batch.volumes) - batch.stress, batch.stress_mask),
+    }
+
+
+def _penalty(error, delta: float | None):
+    if delta is None:
+        return error**2
+    size = jnp.abs(error)
+    # Scaled so that it equals the square for small errors.
+    return jnp.where(size < delta, error**2, delta * (2 * size - delta))
+
+
+def _mean(values, mask):
+    """Mean over the labels that are present and over components, in double precision; 0 when there are none."""
+    flags = mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
+    total = jnp.sum(jnp.where(flags, values, 0).astype(jnp.float64))
+    components = int(np.prod(values.shape[mask.ndim :]))
+    return total / jnp.maximum(jnp.sum(mask) * components, 1)

@@ -1,0 +1,148 @@
+"""What a potential is, and how potentials add."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mdfit.errors import UnknownSpeciesError
+from mdfit.graph import Graph
+
+_REGISTRY: dict[str, type[Potential]] = {}
+
+
+class Potential(eqx.Module):
+    """A function from a graph to the energies of its atoms, whose array leaves are its parameters.
+
+    A subclass implements :meth:`atomic_energies`; forces, stress and their derivatives follow from it in
+    :func:`mdfit.potentials.evaluate`.  Fields marked ``eqx.field(static=True)`` must be the arguments of the
+    constructor, of JSON types, so that the potential can be written to a file and built again.
+
+    Attributes:
+        cutoff: in Å; edges beyond it must not change the energy.
+        species: the atomic numbers (or bead types) that the potential knows; empty when it takes any.
+    """
+
+    cutoff: eqx.AbstractVar[float]
+    species: eqx.AbstractVar[tuple[int, ...]]
+
+    #: True when the energy is a sum over pairs that is the same seen from either atom.
+    pairwise: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **settings: Any):
+        super().__init_subclass__(**settings)
+        _REGISTRY[cls.__name__] = cls
+
+    def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
+        """Energy of each atom in eV; the value for padding atoms is ignored."""
+        raise NotImplementedError
+
+    def energies_and_gradient(self, graph: Graph) -> tuple[Float[Array, " atoms"], Float[Array, "atoms neighbours 3"]]:
+        """Energies of the atoms, and the derivative of their sum with respect to the edge vectors (eV/Å)."""
+
+        def total(vectors):
+            local = self.atomic_energies(graph.with_vectors(vectors))
+            local = jnp.where(graph.atom_mask, local, jnp.zeros((), local.dtype))
+            return jnp.sum(local), local
+
+        (_, local), gradient = jax.value_and_grad(total, has_aux=True)(graph.vectors)
+        return local, jnp.where(graph.mask[..., None], gradient, jnp.zeros((), gradient.dtype))
+
+    def __add__(self, other: Potential) -> Sum:
+        return Sum((*_terms(self), *_terms(other)))
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments, of JSON types."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("static", False)}
+
+    @classmethod
+    def skeleton(cls, settings: dict[str, Any]) -> Potential:
+        """A potential of these settings with arbitrary parameters, to be filled from a file."""
+        return cls(**settings)
+
+    def check_species(self, species: set[int]) -> None:
+        """Raises UnknownSpeciesError when the potential was not made for one of these ``species``."""
+        unknown = sorted(species - set(self.species) - {0})
+        if self.species and unknown:
+            raise UnknownSpeciesError(
+                f"The potential knows {_names(self.species)}, but the structure contains {_names(unknown)}; "
+                "train on data with these elements or choose another potential."
+            )
+
+    def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> Path:
+        """Writes one file without pickle; see :func:`mdfit.potentials.load`."""
+        from mdfit.potentials.files import save
+
+        return save(self, path, provenance)
+
+
+class Sum(Potential):
+    """The sum of several potentials, each with its own cutoff."""
+
+    terms: tuple[Potential, ...]
+
+    @property
+    def cutoff(self) -> float:  # type: ignore[override]
+        return max(term.cutoff for term in self.terms)
+
+    @property
+    def species(self) -> tuple[int, ...]:  # type: ignore[override]
+        known = [set(term.species) for term in self.terms if term.species]
+        return tuple(sorted(set.intersection(*known))) if known else ()
+
+    @property
+    def pairwise(self) -> bool:  # type: ignore[override]
+        return all(term.pairwise for term in self.terms)
+
+    def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
+        energies = [term.atomic_energies(graph.within(term.cutoff)) for term in self.terms]
+        return sum(energies[1:], start=energies[0])
+
+    def energies_and_gradient(self, graph: Graph):
+        # Term by term, so that pair potentials keep their explicit derivative.
+        parts = [term.energies_and_gradient(graph.within(term.cutoff)) for term in self.terms]
+        energies, gradients = zip(*parts, strict=True)
+        return sum(energies[1:], start=energies[0]), sum(gradients[1:], start=gradients[0])
+
+
+class Constant(eqx.Module):
+    """An array that belongs to a potential but is never trained (reference energies, scales, tables)."""
+
+    value: Array
+
+
+def trainable(potential: Potential) -> Any:
+    """A tree of flags, true for each floating-point array that training may change."""
+
+    def flags(node):
+        if isinstance(node, Constant):
+            return jax.tree.map(lambda _: False, node)
+        return eqx.is_inexact_array(node)
+
+    return jax.tree.map(flags, potential, is_leaf=lambda node: isinstance(node, Constant))
+
+
+def registered(name: str) -> type[Potential] | None:
+    """The potential class of this name, when its module has been imported."""
+    return _REGISTRY.get(name)
+
+
+def registered_names() -> tuple[str, ...]:
+    return tuple(sorted(_REGISTRY))
+
+
+def _terms(potential: Potential) -> tuple[Potential, ...]:
+    return potential.terms if isinstance(potential, Sum) else (potential,)
+
+
+def _names(species) -> str:
+    from ase.data import chemical_symbols
+
+    known = len(chemical_symbols)
+    return ", ".join(chemical_symbols[z] if 0 < z < known else f"type {z}" for z in species)

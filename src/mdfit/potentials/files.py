@@ -1,0 +1,81 @@
+"""Potentials in files: one safetensors file with a JSON header, no pickle."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from mdfit._version import __version__
+from mdfit.errors import PotentialFileError, nearest
+from mdfit.potentials.base import Potential, Sum, registered, registered_names
+from mdfit.storage import fill_tree, read_header, write_tree
+
+#: Raised by one whenever an older mdfit could misread the file.
+FORMAT_VERSION = 1
+
+
+def save(potential: Potential, path: str | Path, provenance: dict[str, Any] | None = None) -> Path:
+    """Writes the architecture, units, species, cutoff, parameters and provenance to one file.
+
+    Raises:
+        OutputError: when the file cannot be written; an earlier file of this name is kept.
+    """
+    header = {
+        "format": "mdfit potential",
+        "format_version": FORMAT_VERSION,
+        "mdfit_version": __version__,
+        "jax_version": jax.__version__,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "units": {"length": "Å", "energy": "eV"},
+        "species": list(potential.species),
+        "cutoff": potential.cutoff,
+        "architecture": _describe(potential),
+        "provenance": provenance or {},
+    }
+    write_tree(path, potential, header)
+    return Path(path)
+
+
+def load(path: str | Path) -> Potential:
+    """The potential of a file; its energies are bitwise those of the saved one on the same machine.
+
+    Raises:
+        PotentialFileError: when the file is missing, truncated, corrupted, of a newer format, or needs a class that
+            has not been imported.
+    """
+    header, arrays = read_header(path, PotentialFileError)
+    if header.get("format") != "mdfit potential":
+        raise PotentialFileError(f"{path} holds a {header.get('format', 'thing of unknown kind')}, not a potential.")
+    if header["format_version"] > FORMAT_VERSION:
+        raise PotentialFileError(
+            f"{path} has format version {header['format_version']}, but mdfit {__version__} reads up to version "
+            f"{FORMAT_VERSION}; update mdfit (the file was written by {header.get('mdfit_version')})."
+        )
+    return fill_tree(_build(header["architecture"], path), arrays, path, PotentialFileError)
+
+
+def provenance(path: str | Path) -> dict[str, Any]:
+    """The header of a potential file: units, species, cutoff, architecture, versions, provenance."""
+    return read_header(path, PotentialFileError)[0]
+
+
+def _describe(potential: Potential) -> dict[str, Any]:
+    if isinstance(potential, Sum):
+        return {"class": "Sum", "terms": [_describe(term) for term in potential.terms]}
+    return {"class": type(potential).__name__, "settings": potential.settings()}
+
+
+def _build(architecture: dict[str, Any], path: str | Path) -> Potential:
+    name = architecture["class"]
+    if name == "Sum":
+        return Sum(tuple(_build(term, path) for term in architecture["terms"]))
+    kind = registered(name)
+    if kind is None:
+        raise PotentialFileError(
+            f"{path} needs the potential class {name}, which is not known here ({nearest(name, registered_names())}); "
+            "import the package that defines it first."
+        )
+    return kind.skeleton(architecture["settings"])

@@ -1,0 +1,165 @@
+"""PaiNN: polarizable atom interaction neural network, an equivariant message-passing potential.
+
+K. T. Schütt, O. T. Unke, M. Gastegger, ICML 2021, arXiv:2102.03150.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mdfit.graph import Graph
+from mdfit.potentials.base import Potential
+from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope
+from mdfit.potentials.readout import Readout, Scaling
+
+
+class Message(eqx.Module):
+    """Sends scalars and vectors along the edges (arXiv:2102.03150, eq. 7 and 8)."""
+
+    hidden: Dense
+    outer: Dense
+    filters: Dense
+    channels: int = eqx.field(static=True)
+    from_vectors: bool = eqx.field(static=True)
+
+    def __init__(self, channels: int, radial_functions: int, key, *, from_vectors: bool):
+        keys = jax.random.split(key, 3)
+        outputs = channels * (3 if from_vectors else 2)
+        self.hidden = Dense(channels, channels, keys[0])
+        self.outer = Dense(channels, outputs, keys[1])
+        self.filters = Dense(radial_functions, outputs, keys[2], bias=False)
+        self.channels = channels
+        self.from_vectors = from_vectors
+
+    def __call__(self, graph: Graph, scalars, vectors, radial, directions):
+        """Increments of the scalars ``(atoms, channels)`` and of the vectors ``(atoms, 3, channels)``.
+
+        ``radial`` holds the enveloped basis, zero in padding, so that padding sends nothing.
+        """
+        content = self.outer(jax.nn.silu(self.hidden(scalars)))[graph.neighbours] * self.filters(radial)
+        parts = jnp.split(content, 3 if self.from_vectors else 2, axis=-1)
+        scalar_increment = jnp.sum(parts[0], axis=1)
+        # One channel block per Cartesian component keeps the intermediate arrays at (atoms, neighbours, channels).
+        components = []
+        for axis in range(3):
+            sent = parts[1] * directions[..., axis, None]
+            if self.from_vectors:
+                sent = sent + parts[2] * vectors[:, axis][graph.neighbours]
+            components.append(jnp.sum(sent, axis=1))
+        return scalar_increment, jnp.stack(components, axis=1)
+
+
+class Update(eqx.Module):
+    """Mixes the channels of each atom (arXiv:2102.03150, eq. 9 and 10)."""
+
+    left: Dense
+    right: Dense
+    hidden: Dense
+    outer: Dense
+    channels: int = eqx.field(static=True)
+    to_vectors: bool = eqx.field(static=True)
+
+    def __init__(self, channels: int, key, *, to_vectors: bool):
+        keys = jax.random.split(key, 4)
+        self.left = Dense(channels, channels, keys[0], bias=False)
+        self.right = Dense(channels, channels, keys[1], bias=False)
+        self.hidden = Dense(2 * channels, channels, keys[2])
+        self.outer = Dense(channels, channels * (3 if to_vectors else 2), keys[3])
+        self.channels = channels
+        self.to_vectors = to_vectors
+
+    def __call__(self, scalars, vectors):
+        left, right = self.left(vectors), self.right(vectors)
+        # The small constant keeps the norm differentiable where a vector vanishes by symmetry.
+        norm = jnp.sqrt(jnp.sum(right**2, axis=1) + 1e-6)
+        mixed = self.outer(jax.nn.silu(self.hidden(jnp.concatenate([scalars, norm], axis=-1))))
+        parts = jnp.split(mixed, 3 if self.to_vectors else 2, axis=-1)
+        scalars = scalars + parts[0] + parts[1] * jnp.sum(left * right, axis=1)
+        return scalars, vectors + parts[2][:, None] * left if self.to_vectors else vectors
+
+
+class PaiNN(Potential):
+    """Equivariant message passing with scalar and vector features.
+
+    The cutoff is the polynomial envelope, smooth to second order, in place of the paper's cosine, and the messages are
+    divided by the root of the mean number of neighbours, so that the features keep their scale at any density.
+
+    Args:
+        species: atomic numbers.
+        cutoff: in Å.
+        channels: features per atom.
+        layers: interaction blocks.
+        radial_functions: Bessel functions of the distance.
+        mean_neighbours: within the cutoff, to scale the messages.
+        seed: of the random initial parameters.
+    """
+
+    species: tuple[int, ...] = eqx.field(static=True, converter=tuple)
+    cutoff: float = eqx.field(static=True)
+    channels: int = eqx.field(static=True)
+    layers: int = eqx.field(static=True)
+    radial_functions: int = eqx.field(static=True)
+    mean_neighbours: float = eqx.field(static=True)
+    embedding: Float[Array, "species channels"]
+    frequencies: Float[Array, " functions"]
+    messages: list[Message]
+    updates: list[Update]
+    readout: Readout
+
+    def __init__(
+        self,
+        species,
+        cutoff: float,
+        channels: int = 64,
+        layers: int = 3,
+        radial_functions: int = 12,
+        mean_neighbours: float = 20.0,
+        scaling: Scaling | None = None,
+        key=None,
+    ):
+        key = jax.random.key(0) if key is None else key
+        keys = jax.random.split(key, 2 * layers + 2)
+        self.species = tuple(int(z) for z in species)
+        self.cutoff = float(cutoff)
+        self.channels, self.layers, self.radial_functions = channels, layers, radial_functions
+        self.mean_neighbours = float(mean_neighbours)
+        self.embedding = jax.random.normal(keys[0], (len(self.species), channels), jnp.float32)
+        self.frequencies = bessel_frequencies(radial_functions)
+        # There are no vectors before the first block, and none is read after the last.
+        self.messages = [
+            Message(channels, radial_functions, k, from_vectors=i > 0) for i, k in enumerate(keys[1 : layers + 1])
+        ]
+        self.updates = [
+            Update(channels, k, to_vectors=i < layers - 1) for i, k in enumerate(keys[layers + 1 : 2 * layers + 1])
+        ]
+        self.readout = Readout(self.species, channels, keys[-1], scaling)
+
+    @classmethod
+    def for_data(cls, dataset, cutoff="5 Å", channels: int = 64, layers: int = 3, radial_functions: int = 12, key=None):
+        """A new potential whose species, reference energies and scales come from a training set.
+
+        Args:
+            dataset: an :class:`mdfit.data.Dataset`.
+            cutoff: a length, or a number in Å.
+        """
+        from mdfit.potentials.statistics import cutoff_and_neighbours
+
+        length, neighbours = cutoff_and_neighbours(dataset, cutoff)
+        scaling = Scaling.of(dataset)
+        return cls(dataset.species, length, channels, layers, radial_functions, neighbours, scaling, key)
+
+    def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
+        kinds = SpeciesTable(self.species)(graph.species)
+        distances = graph.distances()
+        weight = jnp.where(graph.mask, polynomial_envelope(distances / self.cutoff), 0) / self.mean_neighbours**0.5
+        radial = bessel_basis(distances, self.cutoff, self.frequencies) * weight[..., None].astype(graph.dtype)
+        directions = graph.vectors / distances[..., None]
+        scalars = self.embedding[kinds]
+        vectors = jnp.zeros((len(kinds), 3, self.channels), scalars.dtype)
+        for message, update in zip(self.messages, self.updates, strict=True):
+            scalar_increment, vector_increment = message(graph, scalars, vectors, radial, directions)
+            scalars, vectors = update(scalars + scalar_increment, vectors + vector_increment)
+        return self.readout(scalars, kinds)

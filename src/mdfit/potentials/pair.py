@@ -1,0 +1,46 @@
+"""The base of pair potentials, whose derivative is explicit and fast."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from mdfit.graph import Graph
+from mdfit.potentials.base import Potential
+
+
+class PairPotential(Potential):
+    """E = ½ Σ_i Σ_j φ(r_ij²); a subclass implements :meth:`pair_energy`."""
+
+    pairwise: ClassVar[bool] = True
+
+    def pair_energy(
+        self,
+        squared_distance: Float[Array, "atoms neighbours"],
+        first: Int[Array, "atoms 1"],
+        second: Int[Array, "atoms neighbours"],
+    ) -> Float[Array, "atoms neighbours"]:
+        """φ in eV for squared distances in Å² and the atomic numbers of both atoms; zero beyond the cutoff.
+
+        It must be symmetric in the two atoms and act on each element alone.
+        """
+        raise NotImplementedError
+
+    def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
+        squared, first, second = self._pairs(graph)
+        return 0.5 * graph.sum_neighbours(self.pair_energy(squared, first, second)).astype(jnp.float64)
+
+    def energies_and_gradient(self, graph: Graph):
+        squared, first, second = self._pairs(graph)
+        # φ acts on each element alone, so one forward derivative gives dφ/d(r²) of every pair.
+        energy, slope = jax.jvp(lambda s: self.pair_energy(s, first, second), (squared,), (jnp.ones_like(squared),))
+        slope = jnp.where(graph.mask, slope, jnp.zeros((), slope.dtype))
+        return 0.5 * graph.sum_neighbours(energy).astype(jnp.float64), slope[..., None] * graph.vectors
+
+    def _pairs(self, graph: Graph):
+        squared = sum(graph.vectors[..., axis] ** 2 for axis in range(3))
+        far = jnp.asarray(self.cutoff**2, graph.dtype)
+        return jnp.where(graph.mask, squared, far), graph.species[:, None], graph.species[graph.neighbours]

@@ -1,0 +1,55 @@
+"""Predictions of a potential for many structures, in batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import numpy as np
+
+from mdfit.data import Dataset
+from mdfit.graph.batches import Batches
+from mdfit.potentials.base import Potential
+from mdfit.potentials.evaluation import evaluate
+
+
+@dataclass(frozen=True)
+class FramePrediction:
+    """What a potential says of one structure: eV, eV/Å ``(atoms, 3)``, eV/Å³ ``(3, 3)`` (None without a volume)."""
+
+    energy: float
+    forces: np.ndarray
+    stress: np.ndarray | None
+
+
+def predict(
+    potential: Potential, dataset: Dataset, batch_size: int = 8, batches: Batches | None = None
+) -> list[FramePrediction]:
+    """Energies, forces and stresses for every frame of a data set, in its order.
+
+    Args:
+        potential: any potential.
+        dataset: its labels are not used.
+        batch_size: structures evaluated together.
+        batches: those of the data set for the potential's cutoff, when they exist already.
+
+    Raises:
+        UnknownSpeciesError: when the data hold a species that the potential does not know.
+    """
+    potential.check_species(set(dataset.species))
+    batches = batches or Batches(dataset, potential.cutoff, batch_size)
+    predictions: list[FramePrediction] = []
+    for batch in batches.in_order():
+        result = _evaluate(potential, batch.graph)
+        energy, forces, strain = (np.asarray(a) for a in (result.energy, result.forces, result.strain_derivative))
+        start = 0
+        for index in range(min(batches.batch_size, len(dataset) - len(predictions))):
+            structure = dataset[len(predictions)].structure
+            count = structure.number_of_atoms
+            stress = strain[index] / structure.volume if structure.periodic.all() else None
+            predictions.append(FramePrediction(float(energy[index]), forces[start : start + count], stress))
+            start += count
+    return predictions
+
+
+_evaluate = eqx.filter_jit(evaluate)

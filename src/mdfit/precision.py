@@ -1,0 +1,36 @@
+"""Number formats: models and forces in single precision, sums of energies in double.
+
+Importing this module switches on JAX's 64-bit mode.  It does not make anything double by itself: mdfit gives every
+array an explicit format, so that models, positions and edge vectors are ``float32`` unless ``float64`` is asked for,
+while sums over atoms and over snapshots are accumulated in ``float64``.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+jax.config.update("jax_enable_x64", True)
+
+SINGLE = jnp.float32
+DOUBLE = jnp.float64
+INDEX = jnp.int32
+
+#: The format of models, positions and edge vectors unless another is asked for.
+DEFAULT = SINGLE
+
+
+def cast(tree, dtype):
+    """Every floating-point array of ``tree`` in ``dtype``; everything else as it is."""
+
+    def convert(leaf):
+        is_float = isinstance(leaf, (jax.Array, np.ndarray)) and jnp.issubdtype(leaf.dtype, jnp.floating)
+        return jnp.asarray(leaf, dtype) if is_float else leaf
+
+    return jax.tree.map(convert, tree)
+
+
+def key(seed: int) -> jax.Array:
+    """A random key from an integer seed; all randomness in mdfit starts from one."""
+    return jax.random.key(seed)

@@ -1,0 +1,159 @@
+"""The compiled inner loop: time steps on the device until the neighbour list is too old."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from mdfit.potentials import Potential, Prediction, energies, evaluate, forces
+from mdfit.simulate.neighbours import Neighbours
+from mdfit.simulate.samplers import Integrator, Interactions, Sampler
+
+
+class Context(NamedTuple):
+    """What the force function needs besides positions: everything but the state of the integrator."""
+
+    potential: Potential
+    species: Int[Array, " atoms"]
+    neighbours: Neighbours
+
+
+def _forces(positions, *, potential, species, neighbours, cell=None, kT=None):
+    box = neighbours.cell if cell is None else cell
+    return forces(potential, neighbours.graph(species, positions, box))
+
+
+def _energy(positions, *, box, potential, species, neighbours, perturbation=1.0, kT=None, pressure=None):
+    graph = neighbours.graph(species, positions, box)
+    return energies(potential, graph.with_vectors(graph.vectors * perturbation))[0].astype(positions.dtype)
+
+
+INTERACTIONS = Interactions(forces=_forces, energy=_energy)
+
+
+class Progress(eqx.Module):
+    """How far a call of :meth:`Dynamics.advance` came.
+
+    Attributes:
+        state: of all replicas, after ``steps`` valid steps.
+        steps: done in this call.
+        finite: false when the step after ``state`` gave positions that are not finite.
+        jump: the largest distance in Å that an atom had moved from its list's origin at the last attempted step.
+    """
+
+    state: Any
+    steps: Int[Array, ""]
+    finite: Bool[Array, ""]
+    jump: Float[Array, ""]
+
+
+class Dynamics:
+    """A potential, a sampler and the skin of the neighbour list, compiled once for any number of calls.
+
+    Args:
+        sampler: which integrator.
+        temperature: in K.
+        pressure: in bar, or None.
+        skin: in Å.
+    """
+
+    def __init__(self, sampler: Sampler, temperature: float, pressure: float | None, skin: float):
+        self._integrator: Integrator = sampler.integrator(INTERACTIONS, temperature, pressure)
+        self._variable_cell = sampler.ensemble == "NPT"
+        self._limit = skin / 2
+        self._advance = eqx.filter_jit(self._advance_until_stale)
+        self._initialize = eqx.filter_jit(self._initialize_all)
+        self._record = eqx.filter_jit(self._record_all)
+
+    def initialize(self, keys, positions, masses, momenta, context: Context) -> Any:
+        """The integrator's state of every replica.
+
+        Args:
+            keys: ``(replicas,)`` random keys.
+            positions: ``(replicas, atoms, 3)`` in Å.
+            masses: ``(atoms,)`` in amu.
+            momenta: ``(replicas, atoms, 3)`` in internal units, or None for a Maxwell–Boltzmann distribution.
+            context: with lists of every replica.
+        """
+        return self._initialize(keys, positions, masses, momenta, context)
+
+    def advance(self, state: Any, context: Context, steps: int) -> Progress:
+        """Up to ``steps`` time steps of all replicas, fewer when a list becomes too old for the next one."""
+        return self._advance(state, context, jnp.asarray(steps, jnp.int32))
+
+    def record(self, state: Any, context: Context) -> Prediction:
+        """Energy, forces and stress of every replica."""
+        return self._record(state, context)
+
+    def cells(self, state: Any, context: Context) -> Float[Array, "replicas 3 3"]:
+        """The present cells in Å."""
+        return jax.vmap(lambda one: one.box)(state) if self._variable_cell else context.neighbours.cell
+
+    def _initialize_all(self, keys, positions, masses, momenta, context: Context):
+        def one(key, place, momentum, neighbours):
+            one_context = context._replace(neighbours=neighbours)._asdict()
+            raw = jax.random.key_data(key)
+            return self._integrator.initialize(raw, place, masses, momentum, neighbours.cell, **one_context)
+
+        return over_replicas(one)(keys, positions, momenta, context.neighbours)
+
+    def _advance_until_stale(self, state, context: Context, steps) -> Progress:
+        def step(one, neighbours):
+            return self._integrator.step(one, **context._replace(neighbours=neighbours)._asdict())
+
+        def travelled(one, neighbours):
+            """The farthest that an atom is from where the list was made, cell changes taken out."""
+            here = one.position
+            if self._variable_cell:
+                here = here @ jnp.linalg.inv(one.box) @ neighbours.cell
+            moved = jnp.sqrt(jnp.max(jnp.sum((here - neighbours.origin) ** 2, axis=-1)))
+            return jnp.where(jnp.isfinite(here).all(), moved, jnp.inf) + self._strain_margin(one, neighbours)
+
+        def body(carry):
+            done, old, _, _ = carry
+            new = over_replicas(step)(old, context.neighbours)
+            jump = jnp.max(over_replicas(travelled)(new, context.neighbours))
+            good = jump <= self._limit
+            # A step that leaves the list behind is taken back, and done again with a new list.
+            kept = jax.tree.map(lambda n, o: jnp.where(good, n, o), new, old)
+            return done + good, kept, good, jump
+
+        def proceed(carry):
+            done, _, good, _ = carry
+            return (done < steps) & good
+
+        start = (jnp.zeros((), jnp.int32), state, jnp.ones((), bool), jnp.zeros((), state.position.dtype))
+        done, state, _, jump = jax.lax.while_loop(proceed, body, start)
+        return Progress(state, done, jnp.isfinite(jump), jump)
+
+    def _strain_margin(self, one, neighbours):
+        """How much closer two atoms at the cutoff may have come by shrinking of the cell, in Å."""
+        if not self._variable_cell:
+            return jnp.zeros((), one.position.dtype)
+        shrink = 1 - jnp.min(jnp.diagonal(one.box @ jnp.linalg.inv(neighbours.cell)))
+        width = jnp.max(jnp.linalg.norm(neighbours.shifts @ neighbours.cell, axis=-1))
+        return jnp.maximum(shrink, 0).astype(one.position.dtype) * width
+
+    def _record_all(self, state, context: Context) -> Prediction:
+        def one(single, neighbours):
+            box = single.box if self._variable_cell else neighbours.cell
+            return evaluate(context.potential, neighbours.graph(context.species, single.position, box))
+
+        return over_replicas(one)(state, context.neighbours)
+
+
+def over_replicas(function):
+    """``vmap`` over the leading axis; one replica runs without it, which is faster."""
+
+    def mapped(*arguments):
+        leaves = jax.tree.leaves(arguments)
+        if leaves[0].shape[0] > 1:
+            return jax.vmap(function)(*arguments)
+        single = jax.tree.map(lambda leaf: leaf[0], arguments)
+        return jax.tree.map(lambda leaf: leaf[None], function(*single))
+
+    return mapped

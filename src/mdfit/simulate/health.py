@@ -1,0 +1,51 @@
+"""Is a running simulation still physical?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mdfit.errors import SimulationError
+
+#: A kinetic temperature above this multiple of the target (plus 1000 K) counts as an explosion.
+TEMPERATURE_FACTOR = 20.0
+
+
+def check_step(finite: bool, steps: int, jump: float, skin: float, time: float) -> None:
+    """After a call that made no progress: the next step is impossible.
+
+    Raises:
+        SimulationError: for positions that are not finite, or atoms that leave the skin in a single step.
+    """
+    if steps > 0 and finite:
+        return
+    if not finite:
+        raise SimulationError(
+            f"At {time:.3f} fs the positions become infinite or NaN: the dynamics explodes. Use a shorter time step, start "
+            "from a relaxed structure, or train the potential on structures like these."
+        )
+    raise SimulationError(
+        f"At {time:.3f} fs an atom moves {jump:.2f} Å in one time step, more than half the skin of {skin} Å: the dynamics "
+        "explodes or the time step is too long. Use a shorter time step or a relaxed start."
+    )
+
+
+def check_frame(energy: np.ndarray, temperature: np.ndarray, target: float, time: float) -> None:
+    """At each saved frame, for all replicas.
+
+    Raises:
+        SimulationError: for an energy that is not finite, or a temperature far above the target.
+    """
+    if not np.isfinite(energy).all():
+        replica = int(np.flatnonzero(~np.isfinite(energy))[0])
+        raise SimulationError(
+            f"At {time:.3f} fs the potential energy of replica {replica} is {energy[replica]}; the structure has left the "
+            "range of the potential. Frames up to here are kept."
+        )
+    limit = TEMPERATURE_FACTOR * target + 1000
+    if (temperature > limit).any():
+        replica = int(np.argmax(temperature))
+        raise SimulationError(
+            f"At {time:.3f} fs replica {replica} has {temperature[replica]:.0f} K where {target:.0f} K were asked for: the "
+            "dynamics explodes. Use a shorter time step or a potential trained on such structures; frames up to here are "
+            "kept."
+        )

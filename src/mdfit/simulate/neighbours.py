@@ -1,0 +1,214 @@
+"""Neighbour lists during a simulation: built with a skin, reused until an atom has moved half of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from mdfit.errors import NeighborListError
+from mdfit.graph import Graph, NeighborTable, neighbor_table
+
+
+class Neighbours(eqx.Module):
+    """The neighbours of every atom within cutoff and skin, at the positions where the list was made.
+
+    Attributes:
+        indices: ``(atoms, neighbours)``.
+        shifts: ``(atoms, neighbours, 3)`` cell translations of the neighbour, as floating-point numbers.
+        mask: ``(atoms, neighbours)``.
+        reverse: ``(atoms, neighbours)`` flat position of the opposite edge.
+        origin: ``(atoms, 3)`` positions of the list in Å.
+        cell: ``(3, 3)`` cell of the list in Å.
+    """
+
+    indices: Int[Array, "atoms neighbours"]
+    shifts: Float[Array, "atoms neighbours 3"]
+    mask: Bool[Array, "atoms neighbours"]
+    reverse: Int[Array, "atoms neighbours"]
+    origin: Float[Array, "atoms 3"]
+    cell: Float[Array, "3 3"]
+
+    def graph(self, species, positions, cell) -> Graph:
+        """The graph at other positions and another cell."""
+        columns = [positions[:, axis] for axis in range(3)]
+        # Component by component, so that sums over pairs run on plain two-dimensional arrays.
+        components = []
+        for axis, column in enumerate(columns):
+            offset = sum(self.shifts[..., row] * cell[row, axis] for row in range(3))
+            components.append(column[self.indices] - column[:, None] + offset)
+        vectors = jnp.where(self.mask[..., None], jnp.stack(components, axis=-1), 0)
+        atoms = len(species)
+        return Graph(
+            species=species,
+            structure=jnp.zeros(atoms, jnp.int32),
+            neighbours=self.indices,
+            vectors=vectors,
+            mask=self.mask,
+            reverse=self.reverse,
+            number_of_structures=1,
+        )
+
+
+class ListBuilder(Protocol):
+    """Makes the lists of one or several replicas, all of the same width, and grows when they do not fit."""
+
+    def build(self, positions: Array, cells: Array) -> Neighbours:
+        """Lists with a leading replica axis for ``positions`` (replicas, atoms, 3) and ``cells`` (replicas, 3, 3)."""
+        ...
+
+
+class HostLists:
+    """Lists made by vesin on the host: right for every cell, and the fastest on a CPU.
+
+    Args:
+        periodic: three flags.
+        reach: cutoff plus skin in Å.
+    """
+
+    def __init__(self, periodic: Sequence[bool] | np.ndarray, reach: float):
+        self.periodic = np.asarray(periodic, bool)
+        self.reach = reach
+        self._width = 0
+
+    def build(self, positions: Array, cells: Array) -> Neighbours:
+        dtype = positions.dtype
+        places = np.asarray(positions, np.float64)
+        boxes = np.asarray(cells, np.float64)
+        tables = [neighbor_table(p, c, self.periodic, self.reach, self._width) for p, c in zip(places, boxes, strict=True)]
+        widest = max(table.width for table in tables)
+        if widest > self._width:
+            # Some room to grow, so that the next lists keep the compiled size.
+            self._width = -(-int(widest * 1.1 + 1) // 2) * 2
+            tables = [table.widened(self._width) for table in tables]
+        indices, shifts, mask, reverse = (_stack(tables, name) for name in _TABLE)
+        return Neighbours(
+            indices=jnp.asarray(indices),
+            shifts=jnp.asarray(shifts, dtype),
+            mask=jnp.asarray(mask),
+            reverse=jnp.asarray(reverse),
+            origin=positions,
+            cell=cells,
+        )
+
+
+_TABLE = ("neighbours", "shifts", "mask", "reverse")
+
+
+def _stack(tables: list[NeighborTable], name: str) -> np.ndarray:
+    arrays = [getattr(table, name) for table in tables]
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
+
+
+class DeviceLists:
+    """Lists made by jax-md on the device, for fully periodic cells that are wide enough.
+
+    Args:
+        cell: ``(3, 3)`` in Å; cells that change must stay close to it.
+        reach: cutoff plus skin in Å.
+
+    Raises:
+        NeighborListError: when the cell is narrower than twice the reach; the message names a supercell that works.
+    """
+
+    def __init__(self, cell: np.ndarray, reach: float):
+        check_device_cell(cell, reach)
+        self.reach = reach
+        self._functions, self._allocated, self._reference = None, None, np.asarray(cell)
+
+    def build(self, positions: Array, cells: Array) -> Neighbours:
+        """Lists of all replicas; an overflow is repaired by growing the list and building again."""
+        check_device_cell(np.asarray(cells[0]), self.reach)
+        fractional = jax.vmap(lambda p, c: p @ jnp.linalg.inv(c))(positions, cells)
+        wrapped = fractional - jnp.floor(fractional)
+        for _ in range(10):
+            if self._allocated is None:
+                self._allocate(wrapped, cells)
+            update = jax.vmap(lambda w, c, allocated: allocated.update(w, box=c), in_axes=(0, 0, None))
+            updated = jax.jit(update)(wrapped, cells, self._allocated)
+            if not bool(jnp.any(updated.did_buffer_overflow)):
+                return _complete(updated.idx, wrapped, fractional, positions, cells, self.reach)
+            self._allocated = None
+        raise NeighborListError("The device's neighbour list overflowed ten times in a row; choose a larger skin.")
+
+    def _allocate(self, wrapped: Array, cells: Array) -> None:
+        from jax_md import partition, space
+
+        displacement, _ = space.periodic_general(cells[0], fractional_coordinates=True)
+        functions = partition.neighbor_list(
+            displacement,
+            cells[0],
+            self.reach,
+            dr_threshold=0.0,
+            capacity_multiplier=1.15,
+            format=partition.NeighborListFormat.Dense,
+            fractional_coordinates=True,
+        )
+        # The replica with the most neighbours decides the size.
+        lists = [functions.allocate(w, box=c) for w, c in zip(wrapped, cells, strict=True)]
+        self._allocated = max(lists, key=lambda neighbours: neighbours.idx.shape[1])
+
+
+@jax.jit
+def _complete(indices, wrapped, fractional, positions, cells, reach) -> Neighbours:
+    return jax.vmap(_complete_one, in_axes=(0, 0, 0, 0, 0, None))(
+        indices, wrapped, fractional, positions, cells, reach
+    )
+
+
+def _complete_one(indices, wrapped, fractional, positions, cell, reach) -> Neighbours:
+    """Shifts, mask and opposite edges of a list of indices under the minimum-image convention."""
+    atoms, width = indices.shape
+    present = indices < atoms
+    indices = jnp.where(present, indices, 0).astype(jnp.int32)
+    shifts = -jnp.round(fractional[indices] - fractional[:, None])
+    vectors = (fractional[indices] - fractional[:, None] + shifts) @ cell
+    mask = present & (jnp.sum(vectors**2, -1) < reach**2)
+    # In row j, the column that holds i.
+    candidates = (indices[indices] == jnp.arange(atoms, dtype=jnp.int32)[:, None, None]) & mask[indices]
+    column = jnp.argmax(candidates, axis=-1).astype(jnp.int32)
+    reverse = jnp.where(mask, indices * width + column, 0)
+    return Neighbours(indices, shifts, mask, reverse, positions, cell)
+
+
+def check_device_cell(cell: np.ndarray, reach: float) -> None:
+    """Raises NeighborListError, naming the smallest supercell that works, when a cell is too narrow for the device."""
+    heights = cell_heights(cell)
+    if (heights >= 2 * reach).all():
+        return
+    repeats = tuple(int(n) for n in np.ceil(2 * reach / heights))
+    raise NeighborListError(
+        f"The cell is {heights.min():.2f} Å wide, but the neighbour list on the device needs twice the cutoff with its "
+        f"skin, {2 * reach:.2f} Å; repeat the structure {repeats[0]} × {repeats[1]} × {repeats[2]} times "
+        f"(structure.repeat({repeats})), or use neighbour_lists='host'."
+    )
+
+
+def cell_heights(cell: np.ndarray) -> np.ndarray:
+    """Distances between opposite faces of a cell, in Å."""
+    cell = np.asarray(cell, np.float64)
+    volume = abs(np.linalg.det(cell))
+    areas = np.array([np.linalg.norm(np.cross(cell[(k + 1) % 3], cell[(k + 2) % 3])) for k in range(3)])
+    return volume / areas
+
+
+def list_builder(choice: str, periodic: np.ndarray, cell: np.ndarray, reach: float) -> ListBuilder:
+    """``"host"``, ``"device"``, or ``"auto"``: on the device where there is a GPU and the cell allows it."""
+    if choice == "device":
+        if not np.all(periodic):
+            raise NeighborListError(
+                "Neighbour lists on the device need a cell that is periodic in three directions; use "
+                "neighbour_lists='host'."
+            )
+        return DeviceLists(cell, reach)
+    if choice not in ("auto", "host"):
+        raise NeighborListError(f"neighbour_lists is 'auto', 'host' or 'device', not {choice!r}.")
+    wide = bool(np.all(periodic)) and bool((cell_heights(cell) >= 2 * reach).all())
+    if choice == "auto" and wide and jax.default_backend() == "gpu":
+        return DeviceLists(cell, reach)
+    return HostLists(periodic, reach)

@@ -1,0 +1,211 @@
+"""Frames on disk as a simulation goes: H5MD for any number of replicas, extended XYZ for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from mdfit._version import __version__
+from mdfit.errors import CheckpointError, OutputError, SimulationError
+from mdfit.simulate.samplers import Sampler
+from mdfit.simulate.state_point import StatePoint
+from mdfit.storage import fill_tree, read_header, write_tree
+
+#: Frames between restart files.
+RESTART_EVERY = 50
+
+_UNITS = {"positions": "Å", "velocities": "Å/10.18fs", "cells": "Å", "potential_energies": "eV", "stresses": "eV Å-3"}
+
+
+class Output(Protocol):
+    """A trajectory file and its restart file."""
+
+    def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:
+        """Writes a frame; true when a restart file is due."""
+        ...
+
+    def frames(self) -> list[dict[str, np.ndarray]]:
+        """The frames up to the restart file; later ones are removed."""
+        ...
+
+    def restart(self, skeleton: Any) -> Any:
+        """The state of the restart file."""
+        ...
+
+    def write_restart(self, state: Any) -> None: ...
+
+
+def open_output(
+    out: str | Path | None, resume: bool, state_point: StatePoint, sampler: Sampler, replicas: int
+) -> Output | None:
+    """The output for a path's ending.
+
+    Raises:
+        OutputError: for an unknown ending, a directory that cannot be written, or a file that would be overwritten.
+        CheckpointError: when there is nothing to resume.
+    """
+    if out is None:
+        if resume:
+            raise CheckpointError("Only a run with an output file can be resumed; give out.")
+        return None
+    path = Path(out)
+    kinds = {".h5": H5MDOutput, ".h5md": H5MDOutput, ".xyz": XYZOutput, ".extxyz": XYZOutput}
+    if path.suffix not in kinds:
+        raise OutputError(f"Trajectories end in {', '.join(kinds)}, not {path.suffix or 'nothing'} ({path}).")
+    if path.exists() and not resume:
+        raise OutputError(f"{path} exists; resume the run, choose another name or delete the file.")
+    if resume and not path.exists():
+        raise CheckpointError(f"There is no {path} to resume; check the path.")
+    if kinds[path.suffix] is XYZOutput and replicas > 1:
+        raise SimulationError(f"{path.suffix} files hold one replica; write {replicas} replicas to a .h5 file.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return kinds[path.suffix](path, state_point, sampler)
+    except OSError as error:
+        raise OutputError(f"Could not write {path}: {error.strerror or error}; choose another directory.") from error
+
+
+class _Restartable:
+    """The restart file beside a trajectory."""
+
+    def __init__(self, path: Path, state_point: StatePoint, sampler: Sampler):
+        self.path = path
+        self.structure = state_point.structure
+        self.sampler = sampler
+        self.count = 0
+
+    @property
+    def restart_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".restart")
+
+    def write_restart(self, state: Any) -> None:
+        write_tree(self.restart_path, state, {"format": "mdfit restart", "frames": self.count})
+
+    def restart(self, skeleton: Any) -> Any:
+        return fill_tree(skeleton, read_header(self.restart_path, CheckpointError)[1], self.path, CheckpointError)
+
+    def _restart_frames(self) -> int:
+        return int(read_header(self.restart_path, CheckpointError)[0]["frames"])
+
+    def _due(self, last: bool) -> bool:
+        return last or self.count % RESTART_EVERY == 0
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"Could not write frame {self.count} to {self.path}: {error.strerror or error}; the frames before are intact. "
+            "Free some space, then resume."
+        )
+
+
+class H5MDOutput(_Restartable):
+    """H5MD 1.1 (P. de Buyl et al., Comput. Phys. Commun. 185, 1546 (2014), doi:10.1016/j.cpc.2014.01.018)."""
+
+    def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:
+        import h5py
+
+        try:
+            with h5py.File(self.path, "a") as file:
+                if "h5md" not in file:
+                    self._describe(file, frame)
+                for replica in range(len(frame["positions"])):
+                    for name, group in self._groups(file, replica).items():
+                        self._append_value(group, frame[name][replica])
+        except OSError as error:
+            raise self._failed(error) from error
+        self.count += 1
+        return self._due(last)
+
+    def frames(self) -> list[dict[str, np.ndarray]]:
+        import h5py
+
+        self.count = self._restart_frames()
+        with h5py.File(self.path, "a") as file:
+            replicas = len(file["particles"])
+            columns: dict[str, list[np.ndarray]] = {name: [] for name in _UNITS}
+            for replica in range(replicas):
+                for name, group in self._groups(file, replica).items():
+                    for dataset in group.values():
+                        dataset.resize(self.count, axis=0)
+                    columns[name].append(group["value"][:])
+        arrays = {name: np.stack(values) for name, values in columns.items()}
+        return [{name: array[:, index] for name, array in arrays.items()} for index in range(self.count)]
+
+    def _describe(self, file, frame) -> None:
+        header = file.create_group("h5md")
+        header.attrs["version"] = np.array([1, 1])
+        header.create_group("author").attrs["name"] = "mdfit"
+        creator = header.create_group("creator")
+        creator.attrs["name"], creator.attrs["version"] = "mdfit", __version__
+        for replica in range(len(frame["positions"])):
+            group = file.create_group(f"particles/replica_{replica}")
+            group["species"], group["mass"] = self.structure.species, self.structure.masses
+            box = group.create_group("box")
+            box.attrs["dimension"] = 3
+            box.attrs["boundary"] = ["periodic" if flag else "none" for flag in self.structure.periodic]
+            for name, element in self._groups(file, replica, create=True).items():
+                shape = np.shape(frame[name][replica])
+                data = element.create_dataset("value", (0, *shape), np.asarray(frame[name]).dtype, maxshape=(None, *shape))
+                data.attrs["unit"] = _UNITS[name]
+                element.create_dataset("step", (0,), np.int64, maxshape=(None,))
+                element.create_dataset("time", (0,), np.float64, maxshape=(None,)).attrs["unit"] = "fs"
+
+    def _groups(self, file, replica: int, create: bool = False):
+        places = {
+            "positions": f"particles/replica_{replica}/position",
+            "velocities": f"particles/replica_{replica}/velocity",
+            "cells": f"particles/replica_{replica}/box/edges",
+            "potential_energies": f"observables/replica_{replica}/potential_energy",
+            "stresses": f"observables/replica_{replica}/stress",
+        }
+        return {name: file.require_group(place) if create else file[place] for name, place in places.items()}
+
+    def _append_value(self, group, value: np.ndarray) -> None:
+        for name, item in (("value", value), ("step", self.count + 1), ("time", float(self.count + 1))):
+            dataset = group[name]
+            dataset.resize(self.count + 1, axis=0)
+            dataset[self.count] = item
+
+
+class XYZOutput(_Restartable):
+    """Extended XYZ, readable by ASE and OVITO."""
+
+    def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:
+        from ase.io import write
+
+        try:
+            write(self.path, self._atoms(frame), format="extxyz", append=True)
+        except OSError as error:
+            raise self._failed(error) from error
+        self.count += 1
+        return self._due(last)
+
+    def frames(self) -> list[dict[str, np.ndarray]]:
+        from ase.io import read, write
+
+        self.count = self._restart_frames()
+        images = read(self.path, index=f":{self.count}", format="extxyz")
+        write(self.path, images, format="extxyz")
+        return [self._frame(atoms) for atoms in images]
+
+    def _atoms(self, frame):
+        from ase import Atoms
+        from ase.calculators.singlepoint import SinglePointCalculator
+
+        atoms = Atoms(self.structure.species, frame["positions"][0], cell=frame["cells"][0], pbc=self.structure.periodic)
+        atoms.set_masses(self.structure.masses)
+        atoms.set_velocities(frame["velocities"][0])
+        stress = frame["stresses"][0]
+        six = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+        atoms.calc = SinglePointCalculator(atoms, energy=float(frame["potential_energies"][0]), stress=six)
+        return atoms
+
+    def _frame(self, atoms) -> dict[str, np.ndarray]:
+        return {
+            "positions": atoms.positions[None].astype(np.float32),
+            "velocities": atoms.get_velocities()[None].astype(np.float32),
+            "cells": atoms.cell.array[None],
+            "potential_energies": np.array([atoms.get_potential_energy()]),
+            "stresses": atoms.get_stress(voigt=False)[None],
+        }

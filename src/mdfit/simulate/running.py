@@ -1,0 +1,218 @@
+"""Running a simulation: equilibration, production, frames, health."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdfit.errors import SimulationError
+from mdfit.potentials import Potential
+from mdfit.precision import cast
+from mdfit.progress import progress_bar, stop_on_interrupt
+from mdfit.simulate.dynamics import Context, Dynamics
+from mdfit.simulate.health import check_frame, check_step
+from mdfit.simulate.neighbours import ListBuilder, list_builder
+from mdfit.simulate.output import Output, open_output
+from mdfit.simulate.samplers import Sampler
+from mdfit.simulate.state_point import StatePoint
+from mdfit.simulate.trajectory import PER_FRAME, Trajectory
+from mdfit.units import BOLTZMANN, quantity
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Numbers of time steps: dropped at the start, between frames, and the number of frames."""
+
+    equilibration: int
+    between: int
+    frames: int
+
+    @classmethod
+    def of(cls, duration, every, equilibrate, timestep: float) -> Lengths:
+        total, interval, dropped = (
+            quantity(value, "fs", name)
+            for value, name in ((duration, "duration"), (every, "every"), (equilibrate, "equilibrate"))
+        )
+        between = round(interval / timestep)
+        if between < 1 or abs(between * timestep - interval) > 1e-6 * interval:
+            raise SimulationError(
+                f"The interval between frames ({interval} fs) is not a multiple of the time step ({timestep} fs)."
+            )
+        frames = round(total / interval)
+        if frames < 1:
+            raise SimulationError(f"A duration of {total} fs holds no frame at one every {interval} fs; lengthen it.")
+        return cls(round(dropped / timestep), between, frames)
+
+
+def run(
+    potential: Potential,
+    state_point: StatePoint,
+    sampler: Sampler,
+    *,
+    duration: str | float,
+    every: str | float,
+    key: jax.Array,
+    equilibrate: str | float = 0.0,
+    replicas: int = 1,
+    skin: str | float = "0.5 Å",
+    neighbour_lists: str = "auto",
+    dtype: Any = jnp.float32,
+    out: str | Path | None = None,
+    resume: bool = False,
+    show_progress: bool = False,
+) -> Trajectory:
+    """Simulates a state point.
+
+    Neighbour lists are rebuilt before any pair can be missed; when one overflows it grows, and no step is done with an
+    incomplete list.
+
+    Args:
+        potential: whose forces drive the atoms.
+        state_point: structure, temperature and pressure.
+        sampler: ensemble and integrator.
+        duration: of the production, in fs or with a unit.
+        every: between saved frames.
+        key: random key: initial velocities (unless the structure has some) and noise.
+        equilibrate: dropped at the start.
+        replicas: independent copies with their own velocities, simulated side by side.
+        skin: of the neighbour list in Å.
+        neighbour_lists: ``"auto"``, ``"host"`` or ``"device"``.
+        dtype: of positions and forces.
+        out: a ``.h5`` (H5MD) or ``.xyz``/``.extxyz`` file, written as the run goes (extxyz for one replica).
+        resume: go on where the run that wrote ``out`` stopped.
+        show_progress: a progress bar with the time left.
+
+    Raises:
+        SimulationError: when the dynamics explodes; frames up to there are in ``out``.
+        UnknownSpeciesError: when the potential does not know an element of the structure.
+        OutputError: when ``out`` cannot be written, or exists and is not to be resumed.
+    """
+    potential.check_species(set(np.unique(state_point.structure.species).tolist()))
+    lengths = Lengths.of(duration, every, equilibrate, sampler.timestep_fs)
+    simulation = _Simulation(cast(potential, dtype) if dtype == jnp.float64 else potential, state_point, sampler)
+    simulation.prepare(key, replicas, quantity(skin, "Å", "skin"), neighbour_lists, dtype)
+    output = open_output(out, resume, state_point, sampler, replicas)
+    frames: list[dict[str, np.ndarray]] = []
+    if output is not None and resume:
+        frames = output.frames()
+        simulation.restore(output.restart(simulation.state), lengths, len(frames))
+    total = lengths.equilibration + lengths.frames * lengths.between
+    with progress_bar("Simulating", total, simulation.done, show_progress) as bar, stop_on_interrupt() as interrupt:
+        if simulation.done < lengths.equilibration:
+            simulation.advance(lengths.equilibration - simulation.done, bar)
+        while len(frames) < lengths.frames and not interrupt.requested:
+            simulation.advance(lengths.between, bar)
+            frames.append(simulation.frame())
+            if output is not None:
+                restart_due = output.append(frames[-1], len(frames) == lengths.frames)
+                if restart_due:
+                    simulation.renew_lists()
+                    output.write_restart(simulation.state)
+    if output is not None and interrupt.requested:
+        simulation.renew_lists()
+        output.write_restart(simulation.state)
+    if not frames:
+        raise SimulationError("The run was interrupted before its first frame.")
+    return _trajectory(frames, lengths, simulation)
+
+
+class _Simulation:
+    """A running simulation of all replicas."""
+
+    def __init__(self, potential: Potential, state_point: StatePoint, sampler: Sampler):
+        self.potential, self.state_point, self.sampler = potential, state_point, sampler
+        self.structure = state_point.structure
+        self.degrees_of_freedom = sampler.degrees_of_freedom(self.structure.number_of_atoms)
+        self.done = 0
+
+    def prepare(self, key, replicas: int, skin: float, neighbour_lists: str, dtype) -> None:
+        structure = self.structure
+        self.skin = skin
+        self.dynamics = Dynamics(self.sampler, self.state_point.temperature, self.state_point.pressure, skin)
+        reach = self.potential.cutoff + skin
+        self._builder: ListBuilder = list_builder(neighbour_lists, structure.periodic, structure.cell, reach)
+        positions = jnp.tile(jnp.asarray(structure.positions, dtype), (replicas, 1, 1))
+        cells = jnp.tile(jnp.asarray(structure.cell, dtype), (replicas, 1, 1))
+        lists = self._builder.build(positions, cells)
+        self.context = Context(self.potential, jnp.asarray(structure.species, jnp.int32), lists)
+        momenta = None
+        if structure.velocities is not None:
+            momenta = jnp.asarray(structure.velocities * structure.masses[:, None], dtype)
+            momenta = jnp.tile(momenta, (replicas, 1, 1))
+        masses = jnp.asarray(structure.masses, dtype)
+        keys = jax.random.split(key, replicas)
+        self.state = self.dynamics.initialize(keys, positions, masses, momenta, self.context)
+
+    def restore(self, state: Any, lengths: Lengths, frames: int) -> None:
+        self.state = state
+        self.done = lengths.equilibration + frames * lengths.between
+        self.renew_lists()
+
+    def renew_lists(self) -> None:
+        """New neighbour lists at the present positions."""
+        lists = self._builder.build(self.state.position, self.dynamics.cells(self.state, self.context))
+        self.context = self.context._replace(neighbours=lists)
+
+    def advance(self, steps: int, bar) -> None:
+        """Time steps with new lists as needed."""
+        remaining = steps
+        fresh = False
+        while remaining > 0:
+            progress = self.dynamics.advance(self.state, self.context, remaining)
+            done, finite = int(progress.steps), bool(progress.finite)
+            self.state = progress.state
+            self.done += done
+            remaining -= done
+            bar.advance(done)
+            if remaining > 0:
+                if fresh or not finite:
+                    check_step(finite, done, float(progress.jump), self.skin, self.time)
+                self.renew_lists()
+                fresh = True
+
+    @property
+    def time(self) -> float:
+        """In fs since the start."""
+        return self.done * self.sampler.timestep_fs
+
+    def frame(self) -> dict[str, np.ndarray]:
+        """The present frame of all replicas, checked."""
+        state = self.state
+        prediction = self.dynamics.record(state, self.context)
+        cells = np.asarray(self.dynamics.cells(state, self.context), np.float64)
+        velocities = np.asarray(state.momentum / state.mass)
+        energy = np.asarray(prediction.energy[:, 0])
+        periodic = self.structure.periodic.all()
+        volumes = np.abs(np.linalg.det(cells)) if periodic else np.full(len(cells), np.inf)
+        kinetic = 0.5 * np.sum(velocities.astype(np.float64) ** 2 * self.structure.masses[:, None], axis=(1, 2))
+        temperature = 2 * kinetic / (self.degrees_of_freedom * BOLTZMANN)
+        check_frame(energy, temperature, self.state_point.temperature, self.time)
+        return {
+            "positions": np.asarray(state.position),
+            "velocities": velocities,
+            "cells": cells,
+            "potential_energies": energy,
+            "stresses": np.asarray(prediction.strain_derivative[:, 0]) / volumes[:, None, None],
+        }
+
+
+def _trajectory(frames, lengths: Lengths, simulation: _Simulation) -> Trajectory:
+    structure, point, sampler = simulation.structure, simulation.state_point, simulation.sampler
+    arrays = {name: np.stack([frame[name] for frame in frames], axis=1) for name in PER_FRAME}
+    return Trajectory(
+        times=np.arange(1, len(frames) + 1) * lengths.between * sampler.timestep_fs,
+        species=structure.species,
+        masses=structure.masses,
+        periodic=structure.periodic,
+        degrees_of_freedom=simulation.degrees_of_freedom,
+        ensemble=sampler.ensemble,
+        temperature=point.temperature,
+        pressure=point.pressure,
+        timestep=sampler.timestep_fs,
+        **arrays,
+    )
