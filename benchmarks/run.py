@@ -51,7 +51,7 @@ class Program:
     variables: tuple[tuple[str, str], ...] = ()
 
 
-# Each peer at its fastest: the old jaxlib of chemtrain without its thunk runtime, jax-md with half lists, LAMMPS with OPT.
+# Each peer at its fastest: chemtrain's old jaxlib without its thunk runtime, jax-md with half lists, LAMMPS with OPT.
 OLD_RUNTIME = (("XLA_FLAGS", "--xla_cpu_use_thunk_runtime=false"),)
 OURS_TRAINING = Program("ours", "ours_force_matching.py")
 OURS_DYNAMICS = Program("ours", "ours_dynamics.py")
@@ -61,10 +61,10 @@ JAX_MD = Program("jax_md", "peers/jax_md_lennard_jones.py")
 LAMMPS = Program("lammps", "peers/lammps_lennard_jones.py", "lammps")
 
 WORKS: dict[str, tuple[Program, ...]] = {"startup": (Program("ours", "ours_startup.py"),)}
-WORKS |= {work: (OURS_TRAINING, CHEMTRAIN_TRAINING) for work in TRAINING_SETS}
-WORKS |= {work: (OURS_DYNAMICS, JAX_MD, CHEMTRAIN_DYNAMICS, LAMMPS) for work in LIQUIDS}
-WORKS |= {work: (OURS_DYNAMICS,) for work in CRYSTALS}
-WORKS |= {work: (OURS_DYNAMICS, CHEMTRAIN_DYNAMICS) for work in ("dimenet_md_64", "dimenet_md_512")}
+WORKS |= dict.fromkeys(TRAINING_SETS, (OURS_TRAINING, CHEMTRAIN_TRAINING))
+WORKS |= dict.fromkeys(LIQUIDS, (OURS_DYNAMICS, JAX_MD, CHEMTRAIN_DYNAMICS, LAMMPS))
+WORKS |= dict.fromkeys(CRYSTALS, (OURS_DYNAMICS,))
+WORKS |= dict.fromkeys(("dimenet_md_64", "dimenet_md_512"), (OURS_DYNAMICS, CHEMTRAIN_DYNAMICS))
 
 
 def main() -> None:

@@ -16,12 +16,9 @@ def measure(
     call). `equilibrate` runs after them. Then each repeat does as many units as take the time asked for. A program that
     compiles anew for each n must make n a run-time argument.
 
-    Returns
-    -------
-    dict
+    Returns:
         `compile_seconds`, `steps_per_repeat` and `seconds_per_step` (one number per repeat).
     """
-
     repeats, seconds = _requested()
 
     def timed(units: int) -> float:

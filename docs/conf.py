@@ -1,11 +1,10 @@
 """Sphinx configuration; build with `make docs`."""
 
-import tomllib
-from pathlib import Path
+from importlib.metadata import version
 
 project = "mdfit"
 author = "The mdfit authors"
-release = tomllib.loads(Path(__file__).parent.with_name("pyproject.toml").read_text())["project"]["version"]
+release = version("mdfit")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]

@@ -1,6 +1,6 @@
 """chemtrain: Langevin dynamics with its trajectory generator. Runs in `.peers/chemtrain`.
 
-Works: a Lennard-Jones liquid, and DimeNet++ on silicon with random weights (a step costs the same as with trained ones).
+Works: a Lennard-Jones liquid, and DimeNet++ on silicon with random weights, which cost the same as trained ones.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import numpy as np
 from chemtrain.ensemble import sampling
 from jax_md import energy, partition, simulate, space
 from jax_md_mod.model import neural_networks
+
 from timing import measure, report
 from workloads import BOLTZMANN, CRYSTALS, FEMTOSECOND, LIQUIDS, SiliconCrystal
 

@@ -15,6 +15,7 @@ import optax
 from chemtrain.trainers import ForceMatching
 from jax_md import partition, space
 from jax_md_mod.model import neural_networks
+
 from timing import measure, report
 from workloads import TRAINING_SETS
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import jax_md
 from jax_md import energy, partition, simulate, space
+
 from timing import measure, report
 from workloads import BOLTZMANN, FEMTOSECOND, LIQUIDS
 

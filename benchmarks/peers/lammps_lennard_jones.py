@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from timing import measure, report
 from workloads import LIQUIDS
 
