@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -101,10 +102,10 @@ class Dataset:
             self.frames + other.frames, self.keys, " + ".join(sources) or None, self.ignored_stress + shifted
         )
 
-    @property
+    @functools.cached_property
     def species(self) -> tuple[int, ...]:
         """Atomic numbers that occur, sorted."""
-        return tuple(sorted({int(number) for frame in self.frames for number in frame.structure.species}))
+        return tuple(int(number) for number in np.unique(np.concatenate([f.structure.species for f in self.frames])))
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Dataset:
         """The frames with these indices, in this order."""
@@ -169,9 +170,9 @@ class Dataset:
 
     def composition(self) -> np.ndarray:
         """Number of atoms of each of :attr:`species` in each frame, float64[frames, species]."""
+        columns = np.array(self.species)
         return np.array(
-            [[np.count_nonzero(frame.structure.species == number) for number in self.species] for frame in self.frames],
-            dtype=np.float64,
+            [(frame.structure.species[:, None] == columns).sum(axis=0) for frame in self.frames], dtype=np.float64
         )
 
     def reference_energies(self) -> dict[int, float]:

@@ -1,0 +1,184 @@
+"""Findings about the energies, forces and stresses of a data set."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mdfit.data.check_report import Finding
+from mdfit.data.dataset import Dataset
+from mdfit.data.work import Works, slope, works
+
+#: Ratios of an energy unit to a force or stress unit that are met when units are mixed.
+_MIXED_UNITS = {
+    "energies in Hartree": 1 / 27.2114,
+    "energies in kcal/mol": 23.0605,
+    "energies in kJ/mol": 96.485,
+    "energies in Rydberg": 1 / 13.6057,
+    "forces in Hartree/bohr": 51.4221,
+    "forces in kcal/mol/Å": 1 / 23.0605,
+    "forces in kJ/mol/Å": 1 / 96.485,
+    "forces in Rydberg/bohr": 25.7111,
+}
+_STRESS_UNITS = {
+    "GPa": 1 / 160.2177,
+    "kbar": 1 / 1602.177,
+    "bar": 1 / 1602177.0,
+    "Hartree/bohr^3": 183.6315,
+}
+_FEWEST_PAIRS = 5
+_OUTLIER = 15.0  # robust standard deviations; data sets of several phases are far from normal
+
+
+def label_findings(dataset: Dataset) -> list[Finding]:
+    """Missing labels, net forces, units, stress sign and outliers."""
+    pairs = works(dataset)
+    return [
+        *_missing(dataset),
+        *_net_force(dataset),
+        *_magnitudes(dataset),
+        *_force_units(pairs),
+        *_stress_sign(dataset, pairs),
+        *_outliers(dataset),
+    ]
+
+
+def _missing(dataset: Dataset) -> list[Finding]:
+    findings = []
+    for label in ("energy", "forces", "stress"):
+        missing = tuple(number for number, frame in enumerate(dataset) if getattr(frame, label) is None)
+        if 0 < len(missing) < len(dataset):
+            message = f"frames have no {label}; they are used for their other labels"
+            findings.append(Finding("note", f"missing-{label}", message, missing))
+        elif missing and label != "stress":
+            findings.append(Finding("warning", f"missing-{label}", f"no frame has {label}"))
+    if dataset.ignored_stress:
+        message = "a stress was ignored, because the frame is not periodic in all three directions"
+        findings.append(Finding("note", "ignored-stress", message, dataset.ignored_stress))
+    if dataset.keys.unused:
+        names = ", ".join(f"'{name}'" for name in dataset.keys.unused)
+        message = f"not used, although named like labels: {names}; declare the keys on reading if they are meant"
+        findings.append(Finding("note", "unused-labels", message))
+    return findings
+
+
+def _net_force(dataset: Dataset) -> list[Finding]:
+    """Without external fields forces sum to zero; numerical noise of DFT stays well below 1 % of typical forces."""
+    limit = max(0.01 * np.nan_to_num(dataset.force_rms()), 1e-3)
+    frames, largest = [], 0.0
+    for number, frame in enumerate(dataset):
+        if frame.forces is None or frame.structure.number_of_atoms == 1:
+            continue
+        mean = float(np.linalg.norm(frame.forces.mean(axis=0)))
+        largest = max(largest, mean)
+        if mean > limit:
+            frames.append(number)
+    if not frames:
+        return []
+    message = (
+        f"forces do not sum to zero (up to {largest:.3g} eV/Å per atom), so no potential can fit them: subtract the "
+        "mean, or look for missing atoms or external fields"
+    )
+    return [Finding("warning", "net-force", message, tuple(frames))]
+
+
+def _magnitudes(dataset: Dataset) -> list[Finding]:
+    findings = []
+    force = dataset.force_rms()
+    if np.isfinite(force) and force > 10:
+        message = f"the root mean square force is {force:.3g} eV/Å, which is unusually large: are forces in kcal/mol/Å?"
+        findings.append(Finding("warning", "force-magnitude", message))
+    residuals = dataset.energy_residuals()
+    spread = np.nanstd(residuals) if np.isfinite(residuals).any() else 0.0
+    if spread > 5:
+        message = (
+            f"energies of equal compositions scatter by {spread:.3g} eV/atom, which is unusually much: are energies "
+            "total energies in eV, computed in one way?"
+        )
+        findings.append(Finding("warning", "energy-magnitude", message))
+    stresses = [np.abs(frame.stress).max() for frame in dataset if frame.stress is not None]
+    if stresses and np.median(stresses) > 0.5:
+        message = (
+            f"stresses are typically {np.median(stresses):.3g} eV/Å^3 ({160.2177 * np.median(stresses):.3g} GPa), "
+            "which is unusually large: are they in kbar or GPa?"
+        )
+        findings.append(Finding("warning", "stress-magnitude", message))
+    return findings
+
+
+def _force_units(pairs: Works) -> list[Finding]:
+    """Energy differences of frames with the same cell against the work of their forces."""
+    same_cell = ~pairs.strained
+    ratio, correlation = slope(pairs.forces[same_cell], pairs.energy[same_cell])
+    if np.count_nonzero(same_cell) < _FEWEST_PAIRS or abs(correlation) < 0.8:
+        return []
+    if ratio < 0:
+        message = "energies rise along the forces: forces have the wrong sign (they may be gradients), negate them"
+        return [Finding("warning", "force-sign", message)]
+    tolerance = 1.5 if correlation > 0.95 else 2.5
+    if 1 / tolerance < ratio < tolerance:
+        return []
+    message = (
+        f"energy differences are {ratio:.3g} times the work of the forces between neighbouring frames, they should be "
+        f"equal: units are mixed{_guess(ratio, _MIXED_UNITS)}"
+    )
+    return [Finding("warning", "mixed-units", message)]
+
+
+def _stress_sign(dataset: Dataset, pairs: Works) -> list[Finding]:
+    """Energy differences of strained frames, less the work of forces, against the work of their stresses."""
+    known = pairs.strained & np.isfinite(pairs.stress)
+    ratio, correlation = slope(pairs.stress[known], pairs.energy[known] - pairs.forces[known])
+    if np.count_nonzero(known) < _FEWEST_PAIRS or abs(correlation) < 0.8:
+        if any(frame.stress is not None for frame in dataset):
+            message = (
+                "sign and unit of the stress cannot be checked, because no frames differ by strain only; it is taken "
+                "as eV/Å^3, tension positive"
+            )
+            return [Finding("note", "stress-unchecked", message)]
+        return []
+    if ratio < 0:
+        message = (
+            "the energy falls where the stress says it must rise: the stress has the wrong sign (compression positive "
+            "instead of tension positive), negate it"
+        )
+        return [Finding("error", "stress-sign", message)]
+    if 1 / 1.5 < ratio < 1.5:
+        return []
+    message = (
+        f"energy differences under strain are {ratio:.3g} times the work of the stress, they should be equal: the "
+        f"stress is not in eV/Å^3{_guess(ratio, _STRESS_UNITS)}"
+    )
+    return [Finding("warning", "stress-unit", message)]
+
+
+def _guess(ratio: float, candidates: dict[str, float]) -> str:
+    """A hint when the ratio is within a factor of 1.4 of that of a known mistake."""
+    fitting = [name for name, value in candidates.items() if abs(np.log(ratio / value)) < np.log(1.4)]
+    return f" (perhaps {' or '.join(fitting)})" if fitting else ""
+
+
+def _outliers(dataset: Dataset) -> list[Finding]:
+    findings = []
+    energies = _robust_scores(dataset.energy_residuals())
+    frames = tuple(int(number) for number in np.flatnonzero(np.abs(energies) > _OUTLIER))
+    if frames:
+        message = (
+            "energies per atom are far from those of the other frames: look at them, failed calculations are usual"
+        )
+        findings.append(Finding("warning", "energy-outliers", message, frames))
+    largest = [np.nan if f.forces is None else np.linalg.norm(f.forces, axis=1).max() for f in dataset]
+    frames = tuple(int(number) for number in np.flatnonzero(_robust_scores(np.array(largest)) > _OUTLIER))
+    if frames:
+        message = "the largest forces are far above those of the other frames: look at them before training"
+        findings.append(Finding("warning", "force-outliers", message, frames))
+    return findings
+
+
+def _robust_scores(values: np.ndarray) -> np.ndarray:
+    """Distance from the median in robust standard deviations (1.4826 median absolute deviations); 0 if unknown."""
+    known = np.isfinite(values)
+    if np.count_nonzero(known) < 10:
+        return np.zeros(len(values))
+    centre = np.median(values[known])
+    deviation = 1.4826 * np.median(np.abs(values[known] - centre))
+    return np.where(known, (values - centre) / max(deviation, 1e-3), 0.0)
