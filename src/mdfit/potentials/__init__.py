@@ -4,17 +4,29 @@ from mdfit.potentials.base import Constant, Potential, Sum, trainable
 from mdfit.potentials.dimenet import DimeNetPP
 from mdfit.potentials.evaluation import Prediction, energies, evaluate, forces
 from mdfit.potentials.files import load
+from mdfit.potentials.lennard_jones import LennardJones
 from mdfit.potentials.painn import PaiNN
+from mdfit.potentials.pair import PairPotential
 from mdfit.potentials.prediction import FramePrediction, predict
+from mdfit.potentials.readout import Scaling
+from mdfit.potentials.spline import PairSpline
+from mdfit.potentials.stillinger_weber import StillingerWeber
+from mdfit.potentials.zbl import ZBL
 
 __all__ = [
     "Constant",
     "DimeNetPP",
     "FramePrediction",
+    "LennardJones",
     "PaiNN",
+    "PairPotential",
+    "PairSpline",
     "Potential",
     "Prediction",
+    "Scaling",
+    "StillingerWeber",
     "Sum",
+    "ZBL",
     "energies",
     "evaluate",
     "forces",

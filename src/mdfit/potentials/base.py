@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -29,8 +29,10 @@ class Potential(eqx.Module):
         species: the atomic numbers (or bead types) that the potential knows; empty when it takes any.
     """
 
-    cutoff: eqx.AbstractVar[float]
-    species: eqx.AbstractVar[tuple[int, ...]]
+    if TYPE_CHECKING:
+        # A static field or a property of the subclass.
+        cutoff: float
+        species: tuple[int, ...]
 
     #: True when the energy is a sum over pairs that is the same seen from either atom.
     pairwise: ClassVar[bool] = False

@@ -6,7 +6,6 @@ from typing import Literal
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from mdfit.errors import PotentialError
@@ -45,8 +44,8 @@ class LennardJones(PairPotential):
         truncation: Literal["switch", "shift", "cut"] = "switch",
         switch_start: float | str | None = None,
     ):
-        self.epsilon = jnp.asarray(quantity(epsilon, "eV", "epsilon"), jnp.float32)
-        self.sigma = jnp.asarray(quantity(sigma, "Å", "sigma"), jnp.float32)
+        self.epsilon = jnp.asarray(quantity(epsilon, "eV", "epsilon"), jnp.float64)
+        self.sigma = jnp.asarray(quantity(sigma, "Å", "sigma"), jnp.float64)
         self.cutoff = quantity(cutoff, "Å", "cutoff")
         self.truncation = truncation
         self.switch_start = (
@@ -64,15 +63,17 @@ class LennardJones(PairPotential):
         return ()
 
     def pair_energy(self, squared_distance, first, second):
+        epsilon, sigma = (parameter.astype(squared_distance.dtype) for parameter in (self.epsilon, self.sigma))
+
         def unshifted(squared):
-            attraction = (self.sigma**2 / squared) ** 3
-            return 4 * self.epsilon * (attraction**2 - attraction)
+            attraction = (sigma**2 / squared) ** 3
+            return 4 * epsilon * (attraction**2 - attraction)
 
         energy = unshifted(squared_distance)
         if self.truncation == "switch":
             energy = energy * switch(squared_distance, self.switch_start, self.cutoff)
         elif self.truncation == "shift":
-            energy = energy - unshifted(np.float32(self.cutoff**2))
+            energy = energy - unshifted(self.cutoff**2)
         return jnp.where(squared_distance < self.cutoff**2, energy, jnp.zeros((), energy.dtype))
 
 

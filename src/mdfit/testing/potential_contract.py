@@ -1,0 +1,316 @@
+"""What every potential must satisfy, as functions that raise ``AssertionError`` with the numbers that are off.
+
+In a test suite::
+
+    import pytest
+    from mdfit.testing import CONTRACT
+
+    @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+    def test_contract(check):
+        check(MyPotential(...))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from mdfit.graph import Graph, build_graph
+from mdfit.potentials import Potential, evaluate
+from mdfit.precision import cast
+from mdfit.structure import Structure
+
+_evaluate = eqx.filter_jit(evaluate)
+
+
+def check_potential(potential: Potential) -> None:
+    """All checks, one after the other."""
+    for check in CONTRACT:
+        check(potential)
+
+
+def invariant_under_translation(potential: Potential) -> None:
+    """Moving everything, also across the cell's faces, changes nothing."""
+    structure = _crystal(potential)
+    before = _predict(potential, structure)
+    after = _predict(potential, _with(structure, positions=structure.positions + [3.1, -17.3, 40.7]))
+    _close(before.energy, after.energy, 1e-10, "energy after a translation")
+    _close(before.forces, after.forces, 1e-8, "forces after a translation")
+
+
+def invariant_under_rotation_and_reflection(potential: Potential) -> None:
+    """Turned or mirrored, the energy stays and the forces and the stress turn along."""
+    structure = _crystal(potential)
+    before = _predict(potential, structure)
+    for sign in (1, -1):
+        turn = sign * Rotation.from_rotvec([0.4, -1.1, 0.7]).as_matrix()
+        turned = _with(structure, positions=structure.positions @ turn.T, cell=structure.cell @ turn.T)
+        after = _predict(potential, turned)
+        _close(before.energy, after.energy, 1e-9, "energy after a rotation or reflection")
+        _close(before.forces @ turn.T, after.forces, 1e-7, "forces after a rotation or reflection")
+        _close(turn @ before.strain_derivative[0] @ turn.T, after.strain_derivative[0], 1e-7, "stress after a rotation")
+
+
+def invariant_under_permutation(potential: Potential) -> None:
+    """The order of the atoms does not matter."""
+    structure = _crystal(potential)
+    order = np.random.default_rng(0).permutation(structure.number_of_atoms)
+    shuffled = _with(structure, positions=structure.positions[order], species=structure.species[order])
+    before, after = _predict(potential, structure), _predict(potential, shuffled)
+    _close(before.energy, after.energy, 1e-10, "energy after a permutation")
+    _close(before.forces[order], after.forces, 1e-8, "forces after a permutation")
+
+
+def forces_are_derivatives(potential: Potential) -> None:
+    """Forces equal the finite differences of the energy to 1e-6 of the largest force."""
+    structure = _crystal(potential)
+    forces = np.asarray(_predict(potential, structure).forces)
+    scale = np.abs(forces).max()
+    step = 1e-4
+    for atom, axis in ((0, 0), (1, 2), (structure.number_of_atoms - 1, 1)):
+        shift = np.zeros_like(structure.positions)
+        shift[atom, axis] = step
+        numeric = -_derivative(lambda s, d=shift: _moved(potential, structure, d * s), step)
+        error = abs(numeric - forces[atom, axis]) / scale
+        assert error < 1e-6, f"force of atom {atom}: {forces[atom, axis]:.9g}, finite difference {numeric:.9g} eV/Å"
+
+
+def stress_is_derivative(potential: Potential) -> None:
+    """The strain derivative equals the finite differences of the energy to 1e-6 of its largest element."""
+    structure = _crystal(potential)
+    strain_derivative = np.asarray(_predict(potential, structure).strain_derivative[0])
+    scale = np.abs(strain_derivative).max()
+    step = 1e-4
+    for i, j in ((0, 0), (1, 1), (0, 1), (2, 0)):
+        direction = np.zeros((3, 3))
+        direction[i, j] += step / 2
+        direction[j, i] += step / 2
+        numeric = _derivative(lambda s, d=direction: _strained(potential, structure, d * s), step)
+        error = abs(numeric - strain_derivative[i, j]) / scale
+        assert error < 1e-6, f"∂E/∂ε[{i},{j}]: {strain_derivative[i, j]:.9g}, finite difference {numeric:.9g} eV"
+
+
+def smooth_at_cutoff(potential: Potential) -> None:
+    """Energy, force and curvature of an atom that leaves the cutoff go to zero, without a step."""
+    cutoff = potential.cutoff
+
+    @eqx.filter_jit
+    def derivatives(potential, distance):
+        """Energy, slope and curvature of a pair."""
+
+        def energy(r):
+            return _pair_energy(potential, r)
+
+        return energy(distance), jax.grad(energy)(distance), jax.grad(jax.grad(energy))(distance)
+
+    reference = abs(float(derivatives(potential, 0.7 * cutoff)[1])) + 1e-8
+    inside, outside = (derivatives(potential, cutoff * (1 + side * 1e-5)) for side in (-1, 1))
+    for name, before, after in zip(("energy", "slope", "curvature"), inside, outside, strict=True):
+        jump = abs(float(before) - float(after))
+        assert jump < 1e-2 * reference, f"{name} jumps at the cutoff from {before:.6g} to {after:.6g}"
+
+
+def additive_when_far_apart(potential: Potential) -> None:
+    """Two molecules beyond the cutoff have the sum of their energies."""
+    one = _cluster(potential)
+    other = _with(one, positions=one.positions @ Rotation.from_rotvec([0, 0, 1.0]).as_matrix())
+    far = other.positions + [50.0 + 2 * potential.cutoff, 0, 0]
+    both = _with(
+        one,
+        positions=np.concatenate([one.positions, far]),
+        species=np.concatenate([one.species, other.species]),
+        masses=np.concatenate([one.masses, other.masses]),
+    )
+    total = float(_predict(potential, both).energy[0])
+    parts = float(_predict(potential, one).energy[0]) + float(_predict(potential, other).energy[0])
+    _close(total, parts, 1e-10, "energy of two molecules far apart")
+
+
+def isolated_atoms_are_finite(potential: Potential) -> None:
+    """A single atom has a finite energy, no force and no gradient that is NaN."""
+    for number in _species(potential):
+        structure = Structure(
+            species=np.array([number], np.int32),
+            positions=np.zeros((1, 3)),
+            cell=np.zeros((3, 3)),
+            periodic=np.zeros(3, bool),
+            masses=np.ones(1),
+        )
+        prediction = _predict(potential, structure)
+        assert np.isfinite(prediction.energy).all(), f"the energy of an isolated atom {number} is {prediction.energy}"
+        assert (np.asarray(prediction.forces) == 0).all(), f"an isolated atom {number} feels a force"
+
+
+def padding_changes_nothing(potential: Potential) -> None:
+    """More room for atoms and neighbours leaves energy, forces and stress as they are."""
+    structure = _crystal(potential)
+    graph = _graph(potential, structure)
+    atoms, neighbours = graph.mask.shape
+    padded = _graph(potential, structure, atoms=atoms + 7, neighbours=neighbours + 5)
+    wide = cast(potential, jnp.float64)
+    before, after = _evaluate(wide, graph), _evaluate(wide, padded)
+    _close(before.energy, after.energy, 1e-10, "energy with padding")
+    _close(before.forces, after.forces[:atoms], 1e-8, "forces with padding")
+    _close(before.strain_derivative, after.strain_derivative, 1e-8, "stress with padding")
+    assert (np.asarray(after.forces[atoms:]) == 0).all(), "a padding atom feels a force"
+
+
+def gradients_are_finite(potential: Potential) -> None:
+    """No parameter gradient of a force loss is NaN, with padding, isolated atoms and straight angles present."""
+    number = _species(potential)[0]
+    spacing = 0.5 * potential.cutoff
+    places = np.array([[0, 0, 0], [spacing, 0, 0], [2 * spacing, 0, 0], [30 + 5 * potential.cutoff, 0, 0]])
+    structure = Structure(
+        species=np.full(4, number, np.int32),
+        positions=places,
+        cell=np.zeros((3, 3)),
+        periodic=np.zeros(3, bool),
+        masses=np.ones(4),
+    )
+    graph = _graph(potential, structure, atoms=6, neighbours=5, dtype=jnp.float32)
+    parameters, rest = eqx.partition(potential, eqx.is_inexact_array)
+
+    def loss(parameters):
+        prediction = evaluate(eqx.combine(parameters, rest), graph)
+        return jnp.sum(prediction.forces**2) + jnp.sum(prediction.energy) + jnp.sum(prediction.strain_derivative**2)
+
+    gradient = eqx.filter_jit(jax.grad(loss))(parameters)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
+        assert np.isfinite(leaf).all(), f"the gradient of {jax.tree_util.keystr(path)} is not finite"
+
+
+def compiles_once_per_size(potential: Potential) -> None:
+    """A second structure of the same padded size does not compile again."""
+    structure = _crystal(potential)
+    width = _graph(potential, structure).mask.shape[1] + 4
+    count = 0
+
+    @eqx.filter_jit
+    def counted(potential, graph):
+        nonlocal count
+        count += 1
+        return evaluate(potential, graph)
+
+    for seed in (0, 1):
+        moved = structure.positions + np.random.default_rng(seed).normal(0, 0.01, structure.positions.shape)
+        counted(potential, _graph(potential, _with(structure, positions=moved), neighbours=width))
+    assert count == 1, f"the same padded size was compiled {count} times"
+
+
+def single_precision_stays_single(potential: Potential) -> None:
+    """With single-precision edges the forces are single precision and agree with double precision."""
+    structure = _crystal(potential)
+    single = _evaluate(potential, _graph(potential, structure, dtype=jnp.float32))
+    assert single.forces.dtype == jnp.float32, f"forces are {single.forces.dtype} for float32 edges"
+    assert single.energy.dtype == jnp.float64, f"energies are summed in {single.energy.dtype}, not float64"
+    double = _predict(potential, structure)
+    scale = np.abs(double.forces).max()
+    error = np.abs(single.forces - double.forces).max() / scale
+    assert error < 1e-3, f"single and double precision forces differ by {error:.2g} of the largest force"
+
+
+#: Every check, in the order from simple to subtle.
+CONTRACT: tuple[Callable[[Potential], None], ...] = (
+    invariant_under_translation,
+    invariant_under_rotation_and_reflection,
+    invariant_under_permutation,
+    forces_are_derivatives,
+    stress_is_derivative,
+    smooth_at_cutoff,
+    additive_when_far_apart,
+    isolated_atoms_are_finite,
+    padding_changes_nothing,
+    gradients_are_finite,
+    compiles_once_per_size,
+    single_precision_stays_single,
+)
+
+
+def _species(potential: Potential) -> tuple[int, ...]:
+    return potential.species or (18,)
+
+
+def _crystal(potential: Potential) -> Structure:
+    """A distorted, triclinic cell that is narrower than the cutoff in one direction, of all species."""
+    spacing = 0.55 * potential.cutoff
+    random = np.random.default_rng(3)
+    grid = np.stack(np.meshgrid(range(1), range(2), range(3), indexing="ij"), -1).reshape(-1, 3)
+    cell = spacing * np.array([[1.1, 0.1, 0.0], [0.2, 2.2, 0.1], [-0.3, 0.2, 3.1]])
+    fractional = grid / np.array([1, 2, 3]) + random.normal(0, 0.02, grid.shape)
+    known = _species(potential)
+    species = np.array([known[i % len(known)] for i in range(len(grid))], np.int32)
+    return Structure(
+        species=species,
+        positions=fractional @ cell,
+        cell=cell,
+        periodic=np.ones(3, bool),
+        masses=np.ones(len(grid)),
+    )
+
+
+def _cluster(potential: Potential) -> Structure:
+    crystal = _crystal(potential)
+    return _with(crystal, cell=np.zeros((3, 3)), periodic=np.zeros(3, bool))
+
+
+def _with(structure: Structure, **changes) -> Structure:
+    import dataclasses
+
+    return dataclasses.replace(structure, **changes)
+
+
+def _graph(potential: Potential, structure: Structure, dtype=jnp.float64, **sizes) -> Graph:
+    return build_graph(structure, potential.cutoff, dtype=dtype, **sizes)
+
+
+def _predict(potential: Potential, structure: Structure):
+    return _evaluate(cast(potential, jnp.float64), _graph(potential, structure))
+
+
+def _energy(potential: Potential, structure: Structure) -> float:
+    return float(_predict(potential, structure).energy[0])
+
+
+def _moved(potential: Potential, structure: Structure, shift: np.ndarray) -> float:
+    return _energy(potential, _with(structure, positions=structure.positions + shift))
+
+
+def _strained(potential: Potential, structure: Structure, strain: np.ndarray) -> float:
+    deformation = np.eye(3) + strain
+    return _energy(
+        potential, _with(structure, positions=structure.positions @ deformation, cell=structure.cell @ deformation)
+    )
+
+
+def _derivative(function: Callable[[float], float], step: float) -> float:
+    """Fourth-order central difference of ``function(s)`` with respect to ``s·step``."""
+    near, far = function(1) - function(-1), function(2) - function(-2)
+    return (8 * near - far) / (12 * step)
+
+
+def _pair_energy(potential: Potential, distance):
+    """Energy of two atoms at a distance, differentiable, with an edge also beyond the cutoff."""
+    number = _species(potential)[0]
+    vector = jnp.zeros(3).at[0].set(distance)
+    graph = Graph(
+        species=jnp.full(2, number, jnp.int32),
+        structure=jnp.zeros(2, jnp.int32),
+        neighbours=jnp.array([[1], [0]], jnp.int32),
+        vectors=jnp.stack([vector, -vector])[:, None],
+        mask=jnp.ones((2, 1), bool),
+        reverse=jnp.array([[1], [0]], jnp.int32),
+        number_of_structures=1,
+    )
+    return jnp.sum(cast(potential, jnp.float64).atomic_energies(graph))
+
+
+def _close(first, second, tolerance: float, what: str) -> None:
+    first, second = np.asarray(first), np.asarray(second)
+    scale = max(np.abs(first).max(), 1e-12)
+    error = np.abs(first - second).max() / scale
+    assert error < tolerance, f"{what}: relative difference {error:.3g} (allowed {tolerance:g})"
