@@ -79,12 +79,16 @@ def main() -> None:
     works = [work for work in WORKS if any(fnmatch.fnmatch(work, pattern) for pattern in arguments.only)]
     if not works:
         parser.error(f"no work matches {arguments.only}; there are {', '.join(WORKS)}")
+    done: dict[str, dict] = {}
     for work in works:
-        run_work(work, arguments)
+        done[work] = run_work(work, arguments, done)
 
 
-def run_work(work: str, arguments: argparse.Namespace) -> None:
-    """Time every program on one work, print the metrics, and write them unless the run was partial."""
+def run_work(work: str, arguments: argparse.Namespace, done: dict[str, dict]) -> dict[str, dict]:
+    """Time every program on one work, print the metrics, and write them unless the run was partial.
+
+    `done` holds the results of the works before, by work and program; returned are those of this one.
+    """
     on_gpu = arguments.device == "gpu"
     programs = [
         program
@@ -96,12 +100,13 @@ def run_work(work: str, arguments: argparse.Namespace) -> None:
         print(f"{work}: {program.name} ...", file=sys.stderr, flush=True)
         results[program.name] = run_program(work, program, arguments)
     name = f"{work}_gpu" if on_gpu else work
-    metrics = summarise(name, results)
+    metrics = summarise(name, results) | growth(work, name, results, done)
     for metric, entry in metrics.items():
         print(f"{metric:55s} {entry['value']:12.5g} ± {entry['standard_error']:<10.2g} {entry['unit']}", flush=True)
     if not arguments.programs:
         write_json(RESULTS / f"{name}.json", metrics)
         write_json(RESULTS / "provenance" / f"{name}.json", provenance(results, arguments))
+    return results
 
 
 def run_program(work: str, program: Program, arguments: argparse.Namespace) -> dict:
@@ -150,6 +155,19 @@ def summarise(work: str, results: dict[str, dict]) -> dict[str, dict]:
                 ratio = ours / speed
                 add(f"ratio_to_{peer}", ratio, ratio * math.hypot(our_error / ours, error / speed), "1")
     return metrics
+
+
+def growth(work: str, name: str, results: dict[str, dict], done: dict[str, dict]) -> dict[str, dict]:
+    """How the time per atom and step of a large system compares with that of 512 atoms in the same run."""
+    family, _, atoms = work.rpartition("_")
+    reference = done.get(f"{family}_512", {}).get("ours")
+    if reference is None or "ours" not in results:
+        return {}
+    time, error = _median([seconds / int(atoms) for seconds in results["ours"]["seconds_per_step"]])
+    before, before_error = _median([seconds / 512 for seconds in reference["seconds_per_step"]])
+    value = time / before
+    entry = {"value": value, "standard_error": value * math.hypot(error / time, before_error / before), "unit": "1"}
+    return {f"{name}/time_per_atom_relative_to_512": entry}
 
 
 def _median(values: list[float]) -> tuple[float, float]:

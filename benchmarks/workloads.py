@@ -55,7 +55,8 @@ class SiliconCrystal:
     displacement: float = 0.08
     temperature: float = 300.0
     timestep: float = 1.0
-    # Random weights do not hold a crystal together; a spring to each site does, at no cost worth measuring.
+    # Random weights do not hold a crystal together: each program adds something that does, as cheap as it can, for
+    # instance a spring to each site, and scales the network's output down.
     network_scale: float = 1e-3
     spring: float = 5.0  # eV/Å²
 
