@@ -21,7 +21,7 @@ class Accuracy:
         forces: ``(components, 2)`` in eV/Å.
         stress: ``(components, 2)`` in eV/Å³.
         force_species: ``(components,)`` atomic number that each force component belongs to.
-        energy_frames, force_frames: the frame that each row belongs to.
+        energy_frames, force_frames, stress_frames: the frame that each row belongs to.
         frames: the number of frames.
     """
 
@@ -31,6 +31,7 @@ class Accuracy:
     force_species: np.ndarray
     energy_frames: np.ndarray
     force_frames: np.ndarray
+    stress_frames: np.ndarray
     frames: int
 
     def summary(self) -> dict[str, float]:
@@ -49,13 +50,15 @@ class Accuracy:
     def of_frames(self, chosen: np.ndarray) -> Accuracy:
         """The part of the frames with these indices."""
         energy, forces = np.isin(self.energy_frames, chosen), np.isin(self.force_frames, chosen)
+        stress = np.isin(self.stress_frames, chosen)
         return Accuracy(
             energy=self.energy[energy],
             forces=self.forces[forces],
-            stress=np.zeros((0, 2)),
+            stress=self.stress[stress],
             force_species=self.force_species[forces],
             energy_frames=self.energy_frames[energy],
             force_frames=self.force_frames[forces],
+            stress_frames=self.stress_frames[stress],
             frames=len(chosen),
         )
 
@@ -72,7 +75,7 @@ def accuracy(potential: Potential, dataset: Dataset, batch_size: int = 8, batche
 
 def compare(predictions: list[FramePrediction], dataset: Dataset) -> Accuracy:
     """Predictions of every frame beside its labels."""
-    energy, forces, stress, species, energy_frames, force_frames = [], [], [], [], [], []
+    energy, forces, stress, species, energy_frames, force_frames, stress_frames = [], [], [], [], [], [], []
     for index, prediction in enumerate(predictions):
         frame = dataset[index]
         atoms = frame.structure.number_of_atoms
@@ -85,6 +88,7 @@ def compare(predictions: list[FramePrediction], dataset: Dataset) -> Accuracy:
             force_frames.append(np.full(3 * atoms, index))
         if frame.stress is not None and prediction.stress is not None:
             stress.append(np.stack([frame.stress.ravel(), prediction.stress.ravel()], axis=1))
+            stress_frames.append(np.full(9, index))
     empty = [np.zeros((0, 2))]
     return Accuracy(
         energy=np.array(energy).reshape(-1, 2),
@@ -93,5 +97,6 @@ def compare(predictions: list[FramePrediction], dataset: Dataset) -> Accuracy:
         force_species=np.concatenate(species or [np.zeros(0, np.int32)]),
         energy_frames=np.array(energy_frames, int),
         force_frames=np.concatenate(force_frames or [np.zeros(0, int)]),
+        stress_frames=np.concatenate(stress_frames or [np.zeros(0, int)]),
         frames=len(predictions),
     )

@@ -1,0 +1,26 @@
+"""Settings of the process that make computing faster, made before JAX starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+#: glibc returns freed memory to the system and fetches it again page by page; keeping it makes large models on a CPU
+#: up to 1.6 times faster.  It reads these variables only when a process starts.
+_ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_MMAP_MAX_": "0"}
+
+
+def prepare() -> None:
+    """Starts the process again with a faster memory allocator, and keeps compiled programs between runs."""
+    if sys.platform == "linux" and not any(name in os.environ for name in _ALLOCATOR):
+        os.execve(sys.executable, [sys.executable, "-m", "mdfit", *sys.argv[1:]], {**os.environ, **_ALLOCATOR})
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("mdfit").setLevel(logging.INFO)
+    import jax
+
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mdfit" / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

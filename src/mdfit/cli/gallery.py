@@ -1,0 +1,45 @@
+"""The recipes that come with mdfit."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import yaml
+
+from mdfit.errors import OutputError, RecipeError, nearest
+
+
+def gallery() -> Path:
+    """The directory of the recipes: inside an installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for place in (package / "gallery", package.parents[1] / "recipes"):
+        if place.is_dir():
+            return place
+    raise RecipeError("The recipes are missing from this installation; install mdfit again or use a checkout.")
+
+
+def list_recipes() -> list[tuple[str, str, list[str]]]:
+    """Name, title and scales of each recipe."""
+    out = []
+    for path in sorted(gallery().glob("*/recipe.yaml")):
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        out.append((path.parent.name, content["title"], list(content.get("scales") or {})))
+    return out
+
+
+def copy_recipe(name: str, directory: Path) -> Path:
+    """Copies a recipe with its data.
+
+    Raises:
+        RecipeError: when there is no such recipe.
+        OutputError: when the target exists.
+    """
+    names = [known for known, _, _ in list_recipes()]
+    if name not in names:
+        raise RecipeError(f"There is no recipe '{name}': {nearest(name, names)}.")
+    target = directory / name
+    if target.exists():
+        raise OutputError(f"{target} exists; move it away first.")
+    shutil.copytree(gallery() / name, target, ignore=shutil.ignore_patterns("results"))
+    return target

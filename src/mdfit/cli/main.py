@@ -1,0 +1,208 @@
+"""``mdfit``: check data, run recipes, simulate, evaluate, report.
+
+Everything heavy is imported inside the commands, so that ``mdfit --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mdfit._version import __version__
+from mdfit.errors import MdfitError
+
+
+class Commands(click.Group):
+    """Shows errors that are meant for the user as one sentence, without a traceback."""
+
+    def invoke(self, context: click.Context):
+        try:
+            return super().invoke(context)
+        except MdfitError as error:
+            click.secho(f"Error: {error}", fg="red", err=True)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            click.echo("Stopped; what was reached is saved. `mdfit resume` goes on from there.", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mdfit")
+def main() -> None:
+    """Learn molecular-dynamics potentials from simulation and experiment."""
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--cutoff", default=None, help="Also look for isolated atoms and narrow cells at this cutoff, like '5 Å'.")
+@click.option("--energy-key", default=None, help="Name of the energies in the file.")
+@click.option("--forces-key", default=None, help="Name of the forces in the file.")
+@click.option("--stress-key", default=None, help="Name of the stresses in the file.")
+def check(file: Path, cutoff: str | None, energy_key, forces_key, stress_key) -> None:
+    """Check a labelled data set; exits with 1 when it has errors."""
+    from mdfit.data import read
+    from mdfit.units import quantity
+
+    dataset = read(file, energy_key=energy_key, forces_key=forces_key, stress_key=stress_key)
+    report = dataset.check(None if cutoff is None else quantity(cutoff, "Å", "cutoff"))
+    click.echo(str(report))
+    sys.exit(1 if report.errors else 0)
+
+
+@main.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--scale", default=None, help="One of the recipe's scales: demo, cpu, paper …")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Directory of the run [runs/RECIPE-SCALE].")
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+def run(recipe: Path, scale: str | None, out: Path | None, quiet: bool) -> None:
+    """Run a recipe: train, test, simulate, report."""
+    from mdfit.cli.environment import prepare
+    from mdfit.recipes.loading import load_recipe
+
+    loaded = load_recipe(recipe, scale)
+    prepare()
+    from mdfit.recipes import run_recipe
+
+    name = loaded.directory.name + (f"-{scale}" if scale else "")
+    outcome = run_recipe(loaded, out or Path("runs") / name, show_progress=not quiet)
+    _finish(outcome)
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+def resume(directory: Path, quiet: bool) -> None:
+    """Go on with a run that was interrupted or killed."""
+    from mdfit.cli.environment import prepare
+
+    prepare()
+    from mdfit.recipes import resume_run
+
+    outcome = resume_run(directory, show_progress=not quiet)
+    _finish(outcome)
+
+
+def _finish(outcome) -> None:
+    from mdfit.cli.tables import metrics_table
+    from mdfit.report import write_report
+
+    report = write_report(outcome.directory)
+    click.echo(metrics_table(outcome.metrics))
+    click.echo(f"Metrics: {outcome.directory / 'metrics.json'}\nReport:  {report}")
+
+
+@main.command()
+@click.argument("potential", type=click.Path(path_type=Path))
+@click.argument("structure", type=click.Path(path_type=Path))
+@click.option("--temperature", required=True, help="Like '300 K'.")
+@click.option("--duration", required=True, help="Like '10 ps'.")
+@click.option("--sampler", type=click.Choice(["NVE", "Langevin", "NoseHoover", "NPT"]), default="Langevin")
+@click.option("--pressure", default=None, help="For NPT, like '1 bar'.")
+@click.option("--timestep", default="1 fs", show_default=True)
+@click.option("--friction", default="1 /ps", show_default=True, help="Of the Langevin thermostat.")
+@click.option("--every", default="0.1 ps", show_default=True, help="Between saved frames.")
+@click.option("--equilibrate", default="0 ps", show_default=True, help="Dropped at the start.")
+@click.option("--repeat", type=int, nargs=3, default=(1, 1, 1), help="Repeat the cell, like 2 2 2.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("trajectory.h5"), show_default=True)
+@click.option("--resume", "resumed", is_flag=True, help="Go on with the run that wrote OUT.")
+def simulate(
+    potential, structure, temperature, duration, sampler, pressure, timestep, friction, every, equilibrate, repeat, seed,
+    out, resumed,
+) -> None:  # fmt: skip
+    """Run molecular dynamics with a saved POTENTIAL from a STRUCTURE file."""
+    from mdfit.cli.environment import prepare
+
+    prepare()
+    from mdfit import observables
+    from mdfit.potentials import load
+    from mdfit.precision import key
+    from mdfit.simulate import NPT, NVE, Langevin, NoseHoover, StatePoint
+    from mdfit.simulate import run as run_dynamics
+    from mdfit.structure import read_structure
+
+    samplers = {
+        "NVE": lambda: NVE(timestep),
+        "Langevin": lambda: Langevin(timestep, friction),
+        "NoseHoover": lambda: NoseHoover(timestep),
+        "NPT": lambda: NPT(timestep),
+    }
+    trajectory = run_dynamics(
+        load(potential),
+        StatePoint(read_structure(structure).repeat(repeat), temperature, pressure),
+        samplers[sampler](),
+        duration=duration,
+        every=every,
+        equilibrate=equilibrate,
+        key=key(seed),
+        out=out,
+        resume=resumed,
+        show_progress=True,
+    )
+    for observable in (observables.Temperature(), observables.PotentialEnergy(), observables.Pressure()):
+        click.echo(f"{type(observable).__name__}: {observables.estimate(observable, trajectory)}")
+    click.echo(f"{len(trajectory)} frames in {out}")
+
+
+@main.command()
+@click.argument("potential", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--group", default=None, help="Also tabulate errors by this label of the frames.")
+def evaluate(potential: Path, file: Path, group: str | None) -> None:
+    """Compare a saved POTENTIAL with the labels of a data FILE."""
+    from mdfit.cli.environment import prepare
+
+    prepare()
+    import numpy as np
+
+    from mdfit.cli.tables import metrics_table
+    from mdfit.data import read
+    from mdfit.fit import accuracy
+    from mdfit.potentials import load
+    from mdfit.recipes.metrics import accuracy_metrics
+
+    dataset = read(file)
+    errors = accuracy(load(potential), dataset)
+    click.echo(metrics_table(accuracy_metrics(file.stem, errors, "eV/Å")))
+    if group is not None:
+        for name, frames in dataset.groups(group).items():
+            click.echo(metrics_table(accuracy_metrics(f"{group}={name}", errors.of_frames(np.array(frames)), "eV/Å")))
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+def report(directory: Path) -> None:
+    """Write the HTML report of a run again."""
+    from mdfit.report import write_report
+
+    click.echo(f"Report: {write_report(directory)}")
+
+
+@main.command()
+@click.option("--copy", default=None, metavar="NAME", help="Copy a recipe with its data to the present directory.")
+def recipes(copy: str | None) -> None:
+    """List the recipes that come with mdfit, or copy one to start from."""
+    from mdfit.cli.gallery import copy_recipe, list_recipes
+
+    if copy is not None:
+        click.echo(f"Copied to {copy_recipe(copy, Path.cwd())}; run it with: mdfit run {copy} --scale cpu")
+        return
+    for name, title, scales in list_recipes():
+        click.echo(f"{name:<16} {title}  (scales: {', '.join(scales) or 'none'})")
+
+
+@main.command()
+def doctor() -> None:
+    """Is this installation sound? Versions, devices, a small calculation with a known answer."""
+    from mdfit.cli.environment import prepare
+
+    prepare()
+    from mdfit.cli.diagnosis import diagnose
+
+    sound = True
+    for finding in diagnose():
+        sound &= finding.good
+        click.secho(f"{'ok  ' if finding.good else 'BAD '} {finding.text}", fg=None if finding.good else "red")
+    sys.exit(0 if sound else 1)

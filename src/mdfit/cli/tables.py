@@ -1,0 +1,22 @@
+"""Numbers as text."""
+
+from __future__ import annotations
+
+import math
+
+from mdfit.recipes.metrics import Metric, Metrics
+
+
+def metrics_table(metrics: Metrics) -> str:
+    """One line per metric: name, value ± standard error, unit."""
+    width = max((len(name) for name in metrics), default=0)
+    return "\n".join(f"{name:<{width}}  {with_error(metric)}" for name, metric in metrics.items())
+
+
+def with_error(metric: Metric) -> str:
+    """A value with as many digits as its standard error supports."""
+    error = metric.standard_error
+    if error is None or not math.isfinite(error) or error <= 0:
+        return f"{metric.value:.4g} {metric.unit}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{metric.value:.{digits}f} ± {error:.{digits}f} {metric.unit}"

@@ -1,0 +1,119 @@
+"""From the sections of a recipe to the objects that they describe."""
+
+from __future__ import annotations
+
+import optax
+
+from mdfit.data import Dataset, read
+from mdfit.objectives import ForceMatching
+from mdfit.potentials import ZBL, DimeNetPP, PaiNN, Potential, Scaling
+from mdfit.potentials.statistics import cutoff_and_neighbours
+from mdfit.precision import key
+from mdfit.recipes.loading import LoadedRecipe
+from mdfit.recipes.schema import Crystal, Data, Optimizer, PotentialChoice, Simulation, Training
+from mdfit.simulate import NPT, NVE, Langevin, NoseHoover
+from mdfit.simulate.samplers import Sampler
+from mdfit.structure import Structure
+
+
+def read_data(loaded: LoadedRecipe, file: str) -> Dataset:
+    """A data file of the recipe with its label keys."""
+    data: Data = loaded.recipe.data
+    return read(
+        loaded.path(file), energy_key=data.energy_key, forces_key=data.forces_key, stress_key=data.stress_key
+    )
+
+
+def training_data(loaded: LoadedRecipe) -> tuple[Dataset, Dataset]:
+    """Training and validation set."""
+    data = loaded.recipe.data
+    train = read_data(loaded, data.train)
+    if data.validation is not None:
+        return train, read_data(loaded, data.validation)
+    return train.split(1 - data.validation_fraction, seed=data.split_seed, group=data.group)
+
+
+def test_data(loaded: LoadedRecipe, file: str) -> Dataset:
+    """A test set, thinned out as the recipe says."""
+    dataset = read_data(loaded, file)
+    return dataset.select(range(0, len(dataset), loaded.recipe.data.test_every))
+
+
+def build_potential(choice: PotentialChoice, train: Dataset) -> Potential:
+    """The untrained potential."""
+    length, neighbours = cutoff_and_neighbours(train, choice.cutoff)
+    scaling = Scaling.of(train)
+    start = key(choice.seed)
+    if choice.kind == "PaiNN":
+        network: Potential = PaiNN(
+            train.species,
+            length,
+            choice.channels,
+            choice.layers,
+            choice.radial_functions,
+            neighbours,
+            scaling,
+            start,
+        )
+    else:
+        network = DimeNetPP(
+            train.species,
+            length,
+            edge_channels=choice.channels,
+            blocks=choice.layers,
+            radial_functions=choice.radial_functions,
+            scaling=scaling,
+            key=start,
+        )
+    return network + ZBL() if "ZBL" in choice.add else network
+
+
+def build_objective(training: Training, train: Dataset) -> ForceMatching:
+    return ForceMatching(
+        train,
+        energy=training.energy,
+        forces=training.forces,
+        stress=training.stress,
+        batch_size=training.batch_size,
+        loss=training.loss,
+        huber_delta=training.huber_delta,
+    )
+
+
+def build_optimizer(choice: Optimizer, steps: int) -> optax.GradientTransformation:
+    """The optimiser with its schedule over ``steps`` updates."""
+    rate, end = choice.learning_rate, choice.learning_rate * choice.final_fraction
+    warmup = min(choice.warmup_steps, steps // 2)
+    decay = max(steps - warmup, 1)
+    after = {
+        "cosine": lambda: optax.cosine_decay_schedule(rate, decay, choice.final_fraction),
+        "exponential": lambda: optax.exponential_decay(rate, decay, max(choice.final_fraction, 1e-6), end_value=end),
+        "constant": lambda: optax.constant_schedule(rate),
+    }[choice.schedule]()
+    schedule = optax.join_schedules([optax.linear_schedule(0.0, rate, max(warmup, 1)), after], [warmup])
+    core = {
+        "adam": lambda: optax.adam(schedule),
+        "adamw": lambda: optax.adamw(schedule, weight_decay=choice.weight_decay),
+        "amsgrad": lambda: optax.amsgrad(schedule),
+        "sgd": lambda: optax.sgd(schedule),
+    }[choice.kind]()
+    return core if choice.clip is None else optax.chain(optax.clip_by_global_norm(choice.clip), core)
+
+
+def build_crystal(choice: Crystal) -> Structure:
+    """A crystal; cubic lattices in their conventional cell."""
+    from ase.build import bulk
+
+    cubic = choice.lattice in ("diamond", "fcc", "bcc")
+    atoms = bulk(choice.element, choice.lattice, a=choice.a, cubic=cubic)
+    return Structure.from_ase(atoms * choice.repeat)
+
+
+def build_sampler(simulation: Simulation) -> Sampler:
+    step = simulation.timestep
+    return {
+        "NVE": lambda: NVE(step),
+        "Langevin": lambda: Langevin(step, simulation.friction),
+        "NoseHoover": lambda: NoseHoover(step),
+        "NPT": lambda: NPT(step),
+    }[simulation.sampler]()

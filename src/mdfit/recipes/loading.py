@@ -1,0 +1,193 @@
+"""Recipes from YAML: validated before anything runs, with the line of every mistake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from mdfit.errors import RecipeError, nearest
+from mdfit.recipes.schema import Recipe
+from mdfit.storage import write_text
+
+#: What a recipe is called inside its run.
+RESOLVED = "recipe.json"
+
+
+@dataclass(frozen=True)
+class LoadedRecipe:
+    """A validated recipe, the scale it was resolved for, and the directory that its paths are relative to."""
+
+    recipe: Recipe
+    scale: str | None
+    directory: Path
+
+    def path(self, relative: str) -> Path:
+        return self.directory / relative
+
+    def document(self) -> dict[str, Any]:
+        """The resolved recipe as JSON types."""
+        return {"scale": self.scale, "directory": str(self.directory), "recipe": self.recipe.model_dump(mode="json")}
+
+    def write(self, run: Path) -> None:
+        write_text(run / RESOLVED, json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n")
+
+
+def load_recipe(path: str | Path, scale: str | None = None) -> LoadedRecipe:
+    """Reads and validates a recipe.
+
+    Args:
+        path: a YAML file.
+        scale: a name under ``scales``, whose values replace those of the recipe.
+
+    Raises:
+        RecipeError: for a missing file, YAML that cannot be parsed, unknown keys, values that are not allowed, a scale
+            that the recipe does not have, or data files that do not exist.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "recipe.yaml"
+    if not path.is_file():
+        raise RecipeError(f"There is no recipe {path}; `mdfit recipes` lists those that come with mdfit.")
+    content, lines = _parse(path)
+    scales = content.pop("scales", None) or {}
+    if scale is not None:
+        if scale not in scales:
+            raise RecipeError(f"{path} has no scale '{scale}': {nearest(scale, scales)}.")
+        content = _merged(content, scales[scale] or {})
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as error:
+        raise RecipeError(_explain(error, path, lines, scale)) from error
+    loaded = LoadedRecipe(recipe, scale, path.resolve().parent)
+    _check_files(loaded, path, lines)
+    return loaded
+
+
+def load_resolved(run: str | Path) -> LoadedRecipe:
+    """The recipe of a run.
+
+    Raises:
+        RecipeError: when the directory holds no run.
+    """
+    path = Path(run) / RESOLVED
+    if not path.is_file():
+        raise RecipeError(f"{run} is not the directory of a run: it has no {RESOLVED}; check the path.")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return LoadedRecipe(Recipe.model_validate(document["recipe"]), document["scale"], Path(document["directory"]))
+
+
+def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple, int]]:
+    """The content, and the line of every key by its path."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it is not text"
+        raise RecipeError(f"{path}{where}: not valid YAML ({problem}); check the indentation and the colons.") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path} holds no recipe: it must be a YAML mapping with the keys {', '.join(_keys(Recipe))}.")
+    lines: dict[tuple, int] = {}
+    _collect_lines(node, (), lines)
+    return content, lines
+
+
+def _collect_lines(node, place: tuple, lines: dict[tuple, int]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*place, key.value)
+            lines[here] = key.start_mark.line + 1
+            _collect_lines(value, here, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[(*place, index)] = value.start_mark.line + 1
+            _collect_lines(value, (*place, index), lines)
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes``, key by key in nested mappings; a null removes the key."""
+    out = dict(base)
+    for key, value in changes.items():
+        if value is None:
+            out.pop(key, None)
+        elif isinstance(value, dict) and isinstance(out.get(key), dict):
+            out[key] = _merged(out[key], value)
+        else:
+            out[key] = value
+    return out
+
+
+def _explain(error: ValidationError, path: Path, lines: dict[tuple, int], scale: str | None) -> str:
+    problems = []
+    for item in error.errors():
+        place = tuple(item["loc"])
+        name = ".".join(str(part) for part in place)
+        problems.append(f"{path}{_line(place, lines, scale)}: {_problem(item, place, name)}")
+    return "\n".join(problems)
+
+
+def _line(place: tuple[Hashable, ...], lines: dict[tuple, int], scale: str | None) -> str:
+    while place:
+        # What a scale sets stands under the scale.
+        for candidate in (("scales", scale, *place), place):
+            if candidate in lines:
+                return f" line {lines[candidate]}"
+        place = place[:-1]
+    return ""
+
+
+def _problem(item: Any, place: tuple, name: str) -> str:
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        return f"unknown key '{name}'; {nearest(str(place[-1]), _keys(_section(place[:-1])))}"
+    if kind == "missing":
+        return f"the key '{name}' is missing"
+    if kind == "literal_error":
+        return f"'{name}' must be {item['ctx']['expected']}, not {item['input']!r}"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"'{name}': {message} (given: {item['input']!r})" if kind != "value_error" else f"'{name}': {message}"
+
+
+def _section(place: tuple) -> type[BaseModel]:
+    """The section that a path of keys leads to."""
+    section: Any = Recipe
+    for part in place:
+        if isinstance(section, type) and issubclass(section, BaseModel) and part in section.model_fields:
+            section = section.model_fields[part].annotation
+        section = _inner_model(section)
+    return section
+
+
+def _inner_model(annotation: Any) -> Any:
+    """The section inside ``X | None`` or ``dict[str, X]``."""
+    from typing import get_args
+
+    if isinstance(annotation, type) and not get_args(annotation):
+        return annotation
+    found = [inner for inner in map(_inner_model, get_args(annotation)) if isinstance(inner, type)]
+    models = [inner for inner in found if issubclass(inner, BaseModel)]
+    return models[0] if models else annotation
+
+
+def _keys(section: Any) -> list[str]:
+    return list(getattr(section, "model_fields", {}))
+
+
+def _check_files(loaded: LoadedRecipe, path: Path, lines: dict[tuple, int]) -> None:
+    data = loaded.recipe.data
+    files: dict[tuple, str | None] = {("data", "train"): data.train, ("data", "validation"): data.validation}
+    files |= {("data", "tests", name): file for name, file in data.tests.items()}
+    files |= {("simulations", n, "structure", "file"): s.structure.file for n, s in loaded.recipe.simulations.items()}
+    files[("published",)] = loaded.recipe.published
+    for place, file in files.items():
+        if file is not None and not loaded.path(file).is_file():
+            where = _line(place, lines, loaded.scale)
+            raise RecipeError(f"{path}{where}: there is no file {loaded.path(file)}; paths are relative to the recipe.")

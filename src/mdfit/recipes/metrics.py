@@ -1,0 +1,69 @@
+"""The numbers of a run, each with its standard error and unit."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mdfit.fit.accuracy import Accuracy
+from mdfit.storage import write_text
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A value; the standard error is None where there is none (a single deterministic number)."""
+
+    value: float
+    standard_error: float | None
+    unit: str
+
+
+Metrics = dict[str, Metric]
+
+
+def write_metrics(path: str | Path, metrics: Metrics) -> None:
+    """An object: metric name to value, standard error and unit."""
+    write_text(path, json.dumps({name: asdict(m) for name, m in metrics.items()}, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_metrics(path: str | Path) -> Metrics:
+    return {name: Metric(**entry) for name, entry in json.loads(Path(path).read_text(encoding="utf-8")).items()}
+
+
+def accuracy_metrics(prefix: str, accuracy: Accuracy, force_unit: str) -> Metrics:
+    """Errors of a test set; standard errors from the scatter between structures."""
+    from mdfit.units import GIGAPASCAL
+
+    force_factor = 1e3 if force_unit == "meV/Å" else 1.0
+    parts = {
+        "force": (accuracy.forces, accuracy.force_frames, force_factor, force_unit),
+        "energy": (accuracy.energy, accuracy.energy_frames, 1e3, "meV/atom"),
+        "stress": (accuracy.stress, accuracy.stress_frames, 1 / GIGAPASCAL, "GPa"),
+    }
+    out: Metrics = {}
+    for name, (pairs, frames, factor, unit) in parts.items():
+        if len(pairs) == 0:
+            continue
+        error = factor * (pairs[:, 1] - pairs[:, 0])
+        square, square_error = _mean_over_frames(error**2, frames)
+        absolute, absolute_error = _mean_over_frames(np.abs(error), frames)
+        rmse = math.sqrt(square)
+        out[f"{prefix}/{name}_rmse"] = Metric(rmse, square_error / (2 * rmse) if square_error else None, unit)
+        out[f"{prefix}/{name}_mae"] = Metric(absolute, absolute_error, unit)
+    return out
+
+
+def _mean_over_frames(values: np.ndarray, frames: np.ndarray) -> tuple[float, float | None]:
+    """The mean over all values, and its standard error when the frames, not the values, are independent."""
+    _, index = np.unique(frames, return_inverse=True)
+    count = index.max() + 1
+    totals, sizes = np.bincount(index, values), np.bincount(index)
+    mean = totals.sum() / sizes.sum()
+    if count < 2:
+        return float(mean), None
+    residuals = (totals - mean * sizes) / sizes.mean()
+    return float(mean), float(np.sqrt(np.sum(residuals**2) / (count * (count - 1))))

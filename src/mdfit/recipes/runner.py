@@ -1,0 +1,224 @@
+"""Carrying out a recipe: data, training, tests, simulations, properties, metrics, report."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mdfit.data import Dataset
+from mdfit.errors import CheckpointError, DataError, OutputError
+from mdfit.fit import accuracy, fit
+from mdfit.potentials import Potential, load
+from mdfit.precision import key
+from mdfit.provenance import environment
+from mdfit.recipes.building import (
+    build_crystal,
+    build_objective,
+    build_optimizer,
+    build_potential,
+    build_sampler,
+    read_data,
+    test_data,
+    training_data,
+)
+from mdfit.recipes.loading import RESOLVED, LoadedRecipe, load_resolved
+from mdfit.recipes.metrics import Metrics, accuracy_metrics, write_metrics
+from mdfit.recipes.schema import Simulation
+from mdfit.recipes.simulation_metrics import simulation_metrics
+from mdfit.recipes.static_metrics import static_metrics
+from mdfit.simulate import StatePoint, Trajectory, run
+from mdfit.storage import write_text
+from mdfit.structure import Structure
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a finished recipe gives."""
+
+    directory: Path
+    potential: Potential
+    metrics: Metrics
+
+
+def run_recipe(loaded: LoadedRecipe, out: str | Path, *, resume: bool = False, show_progress: bool = True) -> RunOutcome:
+    """Carries out a recipe in the directory ``out``.
+
+    Stages that an interrupted run has finished are not repeated when resuming.
+
+    Raises:
+        OutputError: when ``out`` already holds a run that is not to be resumed, or cannot be written.
+        KeyboardInterrupt: after Ctrl-C, when the checkpoint has been written.
+        MdfitError: whatever the stages raise.
+    """
+    out = Path(out)
+    if (out / RESOLVED).exists() and not resume:
+        raise OutputError(f"{out} already holds a run; `mdfit resume {out}`, or choose another directory.")
+    loaded.write(out)
+    stages = _Stages(loaded, out, show_progress)
+    potential = stages.train()
+    metrics = stages.test(potential)
+    metrics |= stages.simulate(potential)
+    metrics |= stages.properties(potential)
+    write_metrics(out / "metrics.json", metrics)
+    stages.write_run_record()
+    return RunOutcome(out, potential, metrics)
+
+
+def resume_run(directory: str | Path, show_progress: bool = True) -> RunOutcome:
+    """Goes on with a run that was interrupted or killed.
+
+    Raises:
+        RecipeError: when the directory holds no run.
+        CheckpointError: when its checkpoint is damaged.
+    """
+    return run_recipe(load_resolved(directory), directory, resume=True, show_progress=show_progress)
+
+
+class _Stages:
+    """The stages of a run, each of which can be resumed."""
+
+    def __init__(self, loaded: LoadedRecipe, out: Path, show_progress: bool):
+        self.loaded, self.recipe, self.out, self.show_progress = loaded, loaded.recipe, out, show_progress
+        self.seconds: dict[str, float] = self._earlier_seconds()
+
+    def train(self) -> Potential:
+        directory = self.out / "fit"
+        if _finished(directory):
+            return load(directory / "best.mdfit")
+        train, validation = training_data(self.loaded)
+        self._refuse_errors(train)
+        log.info("Training on %d structures, validating on %d", len(train), len(validation))
+        training = self.recipe.training
+        objective = build_objective(training, train)
+        with self._timed("training"):
+            result = fit(
+                build_potential(self.recipe.potential, train),
+                objective,
+                optimizer=build_optimizer(training.optimizer, training.epochs * objective.steps_per_epoch),
+                epochs=training.epochs,
+                validate_on=validation,
+                validate_every=training.validate_every,
+                average=training.average,
+                patience=training.patience,
+                seed=training.seed,
+                out=directory,
+                resume=(directory / "checkpoint.safetensors").exists(),
+                show_progress=self.show_progress,
+                configuration=self.loaded.document(),
+            )
+        if result.stopped == "interrupted":
+            raise KeyboardInterrupt
+        return result.potential
+
+    def test(self, potential: Potential) -> Metrics:
+        metrics: Metrics = {}
+        for name, file in self.recipe.data.tests.items():
+            dataset = test_data(self.loaded, file)
+            log.info("Testing on %s: %d structures", name, len(dataset))
+            errors = accuracy(potential, dataset)
+            metrics |= accuracy_metrics(name, errors, self.recipe.force_unit)
+            _save_accuracy(self.out / "tests" / f"{name}.npz", errors, dataset, self.recipe.data.groups)
+        return metrics
+
+    def simulate(self, potential: Potential) -> Metrics:
+        metrics: Metrics = {}
+        trajectories: dict[str, Trajectory] = {}
+        for name, simulation in self.recipe.simulations.items():
+            log.info("Simulating %s", name)
+            with self._timed(f"simulation {name}"):
+                trajectories[name] = self._simulate(name, simulation, potential, trajectories)
+            metrics |= simulation_metrics(name, simulation, trajectories[name], self.out / "simulations")
+        return metrics
+
+    def _simulate(self, name: str, simulation: Simulation, potential: Potential, earlier: dict[str, Trajectory]):
+        path = self.out / "simulations" / f"{name}.h5"
+        trajectory = run(
+            potential,
+            StatePoint(self._structure(simulation, earlier), simulation.temperature, simulation.pressure),
+            build_sampler(simulation),
+            duration=simulation.duration,
+            every=simulation.every,
+            equilibrate=simulation.equilibrate,
+            replicas=simulation.replicas,
+            key=key(simulation.seed),
+            out=path,
+            resume=path.with_name(path.name + ".restart").exists(),
+            show_progress=self.show_progress,
+        )
+        if trajectory.times[-1] < simulation.duration - simulation.every / 2:
+            raise KeyboardInterrupt
+        return trajectory
+
+    def _structure(self, simulation: Simulation, earlier: dict[str, Trajectory]) -> Structure:
+        choice = simulation.structure
+        if choice.crystal is not None:
+            return build_crystal(choice.crystal)
+        if choice.end_of is not None:
+            if choice.end_of not in earlier:
+                raise CheckpointError(f"There is no earlier simulation '{choice.end_of}' to continue from.")
+            return earlier[choice.end_of].structure(-1)
+        assert choice.file is not None
+        return read_data(self.loaded, choice.file)[choice.index].structure
+
+    def properties(self, potential: Potential) -> Metrics:
+        if self.recipe.properties is None:
+            return {}
+        log.info("Static properties")
+        with self._timed("properties"):
+            return static_metrics(self.recipe.properties, potential, self.out)
+
+    def write_run_record(self) -> None:
+        document = {"seconds": self.seconds, "recipe": self.loaded.document(), "environment": environment()}
+        write_text(self.out / "run.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+    def _refuse_errors(self, train: Dataset) -> None:
+        report = train.check(self.recipe.potential.cutoff)
+        write_text(self.out / "data_check.txt", str(report) + "\n")
+        if report.errors:
+            raise DataError(f"The training data have errors: {report.errors[0].message} (see {self.out}/data_check.txt)")
+        for finding in report.warnings:
+            log.warning("%s", finding.message)
+
+    def _timed(self, name: str):
+        return _Timer(self.seconds, name, self.out / "seconds.json")
+
+    def _earlier_seconds(self) -> dict[str, float]:
+        path = self.out / "seconds.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+
+class _Timer:
+    """Adds wall time to a table that survives a restart."""
+
+    def __init__(self, table: dict[str, float], name: str, path: Path):
+        self.table, self.name, self.path = table, name, path
+
+    def __enter__(self) -> None:
+        self.start = time.monotonic()
+
+    def __exit__(self, *error: object) -> None:
+        self.table[self.name] = round(self.table.get(self.name, 0.0) + time.monotonic() - self.start, 2)
+        write_text(self.path, json.dumps(self.table, indent=2) + "\n")
+
+
+def _finished(directory: Path) -> bool:
+    record = directory / "run.json"
+    return record.exists() and json.loads(record.read_text())["status"] in ("finished", "early stopping")
+
+
+def _save_accuracy(path: Path, errors, dataset: Dataset, groups: list[str]) -> None:
+    """Labels and predictions for the report, with the group labels of every frame."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    labels = {f"group_{key}": np.array([str(f.info.get(key, "")) for f in dataset]) for key in groups}
+    arrays = {
+        name: getattr(errors, name)
+        for name in ("energy", "forces", "stress", "force_species", "energy_frames", "force_frames", "stress_frames")
+    }
+    np.savez_compressed(path, **arrays, **labels)

@@ -1,0 +1,63 @@
+"""What is measured on the simulations of a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mdfit.recipes.metrics import Metric, Metrics
+from mdfit.recipes.schema import Simulation
+from mdfit.simulate import Trajectory
+
+
+def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory, directory: Path) -> Metrics:
+    """Temperature, energy, pressure, drift or density of a trajectory; its traces and RDF go into ``<name>.npz``."""
+    from mdfit.observables import RDF, Density, PotentialEnergy, Pressure, Temperature, estimate
+    from mdfit.units import GIGAPASCAL
+
+    atoms = trajectory.positions.shape[2]
+    metrics: Metrics = {}
+
+    def add(observable, label: str, factor: float, unit: str) -> None:
+        result = estimate(observable, trajectory)
+        metrics[f"{name}/{label}"] = Metric(
+            float(result.value) * factor, float(result.standard_error) * factor, unit
+        )
+
+    add(Temperature(), "temperature", 1.0, "K")
+    add(PotentialEnergy(), "potential_energy", 1.0 / atoms, "eV/atom")
+    add(Pressure(), "pressure", 1e-4, "GPa")
+    if trajectory.ensemble == "NPT":
+        add(Density(), "density", 1.0, "g/cm³")
+    arrays = {
+        "times": trajectory.times,
+        "potential_energy": trajectory.potential_energies / atoms,
+        "total_energy": (trajectory.potential_energies + trajectory.kinetic_energies) / atoms,
+        "temperature": 2 * trajectory.kinetic_energies / (trajectory.degrees_of_freedom * 8.617333262e-5),
+        "pressure": -np.trace(trajectory.stresses, axis1=-2, axis2=-1) / 3 / GIGAPASCAL,
+    }
+    if trajectory.ensemble == "NVE":
+        drift, error = energy_drift(trajectory)
+        metrics[f"{name}/energy_drift"] = Metric(drift, error, "meV/atom/ps")
+    if simulation.rdf_maximum is not None:
+        rdf = RDF(r_max=simulation.rdf_maximum)
+        result = estimate(rdf, trajectory)
+        arrays |= {"rdf_r": np.asarray(rdf.grid), "rdf": result.value, "rdf_error": result.standard_error}
+    np.savez_compressed(directory / f"{name}.npz", **arrays)
+    return metrics
+
+
+def energy_drift(trajectory: Trajectory, blocks: int = 10) -> tuple[float, float]:
+    """Slope of the total energy in meV/atom/ps, and its standard error from the residuals of block means."""
+    atoms = trajectory.positions.shape[2]
+    total = 1e3 * (trajectory.potential_energies + trajectory.kinetic_energies).mean(axis=0) / atoms
+    count = len(total) // blocks
+    if count < 1:
+        blocks, count = len(total), 1
+    means = total[: blocks * count].reshape(blocks, count).mean(axis=1)
+    times = trajectory.times[: blocks * count].reshape(blocks, count).mean(axis=1) / 1e3
+    (slope, _), covariance = np.polyfit(times, means, 1, cov="unscaled"), None
+    residual = means - np.polyval(np.polyfit(times, means, 1), times)
+    spread = np.sqrt(np.sum(residual**2) / max(blocks - 2, 1))
+    return float(slope), float(spread / np.sqrt(np.sum((times - times.mean()) ** 2)))
