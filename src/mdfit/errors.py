@@ -46,6 +46,10 @@ class SimulationError(MdfitError):
     """A simulation became unphysical or was set up inconsistently."""
 
 
+class ObservableError(MdfitError):
+    """An observable cannot be computed from this trajectory, or with these parameters."""
+
+
 class TrainingError(MdfitError):
     """A training run diverged or was set up inconsistently."""
 

@@ -1,0 +1,40 @@
+"""Observables, and their estimates with error bars."""
+
+from mdfit.observables.adf import ADF
+from mdfit.observables.base import Observable, TrajectoryObservable
+from mdfit.observables.coordination import CoordinationNumber
+from mdfit.observables.density import Density
+from mdfit.observables.diffusion import DiffusionCoefficient, MeanSquareDisplacement
+from mdfit.observables.energy import PotentialEnergy, TotalEnergy
+from mdfit.observables.estimate import Estimate
+from mdfit.observables.estimation import estimate
+from mdfit.observables.evaluation import per_frame
+from mdfit.observables.heat_capacity import HeatCapacity
+from mdfit.observables.rdf import RDF
+from mdfit.observables.snapshot import Snapshot
+from mdfit.observables.stress import Pressure, Stress
+from mdfit.observables.temperature import Temperature
+from mdfit.observables.vibrations import VelocityAutocorrelation, VibrationalDensityOfStates
+
+__all__ = [
+    "ADF",
+    "RDF",
+    "CoordinationNumber",
+    "Density",
+    "DiffusionCoefficient",
+    "Estimate",
+    "HeatCapacity",
+    "MeanSquareDisplacement",
+    "Observable",
+    "PotentialEnergy",
+    "Pressure",
+    "Snapshot",
+    "Stress",
+    "Temperature",
+    "TotalEnergy",
+    "TrajectoryObservable",
+    "VelocityAutocorrelation",
+    "VibrationalDensityOfStates",
+    "estimate",
+    "per_frame",
+]

@@ -1,0 +1,25 @@
+"""Mass density."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+
+from mdfit.observables.base import Observable, require_periodic
+from mdfit.observables.snapshot import Snapshot
+from mdfit.simulate import Trajectory
+from mdfit.units import GRAM_PER_CUBIC_CENTIMETRE
+
+
+@dataclass(frozen=True)
+class Density(Observable):
+    """Mass over volume in g/cm³."""
+
+    unit = "g/cm^3"
+
+    def per_snapshot(self, snapshot: Snapshot):
+        return jnp.sum(snapshot.masses) / snapshot.volume / GRAM_PER_CUBIC_CENTIMETRE
+
+    def check(self, trajectory: Trajectory) -> None:
+        require_periodic(self.name, trajectory)

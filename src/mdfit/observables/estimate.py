@@ -1,0 +1,65 @@
+"""A value with its standard error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A value with its standard error; ``str()`` is ready for a table.
+
+    Attributes:
+        name: of the observable.
+        value: in ``unit``; of shape ``()`` for scalars.
+        standard_error: of the same shape.
+        effective_samples: independent samples that the frames are worth (for several components the median), or blocks.
+        unit: of the value; empty for plain numbers.
+        labels: names of the components, empty for scalars and curves.
+        grid: where the components of a curve are, in ``grid_unit``; None for scalars.
+        grid_unit: of the grid.
+    """
+
+    name: str
+    value: np.ndarray
+    standard_error: np.ndarray
+    effective_samples: float
+    unit: str
+    labels: tuple[str, ...] = ()
+    grid: np.ndarray | None = None
+    grid_unit: str = ""
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __str__(self) -> str:
+        samples = f"(effective samples: {self.effective_samples:.0f})"
+        if self.value.ndim == 0:
+            return f"{self._element(())} {samples}"
+        if self.grid is not None:
+            return (
+                f"{self.name}: {len(self.grid)} values from {self.grid[0]:.4g} to {self.grid[-1]:.4g} "
+                f"{self.grid_unit}, largest {self._element((int(np.argmax(self.value)),))} {samples}"
+            )
+        names = self.labels or tuple(str(index) for index in range(self.value.size))
+        parts = [f"{name} {self._element((index,))}" for index, name in enumerate(names)]
+        return f"{', '.join(parts)} {samples}"
+
+    def _element(self, index: tuple[int, ...]) -> str:
+        text = with_error(float(self.value[index]), float(self.standard_error[index]))
+        return f"{text} {self.unit}".rstrip()
+
+
+def with_error(value: float, error: float) -> str:
+    """``12 ± 25``: the error with two significant digits, the value as precise as the error."""
+    if not (error > 0 and math.isfinite(error)):
+        return f"{value:.6g} ± {error:.2g}"
+    digits = 1 - math.floor(math.log10(error))
+    if digits >= 7 or digits < -4:
+        return f"{value:.{max(1, digits + math.floor(math.log10(max(abs(value), error))) + 1)}g} ± {error:.2g}"
+    rounded_error, rounded = round(error, digits), round(value, digits)
+    places = max(digits, 0)
+    return f"{rounded:.{places}f} ± {rounded_error:.{places}f}"

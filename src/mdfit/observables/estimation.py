@@ -1,0 +1,162 @@
+"""Values of observables with error bars that know of correlations between frames."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdfit.errors import ObservableError
+from mdfit.observables.base import Observable, TrajectoryObservable
+from mdfit.observables.estimate import Estimate
+from mdfit.observables.evaluation import per_frame
+from mdfit.observables.statistics import error_of_mean
+from mdfit.simulate import Trajectory
+from mdfit.units import quantity
+
+#: Fewer frames (of all replicas) give no error bar.
+FEWEST_FRAMES = 10
+#: Fewer blocks (of all replicas) give no error bar.
+FEWEST_BLOCKS = 4
+#: Blocks that a replica is cut into at most for correlations in time.
+MOST_BLOCKS = 10
+
+
+def estimate(
+    observable: Observable | TrajectoryObservable,
+    trajectory: Trajectory,
+    discard: int | str = 0,
+    blocks: int | None = None,
+) -> Estimate:
+    """The value of an observable over a trajectory, with its standard error.
+
+    Averages: the error is that of the first-order change of ``combine`` (the delta method), frame by frame, whose
+    correlation time is found for each component by Sokal's window; replicas are pooled.  With ``blocks``, each replica
+    is cut into so many parts instead, and the error is that of leaving out one part at a time (the jackknife); parts
+    must be longer than the correlation time.
+
+    Correlations in time: the value is that of the whole trajectory; the error comes from the scatter between parts
+    (``blocks`` per replica, by default as many as are twice as long as the longest lag, at most 10).
+
+    Args:
+        observable: any of :mod:`mdfit.observables`.
+        trajectory: of one or several replicas.
+        discard: frames at the start of each replica to leave out, or a time such as ``"5 ps"``.
+        blocks: parts per replica.
+
+    Raises:
+        ObservableError: when there are too few frames, or the observable has no meaning for the trajectory.
+    """
+    trajectory = _without_start(observable.name, trajectory, discard)
+    if blocks is not None and (blocks < 1 or blocks * trajectory.replicas < FEWEST_BLOCKS):
+        raise ObservableError(
+            f"{blocks} blocks per replica give no error bar; take at least {FEWEST_BLOCKS} blocks in all replicas."
+        )
+    if isinstance(observable, TrajectoryObservable):
+        return _of_correlations(observable, trajectory, blocks)
+    return _of_averages(observable, trajectory, blocks)
+
+
+def _without_start(name: str, trajectory: Trajectory, discard: int | str) -> Trajectory:
+    if isinstance(discard, str):
+        interval = float(trajectory.times[1] - trajectory.times[0]) if len(trajectory) > 1 else 1.0
+        discard = int(np.ceil(quantity(discard, "fs", "discard") / interval - 1e-9))
+    left = (len(trajectory) - discard) * trajectory.replicas
+    if discard < 0 or left < FEWEST_FRAMES:
+        raise ObservableError(
+            f"{name} has {max(left, 0)} frames left after discarding {discard} of {len(trajectory)} per replica, but "
+            f"an error bar needs at least {FEWEST_FRAMES}; simulate longer, save more often or discard less."
+        )
+    return trajectory.part(discard)
+
+
+def _of_averages(observable: Observable, trajectory: Trajectory, blocks: int | None) -> Estimate:
+    values = per_frame(observable, trajectory)
+    averages = values.mean(axis=(0, 1))
+    combined = np.asarray(observable.combine(jnp.asarray(averages)))
+    effects = _effects(observable, values, averages)
+    error, effective = error_of_mean(effects.reshape(*values.shape[:2], -1))
+    if blocks is not None:
+        error = _jackknife(observable, values, blocks)
+        variance = effects.reshape(-1, error.size).var(axis=0)
+        effective = np.where(error > 0, variance / np.where(error > 0, error, 1) ** 2, effective)
+    return Estimate(
+        name=observable.name,
+        value=combined,
+        standard_error=error.reshape(combined.shape),
+        effective_samples=_typical(effective, error),
+        unit=observable.unit,
+        labels=observable.labels,
+        grid=observable.grid,
+        grid_unit=observable.grid_unit,
+    )
+
+
+def _effects(observable: Observable, values: np.ndarray, averages: np.ndarray) -> np.ndarray:
+    """What each frame adds to the combined value, to first order."""
+    if observable.is_plain_average:
+        return values
+    deviations = jnp.asarray((values - averages).reshape(-1, *averages.shape))
+
+    def change(deviation):
+        return jax.jvp(observable.combine, (jnp.asarray(averages),), (deviation,))[1]
+
+    changes = np.asarray(jax.vmap(change)(deviations))
+    return changes.reshape(*values.shape[:2], *changes.shape[1:])
+
+
+def _jackknife(observable: Observable, values: np.ndarray, blocks: int) -> np.ndarray:
+    """Standard error from the values without one block at a time."""
+    length = values.shape[1] // blocks
+    if length < 1:
+        raise ObservableError(f"{values.shape[1]} frames cannot be cut into {blocks} blocks; take fewer.")
+    used = values[:, : length * blocks]
+    means = used.reshape(-1, length, *values.shape[2:]).mean(axis=1)
+    number = len(means)
+    without = (means.sum(axis=0) - means) / (number - 1)
+    combined = np.asarray(jax.vmap(observable.combine)(jnp.asarray(without))).reshape(number, -1)
+    return np.sqrt((number - 1) * combined.var(axis=0))
+
+
+def _of_correlations(observable: TrajectoryObservable, trajectory: Trajectory, blocks: int | None) -> Estimate:
+    observable.check(trajectory)
+    shortest = observable.shortest_block(trajectory)
+    possible = len(trajectory) // shortest
+    number = min(possible, MOST_BLOCKS) if blocks is None else blocks
+    if number > possible or number * trajectory.replicas < FEWEST_BLOCKS:
+        needed = shortest * (blocks or -(-FEWEST_BLOCKS // trajectory.replicas))
+        raise ObservableError(
+            f"{observable.name} needs {needed} frames per replica for an error bar ({len(trajectory)} are there); "
+            "simulate longer or choose a shorter lag."
+        )
+    length = len(trajectory) // number
+    parts = [
+        np.asarray(observable.of_trajectory(_one_replica(trajectory.part(i * length, (i + 1) * length), replica)))
+        for i in range(number)
+        for replica in range(trajectory.replicas)
+    ]
+    return Estimate(
+        name=observable.name,
+        value=np.asarray(observable.of_trajectory(trajectory)),
+        standard_error=np.std(parts, axis=0, ddof=1) / np.sqrt(len(parts)),
+        effective_samples=float(len(parts)),
+        unit=observable.unit,
+        labels=observable.labels,
+        grid=observable.grid_of(trajectory),
+        grid_unit=observable.grid_unit,
+    )
+
+
+def _one_replica(trajectory: Trajectory, replica: int) -> Trajectory:
+    import dataclasses
+
+    from mdfit.simulate.trajectory import PER_FRAME
+
+    chosen = {name: getattr(trajectory, name)[replica : replica + 1] for name in PER_FRAME}
+    return dataclasses.replace(trajectory, **chosen)
+
+
+def _typical(effective: np.ndarray, error: np.ndarray) -> float:
+    """The median over the components that vary."""
+    varying = effective[error.reshape(effective.shape) > 0]
+    return float(np.median(varying if varying.size else effective))

@@ -1,0 +1,118 @@
+"""Distances between atoms under periodic boundaries, and histograms of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from mdfit.errors import ObservableError, nearest
+from mdfit.observables.snapshot import Snapshot
+from mdfit.simulate import Trajectory
+
+#: Pairs that are held in memory at once.
+_PAIRS_AT_ONCE = 2**20
+#: Where a Gaussian is cut, in standard deviations.
+GAUSSIAN_REACH = 5.0
+
+
+def vectors_from(snapshot: Snapshot, atom: Int[Array, ""]) -> Float[Array, "atoms 3"]:
+    """Vectors in Å from one atom to the nearest image of every atom (exact for lengths up to half the cell's height).
+
+    A vector shorter than half of every height of the cell has fractional coordinates below one half, so that rounding
+    finds it in triclinic cells, too.
+    """
+    straight = snapshot.positions - snapshot.positions[atom]
+    if not any(snapshot.periodic):
+        return straight
+    cell = jnp.where(jnp.array(snapshot.periodic)[:, None], snapshot.cell, jnp.zeros((), snapshot.cell.dtype))
+    inverse = jnp.linalg.inv(cell) if all(snapshot.periodic) else jnp.linalg.pinv(jax.lax.stop_gradient(cell))
+    images = jnp.round(jax.lax.stop_gradient(straight @ inverse))
+    return straight - images @ cell
+
+
+def sum_over_atoms(function: Callable[[Int[Array, ""]], Array], atoms: int) -> Array:
+    """Σ_i function(i), some atoms at a time, so that memory stays bounded."""
+    indices = jnp.arange(atoms)
+    together = max(1, _PAIRS_AT_ONCE // atoms)
+    if together >= atoms:
+        return jnp.sum(jax.vmap(function)(indices), axis=0)
+    return jnp.sum(jax.lax.map(function, indices, batch_size=together), axis=0)
+
+
+def histogram(values, weights, bins: int, width: float, smearing: float | None):
+    """Counts per bin of ``width`` from zero; with ``smearing`` each value is a Gaussian of that standard deviation.
+
+    The Gaussian is evaluated at the centres of the bins, as in S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021),
+    doi:10.1038/s41467-021-27241-4, and cut at five standard deviations.
+    """
+    nearest_bin = jnp.floor(values / width).astype(jnp.int32)
+    if smearing is None:
+        index, height = nearest_bin, weights
+    else:
+        half = int(np.ceil(GAUSSIAN_REACH * smearing / width))
+        index = nearest_bin[..., None] + jnp.arange(-half, half + 1)
+        offset = (values[..., None] - (index + 0.5) * width) / smearing
+        height = weights[..., None] * width / (np.sqrt(2 * np.pi) * smearing) * jnp.exp(-0.5 * offset**2)
+    inside = (index >= 0) & (index < bins)
+    index, height = jnp.where(inside, index, bins), jnp.where(inside, height, 0)
+    return jnp.zeros(bins + 1, values.dtype).at[index.ravel()].add(height.ravel().astype(values.dtype))[:bins]
+
+
+def is_species(snapshot: Snapshot, species: int | None) -> Bool[Array, " atoms"]:
+    """Which atoms are of a species; all for None."""
+    return jnp.ones(snapshot.species.shape, bool) if species is None else snapshot.species == species
+
+
+def species_number(species: str | int | None) -> int | None:
+    """Atomic number of a chemical symbol; numbers and None pass.
+
+    Raises:
+        ObservableError: for an unknown symbol.
+    """
+    from ase.data import atomic_numbers
+
+    if species is None or not isinstance(species, str):
+        return None if species is None else int(species)
+    if species not in atomic_numbers:
+        raise ObservableError(f"{species!r} is no chemical symbol: {nearest(species, atomic_numbers)}")
+    return int(atomic_numbers[species])
+
+
+def species_name(species: int | None) -> str:
+    """Chemical symbol of an atomic number; ``all`` for None."""
+    from ase.data import chemical_symbols
+
+    if species is None:
+        return "all"
+    return chemical_symbols[species] if 0 < species < len(chemical_symbols) else f"type {species}"
+
+
+def check_species(name: str, species: tuple[int | None, ...], trajectory: Trajectory) -> None:
+    """Raises ObservableError when a species does not occur."""
+    present = set(np.unique(trajectory.species).tolist())
+    missing = [one for one in species if one is not None and one not in present]
+    if missing:
+        raise ObservableError(
+            f"{name} asks for {species_name(missing[0])}, but the trajectory holds only "
+            f"{', '.join(species_name(one) for one in sorted(present))}."
+        )
+
+
+def check_reach(name: str, reach: float, trajectory: Trajectory) -> None:
+    """Raises ObservableError when ``reach`` (Å) is more than half the smallest height of the cell in any frame."""
+    periodic = np.asarray(trajectory.periodic, bool)
+    if not periodic.any():
+        return
+    cells = np.where(periodic[:, None], trajectory.cells.astype(np.float64), 0.0)
+    inverse = np.linalg.pinv(cells)[..., periodic]
+    heights = 1 / np.linalg.norm(inverse, axis=-2)
+    limit = float(heights.min()) / 2
+    if reach > limit * (1 + 1e-6):
+        raise ObservableError(
+            f"{name} reaches {reach:.4g} Å, but nearest images are complete only up to {limit:.4g} Å, half the "
+            "smallest height of the cell; choose a shorter range or simulate a larger cell."
+        )

@@ -1,0 +1,117 @@
+"""Radial distribution function."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from mdfit.errors import ObservableError
+from mdfit.observables.base import Observable, require_periodic
+from mdfit.observables.pairs import (
+    GAUSSIAN_REACH,
+    check_reach,
+    check_species,
+    histogram,
+    is_species,
+    species_name,
+    species_number,
+    sum_over_atoms,
+    vectors_from,
+)
+from mdfit.observables.snapshot import Snapshot
+from mdfit.simulate import Trajectory
+from mdfit.units import quantity
+
+
+@dataclass(frozen=True)
+class RDF(Observable):
+    """Radial distribution function g(r) between two species (or all atoms).
+
+    g(r_b) = n(r_b) / [N_A ρ_B (4π/3)(r_{b+}³ − r_{b−}³)] with the ordered pairs n(r_b) in a bin and ρ_B = N_B/V.  For
+    equal species the ideal gas thus has g = 1 − 1/N.  M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids,
+    2nd ed., section 8.2.
+
+    Args:
+        r_max: in Å; at most half the smallest height of the cell (less five times the smearing).
+        bins: from zero to ``r_max``.
+        pair: two chemical symbols or species numbers; None takes all atoms.
+        smearing: standard deviation in Å of a Gaussian instead of a plain histogram, which makes g(r) differentiable
+            with respect to positions (S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021),
+            doi:10.1038/s41467-021-27241-4, who take one bin width).
+
+    Raises:
+        ObservableError: for parameters out of range.
+    """
+
+    r_max: float | str
+    bins: int = 200
+    pair: tuple[str | int, str | int] | None = None
+    smearing: float | str | None = None
+
+    unit = ""
+    grid_unit = "Å"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "r_max", quantity(self.r_max, "Å", "r_max"))
+        if self.smearing is not None:
+            object.__setattr__(self, "smearing", quantity(self.smearing, "Å", "smearing"))
+        if self.pair is not None:
+            if isinstance(self.pair, str) or len(self.pair) != 2:
+                raise ObservableError(f'pair is {self.pair!r}, but two species are needed, such as ("Si", "O").')
+            object.__setattr__(self, "pair", tuple(species_number(one) for one in self.pair))
+        if not (self.r_max > 0 and self.bins >= 1 and (self.smearing is None or self.smearing > 0)):  # type: ignore[operator]
+            raise ObservableError("An RDF needs a positive r_max, at least one bin and a positive smearing (or None).")
+
+    @classmethod
+    def for_species_pairs(
+        cls, species: Iterable[int], r_max: float | str, bins: int = 200, smearing: float | str | None = None
+    ) -> tuple[RDF, ...]:
+        """One function per pair of the species that occur, e.g. in ``trajectory.species``."""
+        kinds = sorted({int(one) for one in species})
+        return tuple(cls(r_max, bins, pair, smearing) for pair in itertools.combinations_with_replacement(kinds, 2))
+
+    @property
+    def name(self) -> str:
+        return "RDF" if self.pair is None else "RDF " + "-".join(species_name(one) for one in self._species)
+
+    @property
+    def grid(self) -> np.ndarray:
+        """Centres of the bins in Å."""
+        return (np.arange(self.bins) + 0.5) * self._width
+
+    @property
+    def _species(self) -> tuple[int | None, int | None]:
+        return (None, None) if self.pair is None else self.pair  # type: ignore[return-value]
+
+    @property
+    def _width(self) -> float:
+        return self.r_max / self.bins  # type: ignore[operator]
+
+    @property
+    def _reach(self) -> float:
+        # With smearing, pairs beyond the last bin contribute to it.
+        return self.r_max + (0.0 if self.smearing is None else GAUSSIAN_REACH * self.smearing)  # type: ignore[operator]
+
+    def check(self, trajectory: Trajectory) -> None:
+        require_periodic(self.name, trajectory)
+        check_species(self.name, self._species, trajectory)
+        check_reach(self.name, self._reach, trajectory)
+
+    def per_snapshot(self, snapshot: Snapshot):
+        first, second = (is_species(snapshot, one) for one in self._species)
+        others = jnp.arange(snapshot.number_of_atoms)
+
+        def counts(atom):
+            squared = jnp.sum(vectors_from(snapshot, atom) ** 2, axis=-1)
+            counted = first[atom] & second & (others != atom)
+            distances = jnp.sqrt(jnp.where(counted, squared, 1))
+            return histogram(distances, counted, self.bins, self._width, self.smearing)  # type: ignore[arg-type]
+
+        edges = np.arange(self.bins + 1) * self._width
+        shells = 4 * np.pi / 3 * np.diff(edges**3)
+        pairs = jnp.sum(first) * jnp.sum(second)
+        return sum_over_atoms(counts, snapshot.number_of_atoms) * snapshot.volume / (pairs * shells)

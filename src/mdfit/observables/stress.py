@@ -1,0 +1,58 @@
+"""Stress and pressure, kinetic parts included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mdfit.observables.base import Observable, require_periodic
+from mdfit.observables.snapshot import Snapshot
+from mdfit.simulate import Trajectory
+from mdfit.units import BAR, GIGAPASCAL
+
+
+def total_stress(snapshot: Snapshot) -> Float[Array, "3 3"]:
+    """σ = (1/V) [∂U/∂ε − N/(N−1) Σ_i m_i v_i v_iᵀ] in eV/Å³, tension positive.
+
+    Velocities are relative to the centre of mass, whose motion does no work on the cell.  That takes one atom's share
+    from the kinetic part whether or not the sampler moves the centre of mass; N/(N−1) puts it back, so that the average
+    is the thermodynamic stress −N k_B T/V + (1/V)<∂U/∂ε> in every ensemble.
+    """
+    atoms = snapshot.number_of_atoms
+    masses = snapshot.masses[:, None]
+    relative = snapshot.velocities - jnp.sum(masses * snapshot.velocities, axis=0) / jnp.sum(masses)
+    flow = (masses * relative).T @ relative
+    return snapshot.stress - atoms / max(atoms - 1, 1) * flow / snapshot.volume
+
+
+@dataclass(frozen=True)
+class Stress(Observable):
+    """Stress with its kinetic part, six Voigt components in GPa, tension positive; see :func:`total_stress`.
+
+    A. P. Thompson et al., J. Chem. Phys. 131, 154107 (2009), doi:10.1063/1.3245303.
+    """
+
+    unit = "GPa"
+    labels = ("xx", "yy", "zz", "yz", "xz", "xy")
+
+    def per_snapshot(self, snapshot: Snapshot):
+        stress = total_stress(snapshot) / GIGAPASCAL
+        return stress[jnp.array([0, 1, 2, 1, 0, 0]), jnp.array([0, 1, 2, 2, 2, 1])]
+
+    def check(self, trajectory: Trajectory) -> None:
+        require_periodic(self.name, trajectory)
+
+
+@dataclass(frozen=True)
+class Pressure(Observable):
+    """Pressure −tr σ/3 with its kinetic part, in bar; see :func:`total_stress`."""
+
+    unit = "bar"
+
+    def per_snapshot(self, snapshot: Snapshot):
+        return -jnp.trace(total_stress(snapshot)) / 3 / BAR
+
+    def check(self, trajectory: Trajectory) -> None:
+        require_periodic(self.name, trajectory)

@@ -1,0 +1,89 @@
+"""Error bars against processes whose answers are known exactly."""
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+
+from mdfit.observables.estimate import Estimate, with_error
+from mdfit.observables.statistics import error_of_mean, statistical_inefficiency
+
+
+def autoregressive(memory, shape, seed=0):
+    """x_t = memory · x_{t−1} + noise, stationary, of variance 1; statistical inefficiency (1 + memory)/(1 − memory)."""
+    random = np.random.default_rng(seed)
+    noise = random.standard_normal(shape) * np.sqrt(1 - memory**2)
+    noise[:, 0] /= np.sqrt(1 - memory**2)
+    return lfilter([1], [1, -memory], noise, axis=1)
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.6, 0.9, 0.97])
+def test_statistical_inefficiency_of_an_autoregressive_process(memory):
+    series = autoregressive(memory, (2, 20000, 8))
+    exact = (1 + memory) / (1 - memory)
+    found = statistical_inefficiency(series)
+    # Sokal: relative standard error sqrt((4W + 2)/n) with W windows in units of frames; 4 of them over 8 elements.
+    relative = np.sqrt((4 * 5 * exact + 2) / 40000)
+    assert np.all(np.abs(found / exact - 1) < max(4 * relative, 0.03))
+
+
+def test_error_bars_cover_the_truth_as_often_as_they_should():
+    # 400 independent runs: z-scores have unit variance within 4 of its standard errors, sqrt(2/400); false alarm 6e-5
+    # for exact error bars, and the bias of the estimated correlation time (1/effective samples) is below 2 %.
+    series = autoregressive(0.8, (1, 4000, 400), seed=1)
+    error, effective = error_of_mean(series)
+    scores = series.mean(axis=(0, 1)) / error
+    assert np.abs(np.mean(scores**2) - 1) < 4 * np.sqrt(2 / 400)
+    assert np.median(effective) == pytest.approx(4000 / 9, rel=0.05)
+
+
+def test_replicas_are_pooled():
+    one, _ = error_of_mean(autoregressive(0.8, (1, 4000, 50), seed=2))
+    sixteen, effective = error_of_mean(autoregressive(0.8, (16, 4000, 50), seed=3))
+    assert np.median(one) / np.median(sixteen) == pytest.approx(4, rel=0.1)
+    assert np.median(effective) == pytest.approx(16 * 4000 / 9, rel=0.05)
+
+
+def test_replicas_that_disagree_count_as_one_sample_each():
+    stuck = np.random.default_rng(4).standard_normal((6, 500, 1)) * 1e-3 + np.arange(6.0)[:, None, None]
+    error, effective = error_of_mean(stuck)
+    assert effective[0] == pytest.approx(6, rel=0.2)
+    assert error[0] == pytest.approx(np.std(np.arange(6), ddof=1) / np.sqrt(6), rel=0.2)
+
+
+def test_a_constant_has_no_error():
+    error, effective = error_of_mean(np.full((1, 100, 1), 1 / 3))
+    assert error[0] == 0
+    assert effective[0] == 100
+
+
+def test_the_variance_of_a_slow_run_is_not_underestimated():
+    # 40 correlation times per run: without the correction by 1/(1 − 1/n_eff) z² would be several per cent larger still.
+    series = autoregressive(0.95, (1, 2000, 2000), seed=5)
+    error, _ = error_of_mean(series)
+    assert np.mean((series.mean(axis=(0, 1)) / error) ** 2) == pytest.approx(1, abs=0.25)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (12.3, 25.2, "12 ± 25"),
+        (0.50012, 0.01234, "0.500 ± 0.012"),
+        (1234.5, 120.0, "1230 ± 120"),
+        (-3.0, 0.0, "-3 ± 0"),
+        (1e-9, 2e-11, "1e-09 ± 2e-11"),
+    ],
+)
+def test_value_and_error_have_matching_digits(value, error, text):
+    assert with_error(value, error) == text
+
+
+def test_text_of_estimates():
+    scalar = Estimate("Pressure", np.array(12.3), np.array(25.2), 341.2, "bar")
+    assert str(scalar) == "12 ± 25 bar (effective samples: 341)"
+    assert float(scalar) == 12.3
+    parts = Estimate("Stress", np.array([1.0, 2.0]), np.array([0.1, 0.2]), 5.0, "GPa", labels=("xx", "yy"))
+    assert str(parts) == "xx 1.00 ± 0.10 GPa, yy 2.00 ± 0.20 GPa (effective samples: 5)"
+    curve = Estimate(
+        "RDF", np.array([0.0, 2.0]), np.array([0.1, 0.1]), 5.0, "", grid=np.array([0.5, 1.5]), grid_unit="Å"
+    )
+    assert str(curve) == "RDF: 2 values from 0.5 to 1.5 Å, largest 2.00 ± 0.10 (effective samples: 5)"
