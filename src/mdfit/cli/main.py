@@ -173,11 +173,19 @@ def evaluate(potential: Path, file: Path, group: str | None) -> None:
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-def report(directory: Path) -> None:
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Also write metrics, small plots and provenance to this directory, to keep them under version control.",
+)
+def report(directory: Path, results: Path | None) -> None:
     """Write the HTML report of a run again."""
-    from mdfit.report import write_report
+    from mdfit.report import write_report, write_results
 
-    click.echo(f"Report: {write_report(directory)}")
+    click.echo(f"Report:  {write_report(directory)}")
+    if results is not None:
+        click.echo(f"Results: {write_results(directory, results)}")
 
 
 @main.command()

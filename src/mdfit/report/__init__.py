@@ -1,0 +1,6 @@
+"""The report of a run: one self-contained HTML page, and small results that can be committed."""
+
+from mdfit.report.page import write_report
+from mdfit.report.results import save_small_plots, write_results
+
+__all__ = ["save_small_plots", "write_report", "write_results"]

@@ -1,0 +1,112 @@
+"""Small results of a run to keep under version control: metrics, key plots, and where they come from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mdfit.errors import RecipeError
+from mdfit.recipes.metrics import write_metrics
+from mdfit.report.figures import Panel, save_row
+from mdfit.report.page import seeds
+from mdfit.report.plots_accuracy import parity_panels
+from mdfit.report.plots_learning import learning_panels
+from mdfit.report.plots_properties import equation_of_state_panels
+from mdfit.report.plots_simulation import rdf_panel
+from mdfit.report.run_files import RunFiles, read_run
+from mdfit.report.tables import duration, number
+from mdfit.storage import write_text
+
+
+def save_small_plots(directory: str | Path, to: str | Path) -> list[Path]:
+    """Writes learning curves, parity plots, radial distribution functions and the equation of state of a run as PNGs.
+
+    Args:
+        directory: of the run.
+        to: directory for the plots, made when missing; each file is below 100 kB.
+
+    Returns:
+        The paths of the plots.
+
+    Raises:
+        RecipeError: when ``directory`` holds no run.
+        OutputError: when the plots cannot be written.
+    """
+    return _save_plots(read_run(directory), Path(to))
+
+
+def write_results(directory: str | Path, to: str | Path) -> Path:
+    """Writes the metrics, the small plots, ``provenance.json`` and a readable ``run.md`` of a complete run.
+
+    Returns:
+        The path of ``run.md``.
+
+    Raises:
+        RecipeError: when ``directory`` holds no run, or one that is not complete.
+        OutputError: when the results cannot be written.
+    """
+    run, to = read_run(directory), Path(to)
+    if not run.complete:
+        raise RecipeError(
+            f"The run in {directory} is not complete: it has no metrics.json; `mdfit resume {directory}`."
+        )
+    write_metrics(to / "metrics.json", run.metrics)
+    plots = _save_plots(run, to)
+    document = provenance(run)
+    write_text(to / "provenance.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_text(to / "run.md", _summary(run, document, plots))
+    return to / "run.md"
+
+
+def _save_plots(run: RunFiles, to: Path) -> list[Path]:
+    unit = run.loaded.recipe.force_unit
+    rows: dict[str, list[Panel]] = {"learning_curves": learning_panels(run)[:3]}
+    rows |= {f"parity_{name}": parity_panels(name, test, unit) for name, test in run.tests.items()}
+    rows |= {f"rdf_{name}": [rdf_panel(name, arrays)] for name, arrays in run.simulations.items() if "rdf" in arrays}
+    rows["equation_of_state"] = equation_of_state_panels(run.loaded.recipe.properties, run.properties)
+    paths = []
+    for name, panels in rows.items():
+        if panels:
+            paths.append(to / f"{name}.png")
+            save_row(panels, paths[-1])
+    return paths
+
+
+def provenance(run: RunFiles) -> dict[str, Any]:
+    """Command, seeds, date, machine, versions and wall times; without paths of the machine."""
+    return {
+        "command": command(run),
+        "scale": run.loaded.scale,
+        "seeds": seeds(run),
+        "seconds": run.seconds,
+        **run.environment,
+    }
+
+
+def command(run: RunFiles) -> str:
+    """The command that repeats a run, from the root of the repository."""
+    scale = "" if run.loaded.scale is None else f" --scale {run.loaded.scale}"
+    return f"mdfit run recipes/{run.loaded.directory.name}{scale}"
+
+
+def _summary(run: RunFiles, document: dict[str, Any], plots: list[Path]) -> str:
+    machine = document.get("machine", {})
+    lines = [
+        f"# {run.loaded.recipe.title}",
+        "",
+        f"- command: `{document['command']}`",
+        f"- date: {document.get('date', 'unknown')}",
+        f"- machine: {machine.get('processor', 'unknown')}, {machine.get('cores', '?')} cores, "
+        f"{', '.join(machine.get('devices', [])) or 'devices unknown'}",
+        f"- mdfit {document.get('mdfit', '?')}, commit {document.get('git_commit') or 'unknown'}",
+        "- wall times: " + (", ".join(f"{stage} {duration(time)}" for stage, time in run.seconds.items()) or "unknown"),
+        "- seeds: " + ", ".join(f"{name} {seed}" for name, seed in document["seeds"].items()),
+        "",
+        "| metric | value | unit |",
+        "| --- | --- | --- |",
+        *(f"| `{name}` | {number(metric)} | {metric.unit} |" for name, metric in run.metrics.items()),
+    ]
+    for plot in plots:
+        lines += ["", f"![{plot.stem.replace('_', ' ')}]({plot.name})"]
+    return "\n".join(lines) + "\n"

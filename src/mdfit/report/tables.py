@@ -1,0 +1,133 @@
+"""The tables of a report, as rows of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+
+from mdfit.cli.tables import with_error
+from mdfit.recipes.metrics import Metric, Metrics, accuracy_metrics
+from mdfit.report.run_files import RunFiles, TestErrors
+
+#: Groups in a table; the rest are counted.
+_MOST_ROWS = 40
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns, rows of cells (the first cell names the row), and a note below."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    note: str = ""
+    highlighted: int | None = None
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """A metric beside its reference."""
+
+    key: str
+    label: str
+    value: str
+    unit: str
+    reference: str
+    deviation: str
+
+
+def metric_sections(run: RunFiles) -> dict[str, list[MetricRow]]:
+    """All metrics by what comes before the slash in their names."""
+    properties = run.loaded.recipe.properties
+    reference = {} if properties is None else properties.reference
+    rows = [(name, _metric_row(name, metric, reference.get(name))) for name, metric in run.metrics.items()]
+    return {
+        section: [row for _, row in part] for section, part in groupby(rows, lambda item: item[0].partition("/")[0])
+    }
+
+
+def _metric_row(name: str, metric: Metric, reference: float | None) -> MetricRow:
+    deviation = ""
+    if reference is not None:
+        difference = metric.value - reference
+        deviation = f"{difference:+.3g}" + (f" ({100 * difference / abs(reference):+.1f} %)" if reference else "")
+    return MetricRow(
+        key=name,
+        label=readable(name.partition("/")[2] or name),
+        value=number(metric),
+        unit=metric.unit,
+        reference="" if reference is None else f"{reference:g}",
+        deviation=deviation.replace("-", "−"),
+    )
+
+
+def number(metric: Metric) -> str:
+    """Value and standard error without the unit."""
+    return with_error(replace(metric, unit="")).strip().replace("-", "−")
+
+
+def readable(name: str) -> str:
+    """``force_rmse`` as "Force RMSE"."""
+    words = [word.upper() if word in ("rmse", "mae") else word for word in name.split("_")]
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+def element_errors(test: TestErrors, force_unit: str) -> dict[str, float]:
+    """Root-mean-square force error per element."""
+    from ase.data import chemical_symbols
+
+    factor = 1e3 if force_unit == "meV/Å" else 1.0
+    return {chemical_symbols[z]: factor * error for z, error in test.accuracy.per_species().items()}
+
+
+def element_table(test: TestErrors, force_unit: str) -> Table:
+    """Force errors per element."""
+    from ase.data import atomic_numbers
+
+    accuracy, rows = test.accuracy, []
+    size = np.abs(accuracy.forces[:, 1] - accuracy.forces[:, 0]) * (1e3 if force_unit == "meV/Å" else 1.0)
+    for symbol, error in element_errors(test, force_unit).items():
+        chosen = accuracy.force_species == atomic_numbers[symbol]
+        rows.append([symbol, str(int(chosen.sum())), f"{error:.3g}", f"{size[chosen].mean():.3g}"])
+    return Table(["element", "components", f"force RMSE ({force_unit})", f"force MAE ({force_unit})"], rows)
+
+
+def group_table(key: str, test: TestErrors, force_unit: str) -> Table:
+    """Errors of the structures with each label."""
+    labels = test.groups[key]
+    names, counts = np.unique(labels, return_counts=True)
+    parts: dict[str, Metrics] = {}
+    for name in names[np.argsort(-counts, kind="stable")]:
+        chosen = np.flatnonzero(labels == name)
+        parts[str(name)] = accuracy_metrics("group", test.accuracy.of_frames(chosen), force_unit)
+    units = {metric: entry.unit for part in parts.values() for metric, entry in part.items()}
+    order = [f"group/{quantity}_{error}" for quantity in ("force", "energy", "stress") for error in ("rmse", "mae")]
+    used = [metric for metric in order if metric in units]
+    sizes = dict(zip(map(str, names), counts, strict=True))
+    rows = [
+        [name or "(none)", str(sizes[name]), *(number(part[metric]) if metric in part else "" for metric in used)]
+        for name, part in parts.items()
+    ]
+    left_out = f"{len(rows) - _MOST_ROWS} smaller groups are left out." if len(rows) > _MOST_ROWS else ""
+    columns = [key, "structures", *(f"{readable(metric.partition('/')[2])} ({units[metric]})" for metric in used)]
+    return Table(columns, rows[:_MOST_ROWS], left_out)
+
+
+def wall_time_table(seconds: Mapping[str, float]) -> Table:
+    """Wall time of the stages."""
+    rows = [[stage, duration(time)] for stage, time in seconds.items()]
+    if len(rows) > 1:
+        rows.append(["together", duration(sum(seconds.values()))])
+    return Table(["stage", "wall time"], rows)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "1 h 02 min", "3 min 20 s" or "4.2 s"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, left = divmod(minutes, 60)
+    return f"{hours} h {left:02d} min" if hours else f"{minutes} min {rest:02d} s"
