@@ -50,6 +50,8 @@ def histogram(values, weights, bins: int, width: float, smearing: float | None):
     doi:10.1038/s41467-021-27241-4, and cut at five standard deviations.
     """
     nearest_bin = jnp.floor(values / width).astype(jnp.int32)
+    # The last bin holds its upper edge: straight angles are exactly there.
+    nearest_bin = jnp.where(values <= bins * width, jnp.minimum(nearest_bin, bins - 1), nearest_bin)
     if smearing is None:
         index, height = nearest_bin, weights
     else:
