@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, distinguishable with any colour vision.
-BLUE, ORANGE, GREEN, PURPLE, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#6b7280"
+BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
+GREY, INK = "#6b7280", "#1f2937"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#E69F00")
 
 #: A vector picture above this size is embedded as pixels instead.

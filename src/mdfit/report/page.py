@@ -100,7 +100,7 @@ def _sections(run: RunFiles) -> list[Section]:
         sections.append(Section("Published errors", [], [("", published)], text))
     for name, arrays in run.simulations.items():
         panels = simulation_panels(name, recipe.simulations[name], arrays)
-        sections.append(Section(f"Simulation {name}", _pictures(panels), [], simulation_text(run, name)))
+        sections.append(Section(f"Simulation: {name}", _pictures(panels), [], simulation_text(run, name)))
     panels = equation_of_state_panels(recipe.properties, run.properties)
     sections.append(Section("Equation of state", _pictures(panels), []))
     times = [("", wall_time_table(run.seconds))] if run.seconds else []
@@ -116,7 +116,7 @@ def _test_section(name: str, test: TestErrors, unit: str) -> Section:
     for key in test.groups:
         panels += group_panel(name, key, test, unit)
         tables.append((f"Errors by {key}", group_table(key, test, unit)))
-    return Section(f"Test set {name}", _pictures(panels), tables)
+    return Section(f"Test errors: {name}", _pictures(panels), tables)
 
 
 def _pictures(panels: list[Panel]) -> list[Picture]:
@@ -129,7 +129,8 @@ def simulation_text(run: RunFiles, name: str) -> str:
     parts = [
         f"{simulation.sampler} at {simulation.temperature:g} K",
         "" if simulation.pressure is None else f"{simulation.pressure:g} bar",
-        f"{simulation.duration / 1e3:g} ps after {simulation.equilibrate / 1e3:g} ps of equilibration",
+        f"{simulation.duration / 1e3:g} ps",
+        "" if simulation.equilibrate == 0 else f"after {simulation.equilibrate / 1e3:g} ps of equilibration",
         f"time step {simulation.timestep:g} fs",
         "" if simulation.replicas == 1 else f"{simulation.replicas} replicas",
     ]

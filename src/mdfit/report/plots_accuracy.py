@@ -37,7 +37,7 @@ def parity_panels(name: str, test: TestErrors, force_unit: str) -> list[Panel]:
             density = " Colour: number of points (logarithmic)." if len(pairs) > _DENSE else ""
             draw = parity(scale * pairs, label, unit, error_scale, error_unit)
             plural = "energies per atom" if kind == "energy" else f"{label}s"
-            caption = f"{name}: predicted against labelled {plural}, {len(pairs)} values.{density}"
+            caption = f"Predicted against labelled {plural}, {len(pairs)} values.{density}"
             panels.append(Panel(f"parity_{name}_{kind}", caption, draw, square=True))
     return panels
 
@@ -76,7 +76,7 @@ def element_panel(name: str, errors: dict[str, float], force_unit: str) -> list[
         axes.set(ylabel=f"force RMSE ({force_unit})")
         axes.grid(visible=False, axis="x")
 
-    return [Panel(f"elements_{name}", f"{name}: root-mean-square force error per element.", draw)]
+    return [Panel(f"elements_{name}", "Root-mean-square force error per element.", draw)]
 
 
 def group_panel(name: str, key: str, test: TestErrors, force_unit: str) -> list[Panel]:
@@ -99,7 +99,7 @@ def group_panel(name: str, key: str, test: TestErrors, force_unit: str) -> list[
         axes.set(xlabel=f"force RMSE ({force_unit})", xlim=(0, None))
         axes.grid(visible=False, axis="y")
 
-    caption = f"{name}: force error by {key}; bars: all structures of the group, strokes: single structures."
+    caption = f"Force error by {key}; bars: all structures of the group, strokes: single structures."
     return [Panel(f"groups_{name}_{key}", caption, draw)]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mdfit.report.figures import BLUE, COLOURS, GREY, ORANGE, Panel
+from mdfit.report.figures import BLUE, COLOURS, GREY, INK, ORANGE, Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,9 +19,9 @@ _MOST_POINTS = 1000
 
 
 def simulation_panels(name: str, simulation: Simulation, arrays: Arrays) -> list[Panel]:
-    """Temperature, energies, pressure and radial distribution function of a simulation."""
+    """Temperature, energies, pressure (of constant-pressure runs) and radial distribution function of a simulation."""
     panels = [_temperature(name, simulation, arrays), _energy(name, simulation, arrays)]
-    if "pressure" in arrays and np.all(np.isfinite(arrays["pressure"])):
+    if simulation.sampler == "NPT":
         panels.append(_pressure(name, arrays))
     if "rdf" in arrays:
         panels.append(rdf_panel(name, arrays))
@@ -41,18 +41,18 @@ def rdf_panel(name: str, arrays: Arrays) -> Panel:
         axes.set(xlabel="distance r (Å)", ylabel="g(r)", ylim=(0, None), xlim=(0, float(distance[-1])))
         axes.legend()
 
-    return Panel(f"rdf_{name}", f"{name}: radial distribution function with its standard error.", draw)
+    return Panel(f"rdf_{name}", "Radial distribution function of all atoms with its standard error.", draw)
 
 
 def _temperature(name: str, simulation: Simulation, arrays: Arrays) -> Panel:
     def draw(axes: Axes) -> None:
         _traces(axes, arrays["times"], arrays["temperature"])
         if simulation.sampler != "NVE":
-            axes.axhline(simulation.temperature, color=ORANGE, lw=1, ls="--", label="thermostat")
+            axes.axhline(simulation.temperature, color=INK, lw=1, ls="--", label="thermostat")
             axes.legend()
         axes.set(xlabel="time (ps)", ylabel="temperature (K)")
 
-    return Panel(f"temperature_{name}", f"{name}: temperature.", draw)
+    return Panel(f"temperature_{name}", "Temperature.", draw)
 
 
 def _pressure(name: str, arrays: Arrays) -> Panel:
@@ -60,7 +60,7 @@ def _pressure(name: str, arrays: Arrays) -> Panel:
         _traces(axes, arrays["times"], arrays["pressure"])
         axes.set(xlabel="time (ps)", ylabel="virial pressure (GPa)")
 
-    return Panel(f"pressure_{name}", f"{name}: pressure of the potential, without the kinetic part.", draw)
+    return Panel(f"pressure_{name}", "Pressure of the potential, without the kinetic part.", draw)
 
 
 def _energy(name: str, simulation: Simulation, arrays: Arrays) -> Panel:
@@ -74,7 +74,7 @@ def _energy(name: str, simulation: Simulation, arrays: Arrays) -> Panel:
         axes.set(xlabel="time (ps)", ylabel="energy (eV/atom)")
         axes.legend()
 
-    return Panel(f"energy_{name}", f"{name}: potential and total energy.", draw)
+    return Panel(f"energy_{name}", "Potential and total energy.", draw)
 
 
 def _total_energy(name: str, arrays: Arrays) -> Panel:
@@ -92,7 +92,7 @@ def _total_energy(name: str, arrays: Arrays) -> Panel:
             axes.legend()
         axes.set(xlabel="time (ps)", ylabel="total energy change (meV/atom)")
 
-    return Panel(f"energy_{name}", f"{name}: change of the total energy, which NVE dynamics should conserve.", draw)
+    return Panel(f"energy_{name}", "Change of the total energy, which NVE dynamics should conserve.", draw)
 
 
 def _traces(axes: Axes, times: np.ndarray, values: np.ndarray, colour: str | None = None, label: str = "") -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mdfit.recipes.metrics import Metric
 from mdfit.report.run_files import RunFiles, TestErrors
-from mdfit.report.tables import Table, number, readable
+from mdfit.report.tables import Table, number
 
 # Columns such as 300K_force_meV_per_A: test set, quantity, unit.
 _COLUMN = re.compile(r"(?P<set>.+)_(?P<quantity>energy|force)_(?P<unit>meV(_per_A)?)$")
@@ -18,7 +18,7 @@ _UNITS = {"meV_per_A": "meV/Å", "meV": "meV"}
 
 
 def published_table(run: RunFiles) -> Table | None:
-    """The table of the recipe with a row for this run; columns that the run has no figure for stay empty.
+    """The table of the recipe with a row for this run, whose cells without a figure stay empty; None without any.
 
     Columns ``<set>_force_meV_per_A`` and ``<set>_energy_meV`` are filled from the test set ``<set>`` or ``test_<set>``;
     energies are root-mean-square errors per structure, not per atom.
@@ -27,10 +27,10 @@ def published_table(run: RunFiles) -> Table | None:
     if name is None or not run.loaded.path(name).is_file():
         return None
     columns, rows = _read(run.loaded.path(name))
-    if not columns:
+    own = [_own_value(column, run) for column in columns[1:]]
+    if not any(own):
         return None
-    own = ["this work", *(_own_value(column, run) for column in columns[1:])]
-    return Table([_heading(column) for column in columns], [*rows, own], highlighted=len(rows))
+    return Table([_heading(column) for column in columns], [*rows, ["this work", *own]], highlighted=len(rows))
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:
@@ -45,7 +45,7 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
 def _heading(column: str) -> str:
     match = _COLUMN.match(column)
     if match is None:
-        return readable(column)
+        return column.replace("_", " ")
     return f"{match['set'].replace('_', ' ')} {match['quantity']} ({_UNITS[match['unit']]})"
 
 

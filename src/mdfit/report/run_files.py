@@ -113,7 +113,7 @@ def _read_history(path: Path) -> list[dict[str, Any]]:
 def _read_arrays(path: Path) -> Arrays:
     """The arrays of a file; none when it does not exist or a run that is going on is still writing it."""
     try:
-        with np.load(path) as file:
+        with path.open("rb") as stream, np.load(stream) as file:
             return {name: file[name] for name in file.files}
     except (FileNotFoundError, EOFError, ValueError, zipfile.BadZipFile):
         return {}

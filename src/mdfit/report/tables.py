@@ -14,6 +14,7 @@ from mdfit.report.run_files import RunFiles, TestErrors
 
 #: Groups in a table; the rest are counted.
 _MOST_ROWS = 40
+_ACRONYMS = ("rmse", "mae", "nve", "nvt", "npt", "rdf")
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,15 @@ def _metric_row(name: str, metric: Metric, reference: float | None) -> MetricRow
 
 def number(metric: Metric) -> str:
     """Value and standard error without the unit."""
-    return with_error(replace(metric, unit="")).strip().replace("-", "−")
+    error = metric.standard_error
+    # An error of the size of rounding would ask for digits that mean nothing.
+    bare = replace(metric, unit="", standard_error=error if error and error > 1e-6 * abs(metric.value) else None)
+    return with_error(bare).strip().replace("-", "−")
 
 
 def readable(name: str) -> str:
     """``force_rmse`` as "Force RMSE"."""
-    words = [word.upper() if word in ("rmse", "mae") else word for word in name.split("_")]
+    words = [word.upper() if word in _ACRONYMS else word for word in name.split("_")]
     text = " ".join(words)
     return text[:1].upper() + text[1:]
 
@@ -104,7 +108,7 @@ def group_table(key: str, test: TestErrors, force_unit: str) -> Table:
         chosen = np.flatnonzero(labels == name)
         parts[str(name)] = accuracy_metrics("group", test.accuracy.of_frames(chosen), force_unit)
     units = {metric: entry.unit for part in parts.values() for metric, entry in part.items()}
-    order = [f"group/{quantity}_{error}" for quantity in ("force", "energy", "stress") for error in ("rmse", "mae")]
+    order = [f"group/{error}" for error in ("force_rmse", "force_mae", "energy_rmse", "energy_mae", "stress_rmse")]
     used = [metric for metric in order if metric in units]
     sizes = dict(zip(map(str, names), counts, strict=True))
     rows = [
@@ -126,7 +130,7 @@ def wall_time_table(seconds: Mapping[str, float]) -> Table:
 
 def duration(seconds: float) -> str:
     """Seconds as "1 h 02 min", "3 min 20 s" or "4.2 s"."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, left = divmod(minutes, 60)
