@@ -1,0 +1,156 @@
+"""A calculator for ASE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator as ASECalculator
+from ase.calculators.calculator import PropertyNotImplementedError, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from mdfit.errors import NeighborListError
+from mdfit.graph import Graph, NeighborTable, neighbor_table
+from mdfit.potentials import Potential, evaluate, load
+from mdfit.precision import cast
+from mdfit.structure import Structure
+from mdfit.units import quantity
+
+#: Columns of the neighbour table come in steps of this size, with the head room for denser surroundings to come.
+_COLUMNS = 4
+_HEAD_ROOM = 1.1
+
+
+class Calculator(ASECalculator):
+    """Energy, forces, stress and energies of atoms of a potential, for ASE.
+
+    Units are ASE's: eV, eV/Å, and eV/Å³ with tension positive; the energy is that of the potential (no entropy, so that
+    ``free_energy`` is the same).  Neighbour lists hold pairs up to the cutoff plus a skin, and are made anew when an
+    atom has moved by half the skin, or the cell has changed.  Their tables have head room, so that nothing is compiled
+    again from step to step.
+
+    Example::
+
+        atoms.calc = Calculator("silicon.mdfit")
+        atoms.get_potential_energy()
+
+    Args:
+        potential: a potential or the path of a saved one.
+        skin: of the neighbour list in Å; 0 makes a new list at every call.
+        dtype: ``"float32"``, or ``"float64"`` for tight relaxations and numerical derivatives.
+
+    Raises:
+        UnknownSpeciesError: (when calculating) for an element that the potential does not know.
+        StructureError: for atoms that are not a valid structure.
+        NeighborListError: for a negative skin, or positions that are not finite.
+    """
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress", "energies"]
+
+    def __init__(
+        self,
+        potential: Potential | str | Path,
+        skin: float | str = "0.5 Å",
+        dtype: Literal["float32", "float64"] = "float32",
+    ):
+        super().__init__()
+        loaded = load(potential) if isinstance(potential, (str, Path)) else potential
+        self.dtype = jnp.dtype(dtype)
+        self.potential: Potential = cast(loaded, jnp.float64) if self.dtype == jnp.float64 else loaded
+        self.skin = quantity(skin, "Å", "skin")
+        if self.skin < 0:
+            raise NeighborListError(f"The skin must not be negative, but is {self.skin} Å.")
+        self._lists: _Lists | None = None
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: list[str] | None = None,
+        system_changes: list[str] = all_changes,
+    ) -> None:
+        """Fills ``results``; called by ASE."""
+        super().calculate(atoms, properties, system_changes)
+        prediction = _evaluate(self.potential, self._graph(self.atoms))
+        energy = float(prediction.energy[0])
+        count = len(self.atoms)
+        results: dict[str, Any] = {
+            "energy": energy,
+            "free_energy": energy,
+            "forces": np.asarray(prediction.forces, np.float64)[:count],
+            "energies": np.asarray(prediction.atomic_energies, np.float64)[:count],
+        }
+        if self.atoms.pbc.all():
+            stress = np.asarray(prediction.strain_derivative[0]) / self.atoms.get_volume()
+            results["stress"] = full_3x3_to_voigt_6_stress(stress)
+        elif properties is not None and "stress" in properties:
+            raise PropertyNotImplementedError(
+                "Stress needs a structure that is periodic in all three directions; set atoms.pbc = True and a cell."
+            )
+        self.results = results
+
+    def _graph(self, atoms: Atoms) -> Graph:
+        lists = self._lists
+        if lists is None or not lists.still_hold(atoms, self.skin):
+            self._lists = lists = self._new_lists(atoms)
+        vectors = lists.table.vectors(atoms.positions, lists.structure.cell)
+        return lists.graph.with_vectors(jnp.asarray(vectors, self.dtype))
+
+    def _new_lists(self, atoms: Atoms) -> _Lists:
+        structure = Structure.from_ase(atoms)
+        self.potential.check_species(set(structure.species.tolist()))
+        columns = 0
+        if self._lists is not None and len(self._lists.structure.species) == len(atoms):
+            columns = self._lists.table.width
+        reach = self.potential.cutoff + self.skin
+        table = neighbor_table(structure.positions, structure.cell, structure.periodic, reach, minimum_width=columns)
+        if table.width > columns:
+            table = table.widened(-(-int(np.ceil(table.width * _HEAD_ROOM)) // _COLUMNS) * _COLUMNS)
+        return _Lists.of(structure, atoms, table, self.dtype)
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """Neighbours, and the atoms for which they were found."""
+
+    structure: Structure
+    atoms: Atoms
+    table: NeighborTable
+    graph: Graph
+
+    @classmethod
+    def of(cls, structure: Structure, atoms: Atoms, table: NeighborTable, dtype: Any) -> _Lists:
+        count = len(atoms)
+        graph = Graph(
+            species=jnp.asarray(structure.species),
+            structure=jnp.zeros(count, jnp.int32),
+            neighbours=jnp.asarray(table.neighbours),
+            vectors=jnp.zeros((*table.mask.shape, 3), dtype),
+            mask=jnp.asarray(table.mask),
+            reverse=jnp.asarray(table.reverse),
+            number_of_structures=1,
+        )
+        return cls(structure, atoms.copy(), table, graph)
+
+    def still_hold(self, atoms: Atoms, skin: float) -> bool:
+        """True while no pair can have come within the cutoff that is not in the lists."""
+        before = self.atoms
+        same = (
+            len(atoms) == len(before)
+            and np.array_equal(atoms.numbers, before.numbers)
+            and np.array_equal(atoms.pbc, before.pbc)
+            and np.array_equal(atoms.cell.array, before.cell.array)
+        )
+        if not same:
+            return False
+        moved = atoms.positions - before.positions
+        # A common motion changes no distance.
+        moved = moved - moved.mean(axis=0)
+        return bool(np.max(np.sum(moved**2, axis=1), initial=0.0) <= (skin / 2) ** 2)
+
+
+_evaluate = eqx.filter_jit(evaluate)
