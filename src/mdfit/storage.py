@@ -57,7 +57,7 @@ def write_tree(path: str | Path, tree: Any, header: dict[str, Any]) -> None:
     """The arrays of ``tree`` under their paths in it, and a JSON ``header``, in one file."""
     from safetensors.numpy import save
 
-    arrays = {name: np.ascontiguousarray(leaf) for name, leaf in _named_arrays(tree)}
+    arrays = {name: np.asarray(leaf, order="C") for name, leaf in _named_arrays(tree)}
     document = {**header, "sha256": _digest(arrays)}
     content = save(arrays, metadata={"mdfit": json.dumps(document)})
     with atomic_path(path) as temporary:
