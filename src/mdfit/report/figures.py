@@ -82,7 +82,7 @@ def picture(panel: Panel) -> Picture:
 
 def save_row(panels: Sequence[Panel], path: Path, largest: int = 100_000) -> None:
     """Writes panels side by side as a PNG of less than ``largest`` bytes."""
-    for dots_per_inch in (130, 100, 75, 50):
+    for dots_per_inch in (150, 130, 115, 100, 88, 75, 50):
         content = _render(panels, "png", dots_per_inch)
         if len(content) < largest:
             break

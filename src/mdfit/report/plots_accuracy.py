@@ -60,6 +60,7 @@ def parity(pairs: np.ndarray, label: str, unit: str, error_scale: float, error_u
             axes.scatter(*pairs.T, s=9, color=BLUE, alpha=0.6, lw=0, rasterized=len(pairs) > 300)
         axes.plot([low, high], [low, high], color=GREY, lw=0.8, zorder=0.9)
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+        axes.locator_params(nbins=6)
         axes.set(xlabel=f"labelled {label} ({unit})", ylabel=f"predicted {label} ({unit})")
         axes.text(0.04, 0.96, text, transform=axes.transAxes, va="top", fontsize=8.5)
 
