@@ -25,7 +25,7 @@ class Bar:
         """A line above the bar."""
         if self._display is not None:
             parts = [f"{n} {v:.4g}" if isinstance(v, float) else f"{n} {v}" for n, v in record.items()]
-            self._display.console.log("  ".join(parts))
+            self._display.console.print("  ".join(parts), soft_wrap=True, highlight=False)
 
 
 @contextlib.contextmanager

@@ -123,7 +123,8 @@ def _epoch(run: _Run, total: int, bar, interrupt, records: Records | None) -> st
         if records is not None and run.step < end:
             records.checkpoint_when_due(run.progress)
     record = run.close_epoch(last=end == total)
-    bar.note(record)
+    if "validation_loss" in record or run.validation is None:
+        bar.note(record)
     if records is not None:
         records.epoch(record, run.progress)
     return "early stopping" if run.exhausted() else "finished"

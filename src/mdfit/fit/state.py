@@ -97,7 +97,7 @@ class Update(eqx.Module):
 @eqx.filter_jit
 def update(state: FitState, evaluation: Evaluation, optimizer, decay: float | None) -> Update:
     """One optimiser step; with a loss or gradient that is not finite everything stays as it was."""
-    norm = optax.global_norm(evaluation.gradient)
+    norm = optax.tree.norm(evaluation.gradient)
     finite = jnp.isfinite(evaluation.loss) & jnp.isfinite(norm)
     safe = jax.tree.map(lambda g: jnp.where(finite, g, jnp.zeros((), g.dtype)), evaluation.gradient)
     changes, optimizer_state = optimizer.update(safe, state.optimizer, state.parameters)

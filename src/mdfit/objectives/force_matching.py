@@ -130,8 +130,6 @@ class ForceMatching(Combinable):
 
 
 def _check(dataset: Dataset, weights: Weights) -> None:
-    if len(dataset) == 0:
-        raise TrainingError("Force matching was given an empty data set; check the file and the split.")
     if not any(weights) or min(weights) < 0:
         raise TrainingError(f"The weights of force matching must be positive or zero, and not all zero: {weights}.")
     frames = [dataset[i] for i in range(len(dataset))]

@@ -29,13 +29,13 @@ class Geometry(NamedTuple):
 
     Attributes:
         radial: ``(atoms, neighbours, radial_functions)`` enveloped Bessel functions, zero in padding.
-        spherical: ``(atoms, neighbours, orders, functions)`` enveloped radial part of the spherical basis.
-        angular: ``(atoms, neighbours a, orders, neighbours b)`` angular part, zero for a = b and in padding.
+        spherical: ``(atoms, neighbours, orders · functions)`` enveloped radial part of the spherical basis.
+        angular: ``(atoms, neighbours a, neighbours b, orders)`` angular part, zero for a = b and in padding.
     """
 
     radial: Float[Array, "atoms neighbours functions"]
-    spherical: Float[Array, "atoms neighbours orders functions"]
-    angular: Float[Array, "atoms neighbours orders neighbours"]
+    spherical: Float[Array, "atoms neighbours basis"]
+    angular: Float[Array, "atoms neighbours neighbours orders"]
 
 
 class Residual(eqx.Module):
@@ -84,11 +84,15 @@ class Interaction(eqx.Module):
     def __call__(self, graph: Graph, geometry: Geometry, messages):
         gate = self.radial[1](self.radial[0](geometry.radial))
         sent = jax.nn.silu(self.down(jax.nn.silu(self.incoming(messages)) * gate))
-        # The two bias-free layers of the spherical basis act as one matrix, applied before the sum over triplets.
-        orders, functions = geometry.spherical.shape[-2:]
-        matrix = (self.spherical[0].weight @ self.spherical[1].weight).reshape(orders, functions, -1)
-        weights = jnp.einsum("ablf,lfc->ablc", geometry.spherical, matrix)
-        collected = jnp.einsum("anlm,amlc->anc", geometry.angular, weights * sent[:, :, None])
+        # The two bias-free layers of the spherical basis act as one matrix per order; they stand side by side in one
+        # block-diagonal matrix, so that this is one product without transposed copies.
+        orders = geometry.angular.shape[-1]
+        matrix = self.spherical[0].weight @ self.spherical[1].weight
+        blocks = matrix.reshape(orders, -1, 1, matrix.shape[-1]) * jnp.eye(orders, dtype=matrix.dtype)[:, None, :, None]
+        weights = geometry.spherical @ blocks.reshape(matrix.shape[0], -1)
+        atoms, width = graph.mask.shape
+        weighted = weights.reshape(atoms, width, orders, -1) * sent[:, :, None]
+        collected = geometry.angular.reshape(atoms, width, -1) @ weighted.reshape(atoms, width * orders, -1)
         # What is collected at j for its edge to i belongs to the message j → i, which lives on the opposite edge.
         arrived = jax.nn.silu(self.up(graph.flip(collected)))
         x = jax.nn.silu(self.own(messages)) + arrived
@@ -235,6 +239,6 @@ class DimeNetPP(Potential):
         return Geometry(
             radial=bessel_basis(distances, self.cutoff, self.frequencies) * envelope[..., None],
             spherical=spherical_bessel_basis(x, self.angular_functions, self.radial_functions)
-            * (envelope / self.cutoff**1.5)[..., None, None],
-            angular=jnp.stack(angular, axis=2),
+            * (envelope / self.cutoff**1.5)[..., None],
+            angular=jnp.stack(angular, axis=-1),
         )

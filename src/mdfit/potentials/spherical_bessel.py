@@ -43,15 +43,17 @@ def _zeros(order: int, count: int) -> np.ndarray:
     return zeros[:count]
 
 
-def spherical_bessel_basis(x: Float[Array, ...], orders: int, functions: int) -> Float[Array, "... orders functions"]:
-    """Normalised j_l(z_ln x) for l < ``orders`` and n < ``functions`` (arXiv:2003.03123, eq. 6), 0 ≤ x ≤ 1."""
+def spherical_bessel_basis(x: Float[Array, ...], orders: int, functions: int) -> Float[Array, "... basis"]:
+    """Normalised j_l(z_ln x) for l < ``orders`` and n < ``functions`` (arXiv:2003.03123, eq. 6), 0 ≤ x ≤ 1.
+
+    The last axis runs over all n of l = 0, then of l = 1, and so on.
+    """
     argument = 2 * jnp.clip(x, 0, 1) - 1
     terms = [jnp.ones_like(argument), argument]
     for _ in range(2, _DEGREE + 1):
         terms.append(2 * argument * terms[-1] - terms[-2])
     polynomials = jnp.stack(terms, axis=-1)
-    values = polynomials @ jnp.asarray(_coefficients(orders, functions), x.dtype)
-    return values.reshape(*x.shape, orders, functions)
+    return polynomials @ jnp.asarray(_coefficients(orders, functions), x.dtype)
 
 
 def legendre(cosine: Float[Array, ...], orders: int) -> list[Float[Array, ...]]:

@@ -9,12 +9,12 @@ import numpy as np
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.schema import Simulation
 from mdfit.simulate import Trajectory
+from mdfit.units import BOLTZMANN, GIGAPASCAL
 
 
 def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory, directory: Path) -> Metrics:
     """Temperature, energy, pressure, drift or density of a trajectory; its traces and RDF go into ``<name>.npz``."""
     from mdfit.observables import RDF, Density, PotentialEnergy, Pressure, Temperature, estimate
-    from mdfit.units import GIGAPASCAL
 
     atoms = trajectory.positions.shape[2]
     metrics: Metrics = {}
@@ -34,7 +34,7 @@ def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory
         "times": trajectory.times,
         "potential_energy": trajectory.potential_energies / atoms,
         "total_energy": (trajectory.potential_energies + trajectory.kinetic_energies) / atoms,
-        "temperature": 2 * trajectory.kinetic_energies / (trajectory.degrees_of_freedom * 8.617333262e-5),
+        "temperature": 2 * trajectory.kinetic_energies / (trajectory.degrees_of_freedom * BOLTZMANN),
         "pressure": -np.trace(trajectory.stresses, axis1=-2, axis2=-1) / 3 / GIGAPASCAL,
     }
     if trajectory.ensemble == "NVE":
@@ -57,7 +57,7 @@ def energy_drift(trajectory: Trajectory, blocks: int = 10) -> tuple[float, float
         blocks, count = len(total), 1
     means = total[: blocks * count].reshape(blocks, count).mean(axis=1)
     times = trajectory.times[: blocks * count].reshape(blocks, count).mean(axis=1) / 1e3
-    (slope, _), covariance = np.polyfit(times, means, 1, cov="unscaled"), None
-    residual = means - np.polyval(np.polyfit(times, means, 1), times)
+    slope, offset = np.polyfit(times, means, 1)
+    residual = means - (slope * times + offset)
     spread = np.sqrt(np.sum(residual**2) / max(blocks - 2, 1))
     return float(slope), float(spread / np.sqrt(np.sum((times - times.mean()) ** 2)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import equinox as eqx
 import jax
@@ -119,30 +119,29 @@ class DeviceLists:
     def __init__(self, cell: np.ndarray, reach: float):
         check_device_cell(cell, reach)
         self.reach = reach
-        self._functions, self._allocated, self._reference = None, None, np.asarray(cell)
+        self._allocated: Any = None
+        self._update = jax.jit(jax.vmap(_updated, in_axes=(None, 0, 0)))
 
     def build(self, positions: Array, cells: Array) -> Neighbours:
         """Lists of all replicas; an overflow is repaired by growing the list and building again."""
         check_device_cell(np.asarray(cells[0]), self.reach)
-        fractional = jax.vmap(lambda p, c: p @ jnp.linalg.inv(c))(positions, cells)
-        wrapped = fractional - jnp.floor(fractional)
+        fractional, wrapped, boxes = _fractional(positions, cells)
         for _ in range(10):
             if self._allocated is None:
-                self._allocate(wrapped, cells)
-            update = jax.vmap(lambda w, c, allocated: allocated.update(w, box=c), in_axes=(0, 0, None))
-            updated = jax.jit(update)(wrapped, cells, self._allocated)
-            if not bool(jnp.any(updated.did_buffer_overflow)):
-                return _complete(updated.idx, wrapped, fractional, positions, cells, self.reach)
+                self._allocate(wrapped, boxes)
+            indices, overflow = self._update(self._allocated, wrapped, boxes)
+            if not bool(jnp.any(overflow)):
+                return _complete(indices, fractional, positions, cells, self.reach)
             self._allocated = None
         raise NeighborListError("The device's neighbour list overflowed ten times in a row; choose a larger skin.")
 
-    def _allocate(self, wrapped: Array, cells: Array) -> None:
+    def _allocate(self, wrapped: Array, boxes: Array) -> None:
         from jax_md import partition, space
 
-        displacement, _ = space.periodic_general(cells[0], fractional_coordinates=True)
+        displacement, _ = space.periodic_general(boxes[0], fractional_coordinates=True)
         functions = partition.neighbor_list(
             displacement,
-            cells[0],
+            boxes[0],
             self.reach,
             dr_threshold=0.0,
             capacity_multiplier=1.15,
@@ -150,18 +149,32 @@ class DeviceLists:
             fractional_coordinates=True,
         )
         # The replica with the most neighbours decides the size.
-        lists = [functions.allocate(w, box=c) for w, c in zip(wrapped, cells, strict=True)]
+        lists = [functions.allocate(w, box=b) for w, b in zip(wrapped, boxes, strict=True)]
         self._allocated = max(lists, key=lambda neighbours: neighbours.idx.shape[1])
 
 
+def _updated(allocated, wrapped, box):
+    neighbours = allocated.update(wrapped, box=box)
+    return neighbours.idx, neighbours.did_buffer_overflow
+
+
 @jax.jit
-def _complete(indices, wrapped, fractional, positions, cells, reach) -> Neighbours:
-    return jax.vmap(_complete_one, in_axes=(0, 0, 0, 0, 0, None))(
-        indices, wrapped, fractional, positions, cells, reach
-    )
+def _fractional(positions, cells):
+    """Fractional coordinates, the same inside the cell, and the cells as jax-md wants them.
+
+    jax-md takes columns as cell vectors and an upper triangular matrix; distances do not change by turning the cell.
+    """
+    fractional = jax.vmap(lambda p, c: p @ jnp.linalg.inv(c))(positions, cells)
+    boxes = jax.vmap(lambda c: jnp.linalg.cholesky(c @ c.T).T)(cells)
+    return fractional, fractional - jnp.floor(fractional), boxes
 
 
-def _complete_one(indices, wrapped, fractional, positions, cell, reach) -> Neighbours:
+@jax.jit
+def _complete(indices, fractional, positions, cells, reach) -> Neighbours:
+    return jax.vmap(_complete_one, in_axes=(0, 0, 0, 0, None))(indices, fractional, positions, cells, reach)
+
+
+def _complete_one(indices, fractional, positions, cell, reach) -> Neighbours:
     """Shifts, mask and opposite edges of a list of indices under the minimum-image convention."""
     atoms, width = indices.shape
     present = indices < atoms

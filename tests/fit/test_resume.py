@@ -1,0 +1,245 @@
+"""A run that is killed and resumed has exactly the history of one that was never interrupted."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import optax
+import pytest
+
+from mdfit.data import Dataset, LabelledStructure
+from mdfit.errors import CheckpointError, OutputError, TrainingError
+from mdfit.fit import fit
+from mdfit.graph import build_graph
+from mdfit.objectives import ForceMatching
+from mdfit.potentials import LennardJones, PairSpline, evaluate, load
+from mdfit.structure import Structure
+
+
+def argon(count: int = 12) -> Dataset:
+    """Clusters labelled by a Lennard-Jones potential."""
+    truth = LennardJones("0.0104 eV", "3.4 Å", "8 Å")
+    frames = []
+    for seed in range(count):
+        random = np.random.default_rng(seed)
+        grid = np.stack(np.meshgrid(*[range(2)] * 3), -1).reshape(-1, 3) * 3.8
+        structure = Structure(
+            species=np.full(8, 18, np.int32),
+            positions=grid + random.normal(0, 0.2, grid.shape),
+            cell=np.zeros((3, 3)),
+            periodic=np.zeros(3, bool),
+            masses=np.full(8, 39.95),
+            velocities=None,
+        )
+        label = evaluate(truth, build_graph(structure, truth.cutoff))
+        frames.append(LabelledStructure(structure, float(label.energy[0]), np.asarray(label.forces, float), None))
+    return Dataset(tuple(frames))
+
+
+def start() -> PairSpline:
+    return PairSpline(2.5, 8.0, 20)
+
+
+def train(out: Path | None, epochs: int = 6, **settings):
+    return fit(
+        start(),
+        ForceMatching(argon(), energy=1, forces=1, batch_size=3),
+        optimizer=optax.adam(1e-2),
+        epochs=epochs,
+        average=0.9,
+        validate_on=argon(4),
+        out=out,
+        show_progress=False,
+        **settings,
+    )
+
+
+CHILD = """
+import sys, time
+sys.path.insert(0, {tests!r})
+import mdfit.fit.loop as loop
+from test_resume import train
+advance = loop._Run.advance
+def slowly(self):
+    time.sleep(0.02)
+    return advance(self)
+loop._Run.advance = slowly
+train({out!r}, checkpoint_seconds=0.0)
+"""
+
+
+def history(directory: Path) -> list[dict]:
+    return [json.loads(line) for line in (directory / "log.jsonl").read_text().splitlines()]
+
+
+def test_killed_run_continues_exactly(tmp_path):
+    whole = train(tmp_path / "whole")
+    out = tmp_path / "killed"
+    child = subprocess.Popen([sys.executable, "-c", CHILD.format(tests=str(Path(__file__).parent), out=str(out))])
+    deadline = time.monotonic() + 120
+    # In the middle of the third epoch or later: the checkpoint then holds partial means.
+    while not (out / "log.jsonl").exists() or len(history(out)) < 2:
+        assert time.monotonic() < deadline, "the child never trained"
+        time.sleep(0.01)
+    time.sleep(0.05)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert len(history(out)) < 6, "the child finished before it was killed; the test shows nothing"
+    resumed = train(out, resume=True)
+    assert resumed.history == whole.history
+    assert history(out) == whole.history
+    np.testing.assert_array_equal(resumed.potential.coefficients, whole.potential.coefficients)
+    np.testing.assert_array_equal(load(out / "best.mdfit").coefficients, whole.potential.coefficients)
+
+
+def test_interrupt_saves_and_resumes(tmp_path, monkeypatch):
+    import mdfit.fit.loop as loop
+
+    whole = train(None)
+    advance, count = loop._Run.advance, 0
+
+    def interrupted(self):
+        nonlocal count
+        count += 1
+        if count == 6:
+            signal.raise_signal(signal.SIGINT)
+        return advance(self)
+
+    monkeypatch.setattr(loop._Run, "advance", interrupted)
+    first = train(tmp_path / "run")
+    assert first.stopped == "interrupted"
+    assert len(first.history) == 1
+    assert train(tmp_path / "run", resume=True).history == whole.history
+
+
+def test_training_recovers_the_potential_that_made_the_labels():
+    result = fit(
+        start(),
+        ForceMatching(argon(40), energy=1, forces=1, batch_size=8),
+        optimizer=optax.adam(optax.cosine_decay_schedule(3e-2, 1500)),
+        steps=1500,
+        show_progress=False,
+    )
+    r = np.linspace(3.4, 5.5, 30)
+    learned = np.asarray(result.potential.pair_energy(r**2, None, None))
+    truth = np.asarray(LennardJones(0.0104, 3.4, 8.0).pair_energy(r**2, None, None))
+    # Labels without noise: a tenth of the well's depth would already be a failure of the loop.
+    assert np.abs(learned - truth).max() < 0.05 * 0.0104
+
+
+def test_a_run_is_not_overwritten(tmp_path):
+    train(tmp_path / "run", epochs=1)
+    before = (tmp_path / "run" / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(CheckpointError, match="already holds a run"):
+        train(tmp_path / "run", epochs=1)
+    assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "missing"])
+def test_damaged_checkpoint_is_named(tmp_path, damage):
+    train(tmp_path / "run", epochs=1)
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    content = bytearray(path.read_bytes())
+    if damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        content[-5] ^= 0xFF
+        path.write_bytes(content)
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+    with pytest.raises(CheckpointError, match=r"checkpoint\.safetensors"):
+        train(tmp_path / "run", epochs=2, resume=True)
+
+
+def test_checkpoint_of_another_potential_is_refused(tmp_path):
+    train(tmp_path / "run", epochs=1)
+    with pytest.raises(CheckpointError, match="does not belong"):
+        fit(
+            PairSpline(2.5, 8.0, 25),
+            ForceMatching(argon()),
+            optimizer=optax.adam(1e-2),
+            epochs=2,
+            out=tmp_path / "run",
+            resume=True,
+            show_progress=False,
+        )
+
+
+def test_nan_label_gradient_stops_with_the_last_good_state(tmp_path, monkeypatch):
+    import mdfit.fit.loop as loop
+
+    advance, count, kept = loop._Run.advance, 0, None
+
+    def poisoned(self):
+        nonlocal count, kept
+        count += 1
+        if count == 6:
+            kept = np.asarray(self.progress.state.parameters.coefficients)
+            evaluate = self.objective.evaluate
+
+            def bad(parameters, state):
+                evaluation, following = evaluate(parameters, state)
+                return type(evaluation)(evaluation.loss * np.nan, evaluation.gradient, evaluation.metrics), following
+
+            monkeypatch.setattr(self.objective, "evaluate", bad)
+        return advance(self)
+
+    monkeypatch.setattr(loop._Run, "advance", poisoned)
+    with pytest.raises(TrainingError, match=r"not finite at step 5.*learning rate"):
+        train(tmp_path / "run")
+    monkeypatch.undo()
+    resumed = train(tmp_path / "run", epochs=2, resume=True)
+    assert kept is not None
+    assert np.isfinite(resumed.potential.coefficients).all()
+
+
+def test_diverging_loss_stops(tmp_path):
+    with pytest.raises(TrainingError, match=r"diverges|not finite"):
+        fit(
+            start(),
+            ForceMatching(argon(), batch_size=3),
+            optimizer=optax.sgd(1e4),
+            epochs=400,
+            out=tmp_path / "run",
+            show_progress=False,
+        )
+    assert np.isfinite(load(tmp_path / "run" / "last.mdfit").coefficients).all()
+
+
+def test_full_disk_is_one_sentence_and_keeps_what_was_written(tmp_path, monkeypatch):
+    import mdfit.storage as storage
+
+    train(tmp_path / "run", epochs=2)
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    before = path.read_bytes()
+
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storage.Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"No space left on device.*unchanged"):
+        train(tmp_path / "run", epochs=3, resume=True)
+    assert path.read_bytes() == before
+    assert not list((tmp_path / "run").glob(".checkpoint*"))
+
+
+def test_unwritable_directory_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("not a directory")
+    with pytest.raises(OutputError, match="Could not write"):
+        train(tmp_path / "file" / "run", epochs=1)
+
+
+def test_objectives_without_labels_or_weights_are_refused():
+    data = argon(2)
+    with pytest.raises(TrainingError, match="weight for stress"):
+        ForceMatching(data, stress=1.0)
+    with pytest.raises(TrainingError, match="all zero"):
+        ForceMatching(data, energy=0, forces=0)
+    with pytest.raises(TrainingError, match="validation"):
+        fit(start(), ForceMatching(data), optimizer=optax.adam(1e-2), epochs=1, patience=2, show_progress=False)

@@ -1,0 +1,145 @@
+"""Host-side lists against ASE, and device-side lists against host-side ones, on random cells."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.neighborlist import neighbor_list
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mdfit.errors import NeighborListError
+from mdfit.graph import build_graph, neighbor_table
+from mdfit.potentials import PaiNN, StillingerWeber, evaluate
+from mdfit.simulate.neighbours import DeviceLists, HostLists, cell_heights, list_builder
+from mdfit.structure import Structure
+
+
+jitted = eqx.filter_jit(evaluate)
+
+
+def random_structure(seed: int, atoms: int, length: float, skew: float, periodic, spread: float = 1.0) -> Structure:
+    random = np.random.default_rng(seed)
+    cell = np.diag(random.uniform(0.7, 1.3, 3)) * length + np.tril(random.uniform(-skew, skew, (3, 3)), -1) * length
+    fractional = random.uniform(0, spread, (atoms, 3))
+    return Structure(
+        species=np.full(atoms, 14, np.int32),
+        positions=fractional @ cell,
+        cell=cell,
+        periodic=np.array(periodic),
+        masses=np.full(atoms, 28.085),
+        velocities=None,
+    )
+
+
+def edges_of(table, positions, cell):
+    vectors = table.vectors(positions, cell)
+    rows, _ = np.nonzero(table.mask)
+    return sorted_edges(rows, table.neighbours[table.mask], vectors[table.mask])
+
+
+def sorted_edges(first, second, vectors):
+    table = np.column_stack([first, second, np.round(vectors, 5) + 0.0])
+    return table[np.lexsort(table.T[::-1])]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    atoms=st.integers(1, 12),
+    length=st.floats(2.5, 9.0),
+    skew=st.floats(0, 0.6),
+    periodic=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
+def test_host_list_equals_ase(seed, atoms, length, skew, periodic):
+    # Small and skewed cells need several images; positions lie outside the cell, too.
+    structure = random_structure(seed, atoms, length, skew, periodic, spread=2.5)
+    table = neighbor_table(structure.positions, structure.cell, structure.periodic, 5.0)
+    reference = Atoms("Si" * atoms, structure.positions, cell=structure.cell, pbc=periodic)
+    i, j, vectors = neighbor_list("ijD", reference, 5.0)
+    np.testing.assert_allclose(
+        edges_of(table, structure.positions, structure.cell), sorted_edges(i, j, vectors), atol=2e-5
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), atoms=st.integers(1, 10), skew=st.floats(0, 0.4))
+def test_reverse_points_to_the_opposite_edge(seed, atoms, skew):
+    structure = random_structure(seed, atoms, 4.0, skew, (True, True, True))
+    graph = build_graph(structure, 5.0, dtype=jnp.float64)
+    mask = np.asarray(graph.mask)
+    flipped = np.asarray(graph.flip(graph.vectors))
+    np.testing.assert_allclose(flipped[mask], -np.asarray(graph.vectors)[mask], atol=1e-12)
+    flat = np.asarray(graph.reverse)[mask]
+    assert len(np.unique(flat)) == len(flat)
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10**6), skew=st.floats(0, 0.3))
+def test_device_list_equals_host_list(seed, skew):
+    reach = 3.0
+    structure = random_structure(seed, 40, 11.0, skew, (True, True, True), spread=2.5)
+    if (cell_heights(structure.cell) < 2 * reach).any():
+        return
+    positions, cells = jnp.asarray(structure.positions)[None], jnp.asarray(structure.cell)[None]
+    host = HostLists(structure.periodic, reach).build(positions, cells)
+    device = DeviceLists(structure.cell, reach).build(positions, cells)
+    species = jnp.asarray(structure.species)
+    potential = StillingerWeber(sigma=1.6)
+    graphs, predictions = [], []
+    for lists in (host, device):
+        one = type(lists)(**{name: getattr(lists, name)[0] for name in lists.__dataclass_fields__})
+        graph = one.graph(species, positions[0], cells[0])
+        mask = np.asarray(graph.mask)
+        rows, _ = np.nonzero(mask)
+        vectors = np.asarray(graph.vectors)[mask]
+        graphs.append(sorted_edges(rows, np.asarray(graph.neighbours)[mask], vectors))
+        np.testing.assert_allclose(np.asarray(graph.flip(graph.vectors))[mask], -vectors, atol=1e-9)
+        predictions.append(jitted(potential, graph))
+    np.testing.assert_allclose(graphs[0], graphs[1], atol=2e-5)
+    np.testing.assert_allclose(predictions[0].energy, predictions[1].energy, rtol=1e-10)
+    scale = np.abs(predictions[0].forces).max() + 1e-12
+    np.testing.assert_allclose(predictions[0].forces, predictions[1].forces, atol=1e-8 * scale)
+
+
+def test_overflow_of_the_device_list_is_repaired():
+    sparse = random_structure(0, 60, 14.0, 0.0, (True, True, True))
+    dense = sparse.positions.copy()
+    dense[:30] = dense[0] + np.random.default_rng(1).normal(0, 0.8, (30, 3))
+    builder = DeviceLists(sparse.cell, 3.0)
+    cells = jnp.asarray(sparse.cell)[None]
+    first = builder.build(jnp.asarray(sparse.positions)[None], cells)
+    crowded = builder.build(jnp.asarray(dense)[None], cells)
+    expected = HostLists(sparse.periodic, 3.0).build(jnp.asarray(dense)[None], cells)
+    assert crowded.indices.shape[-1] > first.indices.shape[-1]
+    assert int(crowded.mask.sum()) == int(expected.mask.sum())
+
+
+def test_cell_too_narrow_for_the_device_names_the_smallest_supercell():
+    structure = random_structure(0, 8, 5.0, 0.0, (True, True, True))
+    with pytest.raises(NeighborListError, match="repeat") as error:
+        list_builder("device", structure.periodic, structure.cell, 4.0)
+    repeats = tuple(int(n) for n in str(error.value).split("structure.repeat((")[1].split("))")[0].split(","))
+    larger = structure.repeat(repeats)
+    assert (cell_heights(larger.cell) >= 8.0).all()
+    smaller = structure.repeat(tuple(max(1, n - 1) for n in repeats))
+    assert (cell_heights(smaller.cell) < 8.0).any()
+
+
+def test_small_cell_falls_back_to_the_host_list():
+    structure = random_structure(0, 8, 5.0, 0.0, (True, True, True))
+    assert isinstance(list_builder("auto", structure.periodic, structure.cell, 4.0), HostLists)
+
+
+def test_supercell_has_the_energy_of_its_copies():
+    structure = random_structure(4, 5, 4.0, 0.3, (True, True, True))
+    potential = PaiNN((14,), 5.0, channels=8, layers=2)
+    one = jitted(potential, build_graph(structure, 5.0))
+    many = jitted(potential, build_graph(structure.repeat((2, 1, 2)), 5.0))
+    np.testing.assert_allclose(many.energy, 4 * one.energy, rtol=1e-5)
+
+
+def test_position_that_is_not_finite_is_named():
+    with pytest.raises(NeighborListError, match="atom 1"):
+        neighbor_table(np.array([[0.0, 0, 0], [np.nan, 0, 0]]), np.eye(3) * 9, (True,) * 3, 3.0)
