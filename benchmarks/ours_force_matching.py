@@ -1,6 +1,6 @@
 """mdfit: force-matching steps with DimeNet++ at its default sizes, which are those of the benchmark.
 
-A step is what `mdfit.fit` does per batch: draw it, loss and gradient, Adam update, the loss back on the host.
+A step is what `mdfit.training` does per batch: draw it, loss and gradient, Adam update, the loss back on the host.
 """
 
 import importlib.metadata
@@ -12,7 +12,7 @@ import numpy as np
 import optax
 
 from mdfit.data import Dataset, LabelledStructure
-from mdfit.fit.loop import _Run
+from mdfit.training.loop import _Run
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import DimeNetPP, trainable
 from mdfit.structure import Structure

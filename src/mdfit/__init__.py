@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mdfit._version import __version__
 
 if TYPE_CHECKING:
-    from mdfit import data, engines, objectives, observables, potentials, properties, recipes, report, simulate, units
-    from mdfit.fit import fit
-    from mdfit.observables import estimate
+    from mdfit import data, engines, objectives, potentials, properties, recipes, report, simulate, units
+    from mdfit.training import fit
     from mdfit.precision import key
     from mdfit.simulate import StatePoint
     from mdfit.structure import Structure, read_structure
@@ -34,7 +33,7 @@ _NAMES = {
     "StatePoint": "mdfit.simulate",
     "Structure": "mdfit.structure",
     "estimate": "mdfit.observables",
-    "fit": "mdfit.fit",
+    "fit": "mdfit.training",
     "key": "mdfit.precision",
     "read_structure": "mdfit.structure",
 }
@@ -47,7 +46,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"mdfit.{name}")
     if name in _NAMES:
         value = getattr(importlib.import_module(_NAMES[name]), name)
-        # Importing mdfit.fit binds the module under the name of its function; the function is what users want.
+        # Importing mdfit.training binds the module under the name of its function; the function is what users want.
         globals()[name] = value
         return value
     raise AttributeError(f"module 'mdfit' has no attribute '{name}'")

@@ -9,7 +9,6 @@ from mdfit.graph.batches import Batches
 from mdfit.potentials import PaiNN, evaluate, predict
 from mdfit.structure import Structure
 
-
 jitted = eqx.filter_jit(evaluate)
 
 

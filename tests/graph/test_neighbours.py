@@ -15,7 +15,6 @@ from mdfit.potentials import PaiNN, StillingerWeber, evaluate
 from mdfit.simulate.neighbours import DeviceLists, HostLists, cell_heights, list_builder
 from mdfit.structure import Structure
 
-
 jitted = eqx.filter_jit(evaluate)
 
 

@@ -126,7 +126,8 @@ def test_angles_of_a_species_triplet(known):
 )
 def test_gradients_agree_with_finite_differences(known, observable):
     snapshot = Snapshot.of(known.ideal_gas(atoms=10, frames=1, cell=TRICLINIC, seed=7))
-    weights = jnp.asarray(np.random.default_rng(8).standard_normal(observable.per_snapshot(snapshot).shape))
+    shape = jax.eval_shape(observable.per_snapshot, snapshot).shape
+    weights = jnp.asarray(np.random.default_rng(8).standard_normal(shape))
     direction = np.random.default_rng(9).standard_normal((10, 3))
 
     @jax.jit

@@ -9,7 +9,7 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from mdfit.data import read
-from mdfit.fit.accuracy import compare
+from mdfit.training.accuracy import compare
 from mdfit.potentials.prediction import FramePrediction
 from mdfit.provenance import environment
 from mdfit.recipes.loading import LoadedRecipe, load_recipe

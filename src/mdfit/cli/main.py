@@ -36,7 +36,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--cutoff", default=None, help="Also look for isolated atoms and narrow cells at this cutoff, like '5 Å'.")
+@click.option("--cutoff", default=None, help="Look for isolated atoms and narrow cells at it, like '5 Å'.")
 @click.option("--energy-key", default=None, help="Name of the energies in the file.")
 @click.option("--forces-key", default=None, help="Name of the forces in the file.")
 @click.option("--stress-key", default=None, help="Name of the stresses in the file.")
@@ -119,20 +119,14 @@ def simulate(
     from mdfit import observables
     from mdfit.potentials import load
     from mdfit.precision import key
-    from mdfit.simulate import NPT, NVE, Langevin, NoseHoover, StatePoint
+    from mdfit.simulate import StatePoint, sampler_of
     from mdfit.simulate import run as run_dynamics
     from mdfit.structure import read_structure
 
-    samplers = {
-        "NVE": lambda: NVE(timestep),
-        "Langevin": lambda: Langevin(timestep, friction),
-        "NoseHoover": lambda: NoseHoover(timestep),
-        "NPT": lambda: NPT(timestep),
-    }
     trajectory = run_dynamics(
         load(potential),
         StatePoint(read_structure(structure).repeat(repeat), temperature, pressure),
-        samplers[sampler](),
+        sampler_of(sampler, timestep, friction),
         duration=duration,
         every=every,
         equilibrate=equilibrate,
@@ -159,7 +153,7 @@ def evaluate(potential: Path, file: Path, group: str | None) -> None:
 
     from mdfit.cli.tables import metrics_table
     from mdfit.data import read
-    from mdfit.fit import accuracy
+    from mdfit.training import accuracy
     from mdfit.potentials import load
     from mdfit.recipes.metrics import accuracy_metrics
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from mdfit.data import Dataset, LabelledStructure
 from mdfit.graph.graph import Graph
-from mdfit.graph.host import NeighborTable, concatenate, neighbor_table
+from mdfit.graph.host import NeighborTable, as_graph, concatenate, neighbor_table
 
 
 class Batch(eqx.Module):
@@ -112,7 +112,7 @@ class Batches:
             atoms=atoms,
             neighbours=width,
         )
-        graph = Graph(**{name: jnp.asarray(a) for name, a in arrays.items()}, number_of_structures=self.batch_size)
+        graph = as_graph(arrays, self.batch_size)
         labels = _labels([frame.frame for frame in chosen], self.batch_size, atoms, self.dtype)
         return Batch(graph=graph, **{name: jnp.asarray(a) for name, a in labels.items()})
 

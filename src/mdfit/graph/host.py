@@ -73,8 +73,8 @@ def neighbor_table(
     if not np.isfinite(positions).all():
         atom = int(np.flatnonzero(~np.isfinite(positions).all(axis=1))[0])
         raise NeighborListError(f"The position of atom {atom} is not finite; look at the frame before this one.")
-    half = _half_list(positions, np.asarray(cell, np.float64), np.asarray(periodic, bool), cutoff)
-    return _dense(len(positions), *half, minimum_width)
+    first, second, shifts = _half_list(positions, np.asarray(cell, np.float64), np.asarray(periodic, bool), cutoff)
+    return _dense(len(positions), first, second, shifts, minimum_width)
 
 
 def _half_list(positions, cell, periodic, cutoff):
@@ -136,7 +136,20 @@ def build_graph(
     vectors = [table.vectors(s.positions, s.cell) for s, table in zip(listed, tables, strict=True)]
     species = [s.species for s in listed]
     arrays = concatenate(species, tables, vectors, atoms=atoms, neighbours=neighbours)
-    return Graph(**{**arrays, "vectors": jnp.asarray(arrays["vectors"], dtype)}, number_of_structures=len(listed))
+    return as_graph(arrays, len(listed), dtype)
+
+
+def as_graph(arrays: dict[str, np.ndarray], number_of_structures: int, dtype=None) -> Graph:
+    """The arrays of :func:`concatenate` on the device."""
+    return Graph(
+        species=jnp.asarray(arrays["species"]),
+        structure=jnp.asarray(arrays["structure"]),
+        neighbours=jnp.asarray(arrays["neighbours"]),
+        vectors=jnp.asarray(arrays["vectors"], dtype),
+        mask=jnp.asarray(arrays["mask"]),
+        reverse=jnp.asarray(arrays["reverse"]),
+        number_of_structures=number_of_structures,
+    )
 
 
 def concatenate(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mdfit.potentials import Potential
@@ -88,6 +89,6 @@ class WeightedSum(Combinable):
             lambda *parts: sum(w * part for w, part in zip(weights, parts, strict=True)),
             *(evaluation.gradient for evaluation in evaluations),
         )
-        loss = sum(w * e.loss for w, e in zip(weights, evaluations, strict=True))
+        loss = jnp.sum(jnp.stack([w * e.loss for w, e in zip(weights, evaluations, strict=True)]))
         metrics = {f"{i}/{name}": value for i, e in enumerate(evaluations) for name, value in e.metrics.items()}
         return Evaluation(loss, gradient, metrics), tuple(next_state for _, next_state in pairs)

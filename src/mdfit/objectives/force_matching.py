@@ -32,17 +32,17 @@ class Position(NamedTuple):
 
     seed: np.ndarray
     epoch: np.ndarray
-    index: np.ndarray
+    batch: np.ndarray
 
     @classmethod
     def start(cls, seed: int) -> Position:
         return cls(np.array(seed), np.array(0), np.array(0))
 
     def advanced(self, batches: int) -> Position:
-        index = int(self.index) + 1
-        if index < batches:
-            return self._replace(index=np.array(index))
-        return self._replace(epoch=self.epoch + 1, index=np.array(0))
+        batch = int(self.batch) + 1
+        if batch < batches:
+            return self._replace(batch=np.array(batch))
+        return self._replace(epoch=self.epoch + 1, batch=np.array(0))
 
 
 class ForceMatching(Combinable):
@@ -99,7 +99,7 @@ class ForceMatching(Combinable):
 
     def evaluate(self, parameters: Parameters, state: Position) -> tuple[Evaluation, Position]:
         batches = self.batches(parameters.combine().cutoff)
-        batch = batches.shuffled_batch(int(state.seed), int(state.epoch), int(state.index))
+        batch = batches.shuffled_batch(int(state.seed), int(state.epoch), int(state.batch))
         evaluation = _evaluate(parameters.trained, parameters.fixed, batch, self._settings())
         return evaluation, state.advanced(len(batches))
 

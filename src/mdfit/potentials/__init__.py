@@ -14,6 +14,7 @@ from mdfit.potentials.stillinger_weber import StillingerWeber
 from mdfit.potentials.zbl import ZBL
 
 __all__ = [
+    "ZBL",
     "Constant",
     "DimeNetPP",
     "FramePrediction",
@@ -26,7 +27,6 @@ __all__ = [
     "Scaling",
     "StillingerWeber",
     "Sum",
-    "ZBL",
     "energies",
     "evaluate",
     "forces",

@@ -89,6 +89,9 @@ class Sum(Potential):
 
     terms: tuple[Potential, ...]
 
+    def __init__(self, terms: tuple[Potential, ...]):
+        self.terms = terms
+
     @property
     def cutoff(self) -> float:  # type: ignore[override]
         return max(term.cutoff for term in self.terms)
@@ -136,6 +139,7 @@ def registered(name: str) -> type[Potential] | None:
 
 
 def registered_names() -> tuple[str, ...]:
+    """The names of all potential classes that have been imported."""
     return tuple(sorted(_REGISTRY))
 
 

@@ -63,4 +63,5 @@ def bessel_basis(
 
 
 def bessel_frequencies(functions: int) -> Float[Array, " functions"]:
+    """The starting frequencies π, 2π, and so on."""
     return jnp.pi * jnp.arange(1, functions + 1, dtype=jnp.float32)

@@ -48,9 +48,7 @@ class LennardJones(PairPotential):
         self.sigma = jnp.asarray(quantity(sigma, "Å", "sigma"), jnp.float64)
         self.cutoff = quantity(cutoff, "Å", "cutoff")
         self.truncation = truncation
-        self.switch_start = (
-            0.9 * self.cutoff if switch_start is None else quantity(switch_start, "Å", "switch_start")
-        )
+        self.switch_start = 0.9 * self.cutoff if switch_start is None else quantity(switch_start, "Å", "switch_start")
         if truncation not in ("switch", "shift", "cut"):
             raise PotentialError(f"truncation is 'switch', 'shift' or 'cut', not {truncation!r}.")
         if not 0 < self.switch_start < self.cutoff:

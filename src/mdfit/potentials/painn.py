@@ -94,7 +94,8 @@ class PaiNN(Potential):
         layers: interaction blocks.
         radial_functions: Bessel functions of the distance.
         mean_neighbours: within the cutoff, to scale the messages.
-        seed: of the random initial parameters.
+        scaling: reference energies and the scale of the data.
+        key: of the random initial parameters.
     """
 
     species: tuple[int, ...] = eqx.field(static=True, converter=tuple)
@@ -144,6 +145,10 @@ class PaiNN(Potential):
         Args:
             dataset: an :class:`mdfit.data.Dataset`.
             cutoff: a length, or a number in Å.
+            channels: features per atom.
+            layers: interaction blocks.
+            radial_functions: Bessel functions of the distance.
+            key: of the random initial parameters.
         """
         from mdfit.potentials.statistics import cutoff_and_neighbours
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import jax.numpy as jnp
 import numpy as np
@@ -38,7 +39,7 @@ def _zeros(order: int, count: int) -> np.ndarray:
     zeros = np.pi * np.arange(1, count + order + 1)
     for current in range(1, order + 1):
         zeros = np.array(
-            [brentq(lambda x, n=current: spherical_jn(n, x), a, b) for a, b in zip(zeros[:-1], zeros[1:], strict=True)]
+            [brentq(lambda x, n=current: spherical_jn(n, x), a, b) for a, b in pairwise(zeros)]
         )
     return zeros[:count]
 

@@ -47,7 +47,9 @@ class PairSpline(PairPotential):
         self.species, self.intervals = tuple(species), intervals
         kinds = max(len(self.species), 1)
         shape = (kinds * (kinds + 1) // 2, intervals)
-        values = np.zeros(shape) if coefficients is None else np.asarray(coefficients, np.float64).reshape(-1, intervals)
+        values = (
+            np.zeros(shape) if coefficients is None else np.asarray(coefficients, np.float64).reshape(-1, intervals)
+        )
         if not 0 <= self.minimum < self.cutoff or intervals < 4:
             raise PotentialError(
                 f"A spline needs at least 4 intervals between 0 ≤ minimum < cutoff, not {intervals} between "

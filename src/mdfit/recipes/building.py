@@ -11,7 +11,7 @@ from mdfit.potentials.statistics import cutoff_and_neighbours
 from mdfit.precision import key
 from mdfit.recipes.loading import LoadedRecipe
 from mdfit.recipes.schema import Crystal, Data, Optimizer, PotentialChoice, Simulation, Training
-from mdfit.simulate import NPT, NVE, Langevin, NoseHoover
+from mdfit.simulate import sampler_of
 from mdfit.simulate.samplers import Sampler
 from mdfit.structure import Structure
 
@@ -19,9 +19,7 @@ from mdfit.structure import Structure
 def read_data(loaded: LoadedRecipe, file: str) -> Dataset:
     """A data file of the recipe with its label keys."""
     data: Data = loaded.recipe.data
-    return read(
-        loaded.path(file), energy_key=data.energy_key, forces_key=data.forces_key, stress_key=data.stress_key
-    )
+    return read(loaded.path(file), energy_key=data.energy_key, forces_key=data.forces_key, stress_key=data.stress_key)
 
 
 def training_data(loaded: LoadedRecipe) -> tuple[Dataset, Dataset]:
@@ -69,6 +67,7 @@ def build_potential(choice: PotentialChoice, train: Dataset) -> Potential:
 
 
 def build_objective(training: Training, train: Dataset) -> ForceMatching:
+    """The training objective."""
     return ForceMatching(
         train,
         energy=training.energy,
@@ -110,10 +109,5 @@ def build_crystal(choice: Crystal) -> Structure:
 
 
 def build_sampler(simulation: Simulation) -> Sampler:
-    step = simulation.timestep
-    return {
-        "NVE": lambda: NVE(step),
-        "Langevin": lambda: Langevin(step, simulation.friction),
-        "NoseHoover": lambda: NoseHoover(step),
-        "NPT": lambda: NPT(step),
-    }[simulation.sampler]()
+    """The integrator of a simulation."""
+    return sampler_of(simulation.sampler, simulation.timestep, simulation.friction)

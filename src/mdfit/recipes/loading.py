@@ -92,9 +92,13 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple, int]]:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it is not text"
-        raise RecipeError(f"{path}{where}: not valid YAML ({problem}); check the indentation and the colons.") from error
+        raise RecipeError(
+            f"{path}{where}: not valid YAML ({problem}); check the indentation and the colons."
+        ) from error
     if not isinstance(content, dict):
-        raise RecipeError(f"{path} holds no recipe: it must be a YAML mapping with the keys {', '.join(_keys(Recipe))}.")
+        raise RecipeError(
+            f"{path} holds no recipe: it must be a YAML mapping with the keys {', '.join(_keys(Recipe))}."
+        )
     lines: dict[tuple, int] = {}
     _collect_lines(node, (), lines)
     return content, lines

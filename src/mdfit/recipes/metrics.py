@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mdfit.fit.accuracy import Accuracy
+from mdfit.training.accuracy import Accuracy
 from mdfit.storage import write_text
 
 
@@ -31,6 +31,7 @@ def write_metrics(path: str | Path, metrics: Metrics) -> None:
 
 
 def read_metrics(path: str | Path) -> Metrics:
+    """The metrics of a run."""
     return {name: Metric(**entry) for name, entry in json.loads(Path(path).read_text(encoding="utf-8")).items()}
 
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from mdfit.data import Dataset
 from mdfit.errors import CheckpointError, DataError, OutputError
-from mdfit.fit import accuracy, fit
+from mdfit.training import accuracy, fit
 from mdfit.potentials import Potential, load
 from mdfit.precision import key
 from mdfit.provenance import environment
+from mdfit.recipes.arrays import save_arrays
 from mdfit.recipes.building import (
     build_crystal,
     build_objective,
@@ -47,7 +48,9 @@ class RunOutcome:
     metrics: Metrics
 
 
-def run_recipe(loaded: LoadedRecipe, out: str | Path, *, resume: bool = False, show_progress: bool = True) -> RunOutcome:
+def run_recipe(
+    loaded: LoadedRecipe, out: str | Path, *, resume: bool = False, show_progress: bool = True
+) -> RunOutcome:
     """Carries out a recipe in the directory ``out``.
 
     Stages that an interrupted run has finished are not repeated when resuming.
@@ -182,7 +185,9 @@ class _Stages:
         report = train.check(self.recipe.potential.cutoff)
         write_text(self.out / "data_check.txt", str(report) + "\n")
         if report.errors:
-            raise DataError(f"The training data have errors: {report.errors[0].message} (see {self.out}/data_check.txt)")
+            raise DataError(
+                f"The training data have errors: {report.errors[0].message} (see {self.out}/data_check.txt)"
+            )
         for finding in report.warnings:
             log.warning("%s", finding.message)
 
@@ -215,10 +220,9 @@ def _finished(directory: Path) -> bool:
 
 def _save_accuracy(path: Path, errors, dataset: Dataset, groups: list[str]) -> None:
     """Labels and predictions for the report, with the group labels of every frame."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     labels = {f"group_{key}": np.array([str(f.info.get(key, "")) for f in dataset]) for key in groups}
     arrays = {
         name: getattr(errors, name)
         for name in ("energy", "forces", "stress", "force_species", "energy_frames", "force_frames", "stress_frames")
     }
-    np.savez_compressed(path, **arrays, **labels)
+    save_arrays(path, arrays | labels)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mdfit.recipes.arrays import save_arrays
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.schema import Simulation
 from mdfit.simulate import Trajectory
@@ -21,9 +22,7 @@ def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory
 
     def add(observable, label: str, factor: float, unit: str) -> None:
         result = estimate(observable, trajectory)
-        metrics[f"{name}/{label}"] = Metric(
-            float(result.value) * factor, float(result.standard_error) * factor, unit
-        )
+        metrics[f"{name}/{label}"] = Metric(float(result.value) * factor, float(result.standard_error) * factor, unit)
 
     add(Temperature(), "temperature", 1.0, "K")
     add(PotentialEnergy(), "potential_energy", 1.0 / atoms, "eV/atom")
@@ -44,7 +43,7 @@ def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory
         rdf = RDF(r_max=simulation.rdf_maximum)
         result = estimate(rdf, trajectory)
         arrays |= {"rdf_r": np.asarray(rdf.grid), "rdf": result.value, "rdf_error": result.standard_error}
-    np.savez_compressed(directory / f"{name}.npz", **arrays)
+    save_arrays(directory / f"{name}.npz", arrays)
     return metrics
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mdfit.potentials import Potential
+from mdfit.recipes.arrays import save_arrays
 from mdfit.recipes.building import build_crystal
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.schema import Properties
@@ -24,12 +25,11 @@ def static_metrics(choice: Properties, potential: Potential, out: Path) -> Metri
     arrays: dict[str, np.ndarray] = {}
     if choice.equation_of_state:
         curve = equation_of_state(potential, structure)
-        atoms = structure.number_of_atoms
         metrics["static/bulk_modulus"] = Metric(float(curve.bulk_modulus), None, "GPa")
-        arrays |= {"volumes": curve.volumes / atoms, "energies": curve.energies / atoms}
+        arrays |= {"volumes": curve.volumes, "energies": curve.energies}
     if choice.elastic_constants:
-        constants = elastic_constants(potential, structure)
-        for label in ("C11", "C12", "C44"):
-            metrics[f"static/{label}"] = Metric(float(getattr(constants, label)), None, "GPa")
-    np.savez_compressed(out / "properties.npz", **arrays)
+        relaxed, clamped = (elastic_constants(potential, structure, relax_ions=relax) for relax in (True, False))
+        values = {"C11": relaxed.c11, "C12": relaxed.c12, "C44": relaxed.c44, "C44_clamped": clamped.c44}
+        metrics |= {f"static/{label}": Metric(float(value), None, "GPa") for label, value in values.items()}
+    save_arrays(out / "properties.npz", arrays)
     return metrics

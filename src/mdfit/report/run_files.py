@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mdfit.errors import RecipeError
-from mdfit.fit.accuracy import Accuracy
+from mdfit.training.accuracy import Accuracy
 from mdfit.recipes.loading import LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
 

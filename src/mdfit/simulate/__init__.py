@@ -1,8 +1,8 @@
 """Molecular dynamics: state points, samplers, runs and trajectories."""
 
 from mdfit.simulate.running import run
-from mdfit.simulate.samplers import NPT, NVE, Langevin, NoseHoover
+from mdfit.simulate.samplers import NPT, NVE, Langevin, NoseHoover, sampler_of
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import Trajectory
 
-__all__ = ["NPT", "NVE", "Langevin", "NoseHoover", "StatePoint", "Trajectory", "run"]
+__all__ = ["NPT", "NVE", "Langevin", "NoseHoover", "StatePoint", "Trajectory", "run", "sampler_of"]

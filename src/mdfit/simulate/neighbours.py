@@ -80,7 +80,9 @@ class HostLists:
         dtype = positions.dtype
         places = np.asarray(positions, np.float64)
         boxes = np.asarray(cells, np.float64)
-        tables = [neighbor_table(p, c, self.periodic, self.reach, self._width) for p, c in zip(places, boxes, strict=True)]
+        tables = [
+            neighbor_table(p, c, self.periodic, self.reach, self._width) for p, c in zip(places, boxes, strict=True)
+        ]
         widest = max(table.width for table in tables)
         if widest > self._width:
             # Some room to grow, so that the next lists keep the compiled size.

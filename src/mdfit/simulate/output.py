@@ -51,7 +51,7 @@ def open_output(
             raise CheckpointError("Only a run with an output file can be resumed; give out.")
         return None
     path = Path(out)
-    kinds = {".h5": H5MDOutput, ".h5md": H5MDOutput, ".xyz": XYZOutput, ".extxyz": XYZOutput}
+    kinds: dict[str, Any] = {".h5": H5MDOutput, ".h5md": H5MDOutput, ".xyz": XYZOutput, ".extxyz": XYZOutput}
     if path.suffix not in kinds:
         raise OutputError(f"Trajectories end in {', '.join(kinds)}, not {path.suffix or 'nothing'} ({path}).")
     if path.exists() and not resume:
@@ -62,7 +62,8 @@ def open_output(
         raise SimulationError(f"{path.suffix} files hold one replica; write {replicas} replicas to a .h5 file.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return kinds[path.suffix](path, state_point, sampler)
+        output: Output = kinds[path.suffix](path, state_point, sampler)
+        return output
     except OSError as error:
         raise OutputError(f"Could not write {path}: {error.strerror or error}; choose another directory.") from error
 
@@ -146,7 +147,9 @@ class H5MDOutput(_Restartable):
             box.attrs["boundary"] = ["periodic" if flag else "none" for flag in self.structure.periodic]
             for name, element in self._groups(file, replica, create=True).items():
                 shape = np.shape(frame[name][replica])
-                data = element.create_dataset("value", (0, *shape), np.asarray(frame[name]).dtype, maxshape=(None, *shape))
+                data = element.create_dataset(
+                    "value", (0, *shape), np.asarray(frame[name]).dtype, maxshape=(None, *shape)
+                )
                 data.attrs["unit"] = _UNITS[name]
                 element.create_dataset("step", (0,), np.int64, maxshape=(None,))
                 element.create_dataset("time", (0,), np.float64, maxshape=(None,)).attrs["unit"] = "fs"
@@ -193,7 +196,9 @@ class XYZOutput(_Restartable):
         from ase import Atoms
         from ase.calculators.singlepoint import SinglePointCalculator
 
-        atoms = Atoms(self.structure.species, frame["positions"][0], cell=frame["cells"][0], pbc=self.structure.periodic)
+        atoms = Atoms(
+            self.structure.species, frame["positions"][0], cell=frame["cells"][0], pbc=self.structure.periodic
+        )
         atoms.set_masses(self.structure.masses)
         atoms.set_velocities(frame["velocities"][0])
         stress = frame["stresses"][0]

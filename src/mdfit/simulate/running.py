@@ -17,7 +17,7 @@ from mdfit.progress import progress_bar, stop_on_interrupt
 from mdfit.simulate.dynamics import Context, Dynamics
 from mdfit.simulate.health import check_frame, check_step
 from mdfit.simulate.neighbours import ListBuilder, list_builder
-from mdfit.simulate.output import Output, open_output
+from mdfit.simulate.output import open_output
 from mdfit.simulate.samplers import Sampler
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import PER_FRAME, Trajectory

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 
-from mdfit.errors import SimulationError
+from mdfit.errors import SimulationError, nearest
 from mdfit.units import BAR, BOLTZMANN, FEMTOSECOND, quantity
 
 
@@ -191,7 +191,9 @@ class NPT(_Timed):
         from jax_md import simulate
 
         if pressure is None:
-            raise SimulationError('Constant pressure needs a state point with a pressure, for instance pressure="1 bar".')
+            raise SimulationError(
+                'Constant pressure needs a state point with a pressure, for instance pressure="1 bar".'
+            )
         initialize, step = simulate.npt_nose_hoover(
             interactions.energy,
             _shift,
@@ -219,3 +221,20 @@ def _relaxation(value: float | str | None, steps: int, sampler: _Timed) -> float
     if value is None:
         return steps * sampler.timestep_fs * FEMTOSECOND
     return _positive(value, "fs", "relaxation time") * FEMTOSECOND
+
+
+def sampler_of(name: str, timestep: float | str, friction: float | str = 1.0) -> Sampler:
+    """The sampler of a name, with its defaults but for the time step (fs) and the friction (1/ps, Langevin only).
+
+    Raises:
+        SimulationError: for an unknown name.
+    """
+    samplers: dict[str, Callable[[], Sampler]] = {
+        "NVE": lambda: NVE(timestep),
+        "Langevin": lambda: Langevin(timestep, friction),
+        "NoseHoover": lambda: NoseHoover(timestep),
+        "NPT": lambda: NPT(timestep),
+    }
+    if name not in samplers:
+        raise SimulationError(f"There is no sampler '{name}': {nearest(name, samplers)}.")
+    return samplers[name]()

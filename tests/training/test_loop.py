@@ -13,7 +13,7 @@ import pytest
 
 from mdfit.data import Dataset, LabelledStructure
 from mdfit.errors import CheckpointError, OutputError, TrainingError
-from mdfit.fit import fit
+from mdfit.training import fit
 from mdfit.graph import build_graph
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import LennardJones, PairSpline, evaluate, load
@@ -61,8 +61,8 @@ def train(out: Path | None, epochs: int = 6, **settings):
 CHILD = """
 import sys, time
 sys.path.insert(0, {tests!r})
-import mdfit.fit.loop as loop
-from test_resume import train
+import mdfit.training.loop as loop
+from test_loop import train
 advance = loop._Run.advance
 def slowly(self):
     time.sleep(0.02)
@@ -97,7 +97,7 @@ def test_killed_run_continues_exactly(tmp_path):
 
 
 def test_interrupt_saves_and_resumes(tmp_path, monkeypatch):
-    import mdfit.fit.loop as loop
+    import mdfit.training.loop as loop
 
     whole = train(None)
     advance, count = loop._Run.advance, 0
@@ -172,7 +172,7 @@ def test_checkpoint_of_another_potential_is_refused(tmp_path):
 
 
 def test_nan_label_gradient_stops_with_the_last_good_state(tmp_path, monkeypatch):
-    import mdfit.fit.loop as loop
+    import mdfit.training.loop as loop
 
     advance, count, kept = loop._Run.advance, 0, None
 

@@ -15,9 +15,9 @@ import optax
 
 from mdfit.data import Dataset
 from mdfit.errors import TrainingError
-from mdfit.fit.accuracy import accuracy
-from mdfit.fit.records import EpochMeans, Progress, Records
-from mdfit.fit.state import FitState, Update, initial_state, update
+from mdfit.training.accuracy import accuracy
+from mdfit.training.records import EpochMeans, Progress, Records
+from mdfit.training.state import FitState, Update, initial_state, update
 from mdfit.objectives import Evaluation, ForceMatching, Objective, Parameters
 from mdfit.potentials import Potential, trainable
 from mdfit.progress import progress_bar, stop_on_interrupt

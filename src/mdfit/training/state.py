@@ -40,7 +40,6 @@ class FitState(eqx.Module):
     lowest: Float[Array, ""]
     smoothed: Float[Array, ""]
 
-
     def judged(self, loss: float) -> "FitState":
         """After a validation: the averaged parameters become the best ones, or the run is staler by one."""
         if loss < float(self.best_loss):
@@ -51,6 +50,7 @@ class FitState(eqx.Module):
 
 
 def initial_state(parameters: Any, optimizer: optax.GradientTransformation, objective_state: Any) -> FitState:
+    """The state before the first update."""
     infinity = jnp.array(jnp.inf, jnp.float64)
     zero = jnp.array(0, jnp.int32)
     return FitState(

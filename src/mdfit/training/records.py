@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mdfit.errors import CheckpointError, OutputError
-from mdfit.fit.state import FitState
+from mdfit.training.state import FitState
 from mdfit.objectives import Evaluation
 from mdfit.potentials import Potential
 from mdfit.provenance import environment
