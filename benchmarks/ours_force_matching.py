@@ -12,10 +12,10 @@ import numpy as np
 import optax
 
 from mdfit.data import Dataset, LabelledStructure
-from mdfit.training.loop import _Run
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import DimeNetPP, trainable
 from mdfit.structure import Structure
+from mdfit.training.loop import _Run
 from timing import measure, report
 from workloads import TRAINING_SETS, TrainingSet
 

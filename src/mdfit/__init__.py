@@ -12,10 +12,10 @@ from mdfit._version import __version__
 
 if TYPE_CHECKING:
     from mdfit import data, engines, objectives, potentials, properties, recipes, report, simulate, units
-    from mdfit.training import fit
     from mdfit.precision import key
     from mdfit.simulate import StatePoint
     from mdfit.structure import Structure, read_structure
+    from mdfit.training import fit
 
 _ROOMS = (
     "data",

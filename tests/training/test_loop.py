@@ -13,11 +13,11 @@ import pytest
 
 from mdfit.data import Dataset, LabelledStructure
 from mdfit.errors import CheckpointError, OutputError, TrainingError
-from mdfit.training import fit
 from mdfit.graph import build_graph
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import LennardJones, PairSpline, evaluate, load
 from mdfit.structure import Structure
+from mdfit.training import fit
 
 
 def argon(count: int = 12) -> Dataset:

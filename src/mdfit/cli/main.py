@@ -153,9 +153,9 @@ def evaluate(potential: Path, file: Path, group: str | None) -> None:
 
     from mdfit.cli.tables import metrics_table
     from mdfit.data import read
-    from mdfit.training import accuracy
     from mdfit.potentials import load
     from mdfit.recipes.metrics import accuracy_metrics
+    from mdfit.training import accuracy
 
     dataset = read(file)
     errors = accuracy(load(potential), dataset)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mdfit.training.accuracy import Accuracy
 from mdfit.storage import write_text
+from mdfit.training.accuracy import Accuracy
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import numpy as np
 
 from mdfit.data import Dataset
 from mdfit.errors import CheckpointError, DataError, OutputError
-from mdfit.training import accuracy, fit
 from mdfit.potentials import Potential, load
 from mdfit.precision import key
 from mdfit.provenance import environment
@@ -35,6 +34,7 @@ from mdfit.recipes.static_metrics import static_metrics
 from mdfit.simulate import StatePoint, Trajectory, run
 from mdfit.storage import write_text
 from mdfit.structure import Structure
+from mdfit.training import accuracy, fit
 
 log = logging.getLogger(__name__)
 

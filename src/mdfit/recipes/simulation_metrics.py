@@ -10,12 +10,12 @@ from mdfit.recipes.arrays import save_arrays
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.schema import Simulation
 from mdfit.simulate import Trajectory
-from mdfit.units import BOLTZMANN, GIGAPASCAL
+from mdfit.units import BOLTZMANN
 
 
 def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory, directory: Path) -> Metrics:
     """Temperature, energy, pressure, drift or density of a trajectory; its traces and RDF go into ``<name>.npz``."""
-    from mdfit.observables import RDF, Density, PotentialEnergy, Pressure, Temperature, estimate
+    from mdfit.observables import RDF, Density, PotentialEnergy, Pressure, Temperature, estimate, per_frame
 
     atoms = trajectory.positions.shape[2]
     metrics: Metrics = {}
@@ -34,7 +34,7 @@ def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory
         "potential_energy": trajectory.potential_energies / atoms,
         "total_energy": (trajectory.potential_energies + trajectory.kinetic_energies) / atoms,
         "temperature": 2 * trajectory.kinetic_energies / (trajectory.degrees_of_freedom * BOLTZMANN),
-        "pressure": -np.trace(trajectory.stresses, axis1=-2, axis2=-1) / 3 / GIGAPASCAL,
+        "pressure": 1e-4 * np.asarray(per_frame(Pressure(), trajectory)),
     }
     if trajectory.ensemble == "NVE":
         drift, error = energy_drift(trajectory)

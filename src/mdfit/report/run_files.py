@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from mdfit.errors import RecipeError
-from mdfit.training.accuracy import Accuracy
 from mdfit.recipes.loading import LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
+from mdfit.training.accuracy import Accuracy
 
 Arrays = dict[str, np.ndarray]
 

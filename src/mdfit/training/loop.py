@@ -15,12 +15,12 @@ import optax
 
 from mdfit.data import Dataset
 from mdfit.errors import TrainingError
-from mdfit.training.accuracy import accuracy
-from mdfit.training.records import EpochMeans, Progress, Records
-from mdfit.training.state import FitState, Update, initial_state, update
 from mdfit.objectives import Evaluation, ForceMatching, Objective, Parameters
 from mdfit.potentials import Potential, trainable
 from mdfit.progress import progress_bar, stop_on_interrupt
+from mdfit.training.accuracy import accuracy
+from mdfit.training.records import EpochMeans, Progress, Records
+from mdfit.training.state import FitState, Update, initial_state, update
 
 #: A smoothed training loss above this multiple of its lowest value counts as diverging.
 DIVERGENCE_FACTOR = 1e3

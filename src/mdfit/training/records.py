@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mdfit.errors import CheckpointError, OutputError
-from mdfit.training.state import FitState
 from mdfit.objectives import Evaluation
 from mdfit.potentials import Potential
 from mdfit.provenance import environment
 from mdfit.storage import fill_tree, read_header, write_text, write_tree
+from mdfit.training.state import FitState
 
 
 @dataclass
