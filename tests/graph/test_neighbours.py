@@ -89,7 +89,7 @@ def test_device_list_equals_host_list(seed, skew):
     graphs, predictions = [], []
     for lists in (host, device):
         one = type(lists)(**{name: getattr(lists, name)[0] for name in lists.__dataclass_fields__})
-        graph = one.graph(species, positions[0], cells[0])
+        graph = one.graph(species, positions[0])
         mask = np.asarray(graph.mask)
         rows, _ = np.nonzero(mask)
         vectors = np.asarray(graph.vectors)[mask]

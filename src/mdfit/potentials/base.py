@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -34,9 +34,6 @@ class Potential(eqx.Module):
         cutoff: float
         species: tuple[int, ...]
 
-    #: True when the energy is a sum over pairs that is the same seen from either atom.
-    pairwise: ClassVar[bool] = False
-
     def __init_subclass__(cls, **settings: Any):
         super().__init_subclass__(**settings)
         _REGISTRY[cls.__name__] = cls
@@ -55,6 +52,11 @@ class Potential(eqx.Module):
 
         (_, local), gradient = jax.value_and_grad(total, has_aux=True)(graph.vectors)
         return local, jnp.where(graph.mask[..., None], gradient, jnp.zeros((), gradient.dtype))
+
+    def forces(self, graph: Graph) -> Float[Array, "atoms 3"]:
+        """Forces in eV/Å: F_i = Σ_j (g_ij − g_ji), g the derivative with respect to the edge vectors."""
+        gradient = self.energies_and_gradient(graph)[1]
+        return graph.sum_neighbours(gradient - graph.flip(gradient))
 
     def __add__(self, other: Potential) -> Sum:
         return Sum((*_terms(self), *_terms(other)))
@@ -101,10 +103,6 @@ class Sum(Potential):
         known = [set(term.species) for term in self.terms if term.species]
         return tuple(sorted(set.intersection(*known))) if known else ()
 
-    @property
-    def pairwise(self) -> bool:  # type: ignore[override]
-        return all(term.pairwise for term in self.terms)
-
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
         energies = [term.atomic_energies(graph.within(term.cutoff)) for term in self.terms]
         return sum(energies[1:], start=energies[0])
@@ -114,6 +112,10 @@ class Sum(Potential):
         parts = [term.energies_and_gradient(graph.within(term.cutoff)) for term in self.terms]
         energies, gradients = zip(*parts, strict=True)
         return sum(energies[1:], start=energies[0]), sum(gradients[1:], start=gradients[0])
+
+    def forces(self, graph: Graph):
+        parts = [term.forces(graph.within(term.cutoff)) for term in self.terms]
+        return sum(parts[1:], start=parts[0])
 
 
 class Constant(eqx.Module):

@@ -43,7 +43,7 @@ def energies(potential: Potential, graph: Graph) -> Float[Array, " structures"]:
 
 def forces(potential: Potential, graph: Graph) -> Float[Array, "atoms 3"]:
     """Forces in eV/Å."""
-    return _forces(potential, graph, potential.energies_and_gradient(graph)[1])
+    return potential.forces(graph)
 
 
 def evaluate(potential: Potential, graph: Graph) -> Prediction:
@@ -58,13 +58,7 @@ def evaluate(potential: Potential, graph: Graph) -> Prediction:
     virial = 0.5 * (virial + jnp.swapaxes(virial, -1, -2))
     return Prediction(
         energy=graph.sum_structures(local),
-        forces=_forces(potential, graph, gradient),
+        forces=graph.sum_neighbours(gradient - graph.flip(gradient)),
         strain_derivative=graph.sum_structures(virial),
         atomic_energies=local,
     )
-
-
-def _forces(potential: Potential, graph: Graph, gradient):
-    # Seen from either atom a pair energy has the opposite gradient, so nothing need be fetched from the other atom.
-    difference = 2 * gradient if potential.pairwise else gradient - graph.flip(gradient)
-    return graph.sum_neighbours(difference)

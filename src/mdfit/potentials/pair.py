@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -14,8 +12,6 @@ from mdfit.potentials.base import Potential
 
 class PairPotential(Potential):
     """E = ½ Σ_i Σ_j φ(r_ij²); a subclass implements :meth:`pair_energy`."""
-
-    pairwise: ClassVar[bool] = True
 
     def pair_energy(
         self,
@@ -34,11 +30,20 @@ class PairPotential(Potential):
         return 0.5 * graph.sum_neighbours(self.pair_energy(squared, first, second)).astype(jnp.float64)
 
     def energies_and_gradient(self, graph: Graph):
-        squared, first, second = self._pairs(graph)
-        # φ acts on each element alone, so one forward derivative gives dφ/d(r²) of every pair.
-        energy, slope = jax.jvp(lambda s: self.pair_energy(s, first, second), (squared,), (jnp.ones_like(squared),))
-        slope = jnp.where(graph.mask, slope, jnp.zeros((), slope.dtype))
+        energy, slope = self._energy_and_slope(graph)
         return 0.5 * graph.sum_neighbours(energy).astype(jnp.float64), slope[..., None] * graph.vectors
+
+    def forces(self, graph: Graph):
+        _, slope = self._energy_and_slope(graph)
+        # Seen from either atom a pair has the opposite gradient, so nothing need be fetched from the other atom; one sum
+        # per component runs on contiguous arrays.
+        return jnp.stack([jnp.sum(2 * slope * graph.vectors[..., axis], axis=1) for axis in range(3)], axis=-1)
+
+    def _energy_and_slope(self, graph: Graph):
+        """φ and dφ/d(r²) of every pair; φ acts on each element alone, so one forward derivative is enough."""
+        squared, first, second = self._pairs(graph)
+        energy, slope = jax.jvp(lambda s: self.pair_energy(s, first, second), (squared,), (jnp.ones_like(squared),))
+        return energy, jnp.where(graph.mask, slope, jnp.zeros((), slope.dtype))
 
     def _pairs(self, graph: Graph):
         squared = sum(graph.vectors[..., axis] ** 2 for axis in range(3))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from mdfit.errors import UnitError
+from mdfit.errors import UnitError, nearest
 from mdfit.units import quantity
 
 
@@ -24,6 +24,9 @@ def _in(unit: str):
     return BeforeValidator(convert)
 
 
+#: Fewer frames give no error bar; the limit of :func:`mdfit.observables.estimate`.
+FEWEST_FRAMES = 10
+
 Length = Annotated[float, _in("Å")]
 Time = Annotated[float, _in("fs")]
 Temperature = Annotated[float, _in("K")]
@@ -32,84 +35,129 @@ Friction = Annotated[float, _in("1/ps")]
 
 
 class Section(BaseModel):
-    """A part of a recipe; unknown keys are errors."""
+    """A part of a recipe; unknown keys are errors, and the strings below the keys are their documentation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Data(Section):
     """Labelled structures; paths are relative to the recipe."""
 
     train: str
+    """file with the structures to train on"""
     validation: str | None = None
+    """file to validate on; without it a part of `train` is set aside"""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """share of `train` that is set aside for validation"""
     split_seed: int = 0
+    """decides which structures these are"""
     group: str | None = None
+    """label of the structures whose values are kept on one side of the split"""
     tests: dict[str, str] = {}
+    """test sets: their names in the metrics, and their files"""
     test_every: Annotated[int, Field(ge=1)] = 1
+    """test on each n-th structure only"""
     groups: list[str] = []
+    """labels of the test structures by which the report tabulates errors"""
     energy_key: str | None = None
+    """name of the energies in the files; without it the usual names are recognised"""
     forces_key: str | None = None
+    """name of the forces"""
     stress_key: str | None = None
+    """name of the stress"""
 
 
 class PotentialChoice(Section):
     """A neural potential, and fixed potentials that are added to it."""
 
     kind: Literal["PaiNN", "DimeNetPP"] = "PaiNN"
+    """the network"""
     cutoff: Length = 5.0
+    """range of the interactions"""
     channels: Annotated[int, Field(ge=2)] = 64
+    """features per atom (PaiNN) or per edge (DimeNetPP)"""
     layers: Annotated[int, Field(ge=1)] = 3
+    """interaction blocks"""
     radial_functions: Annotated[int, Field(ge=1)] = 12
+    """Bessel functions of the distance"""
     add: list[Literal["ZBL"]] = []
+    """potentials to add"""
     seed: int = 0
+    """of the initial parameters"""
 
 
 class Optimizer(Section):
     """An optax optimiser with warm-up and a decaying learning rate."""
 
     kind: Literal["adam", "adamw", "amsgrad", "sgd"] = "adam"
+    """the algorithm"""
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    """largest learning rate, reached after the warm-up"""
     final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """learning rate at the end, relative to the largest"""
     schedule: Literal["cosine", "exponential", "constant"] = "cosine"
+    """how the learning rate falls"""
     warmup_steps: Annotated[int, Field(ge=0)] = 100
+    """updates over which the learning rate rises from zero; at most half of all"""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """for adamw"""
     clip: Annotated[float, Field(gt=0)] | None = 10.0
+    """largest norm of the gradient; null switches clipping off"""
 
 
 class Training(Section):
     """Force matching."""
 
     epochs: Annotated[int, Field(ge=1)] = 100
+    """passes over the training data"""
     batch_size: Annotated[int, Field(ge=1)] = 4
+    """structures per update"""
     energy: Annotated[float, Field(ge=0)] = 1.0
+    """weight of the squared error of the energy per atom in eV"""
     forces: Annotated[float, Field(ge=0)] = 10.0
+    """weight of the squared error of the force components in eV/Å"""
     stress: Annotated[float, Field(ge=0)] = 0.0
+    """weight of the squared error of the stress components in eV/Å³"""
     loss: Literal["square", "huber"] = "square"
+    """squared errors, or Huber's function of them, which outliers pull less"""
     huber_delta: Annotated[float, Field(gt=0)] = 0.1
+    """error in the units above from which on Huber's function is linear"""
     optimizer: Optimizer = Optimizer()
+    """see below"""
     average: Annotated[float, Field(gt=0, lt=1)] | None = 0.999
+    """decay per update of the moving average of the parameters that is validated and kept; null takes them as they are"""
     patience: Annotated[int, Field(ge=1)] | None = None
+    """stop after so many validations without a better one"""
     validate_every: Annotated[int, Field(ge=1)] = 1
+    """epochs between validations"""
     seed: int = 0
+    """of the order of the training data"""
 
 
 class Crystal(Section):
-    """A crystal made by ASE."""
+    """A crystal made by ASE; diamond, fcc and bcc in their conventional cubic cell."""
 
     element: str
+    """chemical symbol"""
     lattice: Literal["diamond", "fcc", "bcc", "hcp", "sc"]
+    """its structure"""
     a: Length
-    repeat: tuple[int, int, int] = (1, 1, 1)
+    """lattice constant"""
+    repeat: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 1, 1)
+    """cells along each vector"""
 
 
 class StructureChoice(Section):
-    """A structure from a file, a crystal, or the end of an earlier simulation."""
+    """Where a simulation starts: exactly one of `file`, `crystal` and `end_of`."""
 
     file: str | None = None
+    """file with structures, relative to the recipe"""
     index: int = -1
+    """which structure of the file; -1 is the last one"""
     crystal: Crystal | None = None
+    """see below"""
     end_of: str | None = None
+    """name of a simulation above this one, from whose last frame and velocities this one goes on"""
 
     @model_validator(mode="after")
     def _one_source(self) -> StructureChoice:
@@ -122,17 +170,29 @@ class Simulation(Section):
     """Molecular dynamics with the trained potential."""
 
     structure: StructureChoice
+    """see below"""
     sampler: Literal["NVE", "Langevin", "NoseHoover", "NPT"] = "Langevin"
+    """ensemble and integrator"""
     temperature: Temperature
+    """of the thermostat, or of the initial velocities"""
     pressure: Pressure | None = None
+    """of the barostat (NPT)"""
     timestep: Time = 1.0
+    """of the integrator"""
     friction: Friction = 1.0
+    """of the Langevin thermostat"""
     duration: Time
+    """of the production"""
     every: Time = 50.0
+    """between saved frames, a multiple of `timestep`"""
     equilibrate: Time = 0.0
+    """dropped at the start"""
     replicas: Annotated[int, Field(ge=1)] = 1
+    """independent copies, simulated side by side"""
     rdf_maximum: Length | None = None
+    """range of the radial distribution function; without it none is calculated"""
     seed: int = 0
+    """of initial velocities and noise"""
 
     @model_validator(mode="after")
     def _pressure_for_npt(self) -> Simulation:
@@ -140,27 +200,71 @@ class Simulation(Section):
             raise ValueError("sampler NPT needs a pressure, for instance pressure: 1 bar")
         return self
 
+    @model_validator(mode="after")
+    def _enough_frames(self) -> Simulation:
+        for name in ("timestep", "duration", "every"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, but is {getattr(self, name):g} fs")
+        steps = round(self.every / self.timestep)
+        if steps < 1 or abs(steps * self.timestep - self.every) > 1e-6 * self.every:
+            raise ValueError(f"every ({self.every:g} fs) must be a multiple of timestep ({self.timestep:g} fs)")
+        frames = round(self.duration / self.every) * self.replicas
+        if frames < FEWEST_FRAMES:
+            raise ValueError(
+                f"{self.duration:g} fs with a frame every {self.every:g} fs give {frames} frames, but error bars need "
+                f"at least {FEWEST_FRAMES}; raise duration or lower every"
+            )
+        return self
+
 
 class Properties(Section):
-    """Static properties at 0 K."""
+    """Static properties at 0 K of a cubic crystal."""
 
     crystal: Crystal
+    """see above"""
     relax: bool = True
+    """relax the lattice constant first"""
     elastic_constants: bool = True
+    """C11, C12, C44, and C44 with clamped ions"""
     equation_of_state: bool = True
+    """energy as a function of volume, and the bulk modulus"""
     reference: dict[str, float] = {}
+    """values to show beside them, by the name of the metric, such as `static/C11: 153`"""
 
 
 class Recipe(Section):
     """From data to a potential, simulations and a report."""
 
     title: str
+    """heading of the report"""
     description: str = ""
+    """what the recipe shows"""
     data: Data
+    """see below"""
     potential: PotentialChoice = PotentialChoice()
+    """see below"""
     training: Training = Training()
+    """see below"""
     simulations: dict[str, Simulation] = {}
+    """any number of simulations by name, which run in this order; see below"""
     properties: Properties | None = None
+    """see below; without it none are calculated"""
     force_unit: Literal["eV/Å", "meV/Å"] = "eV/Å"
+    """of the force errors in metrics and report"""
     published: str | None = None
+    """table of published errors (CSV) to show beside ours, relative to the recipe"""
     precision: Literal["float32", "float64"] = "float32"
+    """of parameters, positions and forces"""
+
+    @model_validator(mode="after")
+    def _known_predecessors(self) -> Recipe:
+        earlier: list[str] = []
+        for name, simulation in self.simulations.items():
+            wanted = simulation.structure.end_of
+            if wanted is not None and wanted not in earlier:
+                raise ValueError(
+                    f"simulation '{name}' starts at the end of '{wanted}', which is no simulation above it; "
+                    f"{nearest(wanted, earlier)}"
+                )
+            earlier.append(name)
+        return self

@@ -23,13 +23,17 @@ class Context(NamedTuple):
 
 
 def _forces(positions, *, potential, species, neighbours, cell=None, kT=None):
-    box = neighbours.cell if cell is None else cell
-    return forces(potential, neighbours.graph(species, positions, box))
+    return forces(potential, neighbours.graph(species, positions))
 
 
 def _energy(positions, *, box, potential, species, neighbours, perturbation=1.0, kT=None, pressure=None):
-    graph = neighbours.graph(species, positions, box)
+    graph = neighbours.graph(species, positions, _scale(box, neighbours))
     return energies(potential, graph.with_vectors(graph.vectors * perturbation))[0].astype(positions.dtype)
+
+
+def _scale(box, neighbours: Neighbours):
+    """The length of a cell in units of the list's; the barostat changes all lengths alike."""
+    return box[0, 0] / neighbours.cell[0, 0]
 
 
 INTERACTIONS = Interactions(forces=_forces, energy=_energy)
@@ -58,13 +62,15 @@ class Dynamics:
         sampler: which integrator.
         temperature: in K.
         pressure: in bar, or None.
+        cutoff: of the potential in Å.
         skin: in Å.
     """
 
-    def __init__(self, sampler: Sampler, temperature: float, pressure: float | None, skin: float):
+    def __init__(self, sampler: Sampler, temperature: float, pressure: float | None, cutoff: float, skin: float):
         self._integrator: Integrator = sampler.integrator(INTERACTIONS, temperature, pressure)
         self._variable_cell = sampler.ensemble == "NPT"
         self._limit = skin / 2
+        self._reach = cutoff + skin
         self._advance = eqx.filter_jit(self._advance_until_stale)
         self._initialize = eqx.filter_jit(self._initialize_all)
         self._record = eqx.filter_jit(self._record_all)
@@ -109,7 +115,7 @@ class Dynamics:
             """The farthest that an atom is from where the list was made, cell changes taken out."""
             here = one.position
             if self._variable_cell:
-                here = here @ jnp.linalg.inv(one.box) @ neighbours.cell
+                here = here / _scale(one.box, neighbours)
             moved = jnp.sqrt(jnp.max(jnp.sum((here - neighbours.origin) ** 2, axis=-1)))
             return jnp.where(jnp.isfinite(here).all(), moved, jnp.inf) + self._strain_margin(one, neighbours)
 
@@ -131,17 +137,17 @@ class Dynamics:
         return Progress(state, done, jnp.isfinite(jump), jump)
 
     def _strain_margin(self, one, neighbours):
-        """How much closer two atoms at the cutoff may have come by shrinking of the cell, in Å."""
+        """Half of what shrinking of the cell may have brought two atoms closer, in Å."""
         if not self._variable_cell:
             return jnp.zeros((), one.position.dtype)
-        shrink = 1 - jnp.min(jnp.diagonal(one.box @ jnp.linalg.inv(neighbours.cell)))
-        width = jnp.max(jnp.linalg.norm(neighbours.shifts @ neighbours.cell, axis=-1))
-        return jnp.maximum(shrink, 0).astype(one.position.dtype) * width
+        # Pairs just outside the list come closer in proportion to their distance, which is that of the list's reach.
+        shrink = jnp.maximum(1 - _scale(one.box, neighbours), 0)
+        return (shrink * self._reach / 2).astype(one.position.dtype)
 
     def _record_all(self, state, context: Context) -> Prediction:
         def one(single, neighbours):
-            box = single.box if self._variable_cell else neighbours.cell
-            return evaluate(context.potential, neighbours.graph(context.species, single.position, box))
+            scale = _scale(single.box, neighbours) if self._variable_cell else None
+            return evaluate(context.potential, neighbours.graph(context.species, single.position, scale))
 
         return over_replicas(one)(state, context.neighbours)
 

@@ -33,14 +33,16 @@ def check_frame(energy: np.ndarray, temperature: np.ndarray, target: float, time
     """At each saved frame, for all replicas.
 
     Raises:
-        SimulationError: for an energy that is not finite, or a temperature far above the target.
+        SimulationError: for an energy or a temperature that is not finite, or a temperature far above the target.
     """
-    if not np.isfinite(energy).all():
-        replica = int(np.flatnonzero(~np.isfinite(energy))[0])
-        raise SimulationError(
-            f"At {time:.3f} fs the potential energy of replica {replica} is {energy[replica]}; the structure has left the "
-            "range of the potential. Frames up to here are kept."
-        )
+    for what, values in (("potential energy", energy), ("temperature", temperature)):
+        if not np.isfinite(values).all():
+            replica = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise SimulationError(
+                f"At {time:.3f} fs the {what} of replica {replica} is {values[replica]}: the structure has left the range "
+                "of the potential. Use a shorter time step, a relaxed start or a potential trained on such structures; "
+                "frames up to here are kept."
+            )
     limit = TEMPERATURE_FACTOR * target + 1000
     if (temperature > limit).any():
         replica = int(np.argmax(temperature))

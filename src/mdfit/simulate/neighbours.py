@@ -20,7 +20,7 @@ class Neighbours(eqx.Module):
 
     Attributes:
         indices: ``(atoms, neighbours)``.
-        shifts: ``(atoms, neighbours, 3)`` cell translations of the neighbour, as floating-point numbers.
+        offsets: ``(3, atoms, neighbours)`` x, y and z of the cell translation of the neighbour's image, in Å.
         mask: ``(atoms, neighbours)``.
         reverse: ``(atoms, neighbours)`` flat position of the opposite edge.
         origin: ``(atoms, 3)`` positions of the list in Å.
@@ -28,27 +28,23 @@ class Neighbours(eqx.Module):
     """
 
     indices: Int[Array, "atoms neighbours"]
-    shifts: Float[Array, "atoms neighbours 3"]
+    offsets: Float[Array, "3 atoms neighbours"]
     mask: Bool[Array, "atoms neighbours"]
     reverse: Int[Array, "atoms neighbours"]
     origin: Float[Array, "atoms 3"]
     cell: Float[Array, "3 3"]
 
-    def graph(self, species, positions, cell) -> Graph:
-        """The graph at other positions and another cell."""
-        columns = [positions[:, axis] for axis in range(3)]
+    def graph(self, species, positions, scale=None) -> Graph:
+        """The graph at other positions, in a cell that is ``scale`` times as long as that of the list."""
+        offsets = self.offsets if scale is None else self.offsets * scale
         # Component by component, so that sums over pairs run on plain two-dimensional arrays.
-        components = []
-        for axis, column in enumerate(columns):
-            offset = sum(self.shifts[..., row] * cell[row, axis] for row in range(3))
-            components.append(column[self.indices] - column[:, None] + offset)
-        vectors = jnp.where(self.mask[..., None], jnp.stack(components, axis=-1), 0)
+        components = [positions[:, axis][self.indices] - positions[:, axis, None] + offsets[axis] for axis in range(3)]
         atoms = len(species)
         return Graph(
             species=species,
             structure=jnp.zeros(atoms, jnp.int32),
             neighbours=self.indices,
-            vectors=vectors,
+            vectors=jnp.stack(components, axis=-1),
             mask=self.mask,
             reverse=self.reverse,
             number_of_structures=1,
@@ -60,6 +56,14 @@ class ListBuilder(Protocol):
 
     def build(self, positions: Array, cells: Array) -> Neighbours:
         """Lists with a leading replica axis for ``positions`` (replicas, atoms, 3) and ``cells`` (replicas, 3, 3)."""
+        ...
+
+    def memory(self) -> Any:
+        """What the size of the next lists depends on, as arrays for a restart file."""
+        ...
+
+    def recall(self, memory: Any) -> None:
+        """Makes the next lists of the size that they had when :meth:`memory` was called."""
         ...
 
 
@@ -91,12 +95,19 @@ class HostLists:
         indices, shifts, mask, reverse = (_stack(tables, name) for name in _TABLE)
         return Neighbours(
             indices=jnp.asarray(indices),
-            shifts=jnp.asarray(shifts, dtype),
+            offsets=_offsets(jnp.asarray(shifts.astype(dtype)), cells),
             mask=jnp.asarray(mask),
             reverse=jnp.asarray(reverse),
             origin=positions,
             cell=cells,
         )
+
+
+    def memory(self) -> np.ndarray:
+        return np.asarray(self._width, np.int64)
+
+    def recall(self, memory: Any) -> None:
+        self._width = int(memory)
 
 
 _TABLE = ("neighbours", "shifts", "mask", "reverse")
@@ -105,6 +116,12 @@ _TABLE = ("neighbours", "shifts", "mask", "reverse")
 def _stack(tables: list[NeighborTable], name: str) -> np.ndarray:
     arrays = [getattr(table, name) for table in tables]
     return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
+
+
+@jax.jit
+def _offsets(shifts, cells):
+    """Cell translations ``(replicas, atoms, neighbours, 3)`` in Å, component by component."""
+    return jnp.einsum("rnks,rsx->rxnk", shifts, cells)
 
 
 class DeviceLists:
@@ -122,6 +139,7 @@ class DeviceLists:
         check_device_cell(cell, reach)
         self.reach = reach
         self._allocated: Any = None
+        self._allocated_at: tuple[Array, Array]
         self._update = jax.jit(jax.vmap(_updated, in_axes=(None, 0, 0)))
 
     def build(self, positions: Array, cells: Array) -> Neighbours:
@@ -153,6 +171,13 @@ class DeviceLists:
         # The replica with the most neighbours decides the size.
         lists = [functions.allocate(w, box=b) for w, b in zip(wrapped, boxes, strict=True)]
         self._allocated = max(lists, key=lambda neighbours: neighbours.idx.shape[1])
+        self._allocated_at = (wrapped, boxes)
+
+    def memory(self) -> tuple[Array, Array]:
+        return self._allocated_at
+
+    def recall(self, memory: Any) -> None:
+        self._allocate(*memory)
 
 
 def _updated(allocated, wrapped, box):
@@ -188,7 +213,7 @@ def _complete_one(indices, fractional, positions, cell, reach) -> Neighbours:
     candidates = (indices[indices] == jnp.arange(atoms, dtype=jnp.int32)[:, None, None]) & mask[indices]
     column = jnp.argmax(candidates, axis=-1).astype(jnp.int32)
     reverse = jnp.where(mask, indices * width + column, 0)
-    return Neighbours(indices, shifts, mask, reverse, positions, cell)
+    return Neighbours(indices, jnp.moveaxis(shifts @ cell, -1, 0), mask, reverse, positions, cell)
 
 
 def check_device_cell(cell: np.ndarray, reach: float) -> None:

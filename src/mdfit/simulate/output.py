@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,7 +13,6 @@ import numpy as np
 
 from mdfit._version import __version__
 from mdfit.errors import CheckpointError, OutputError, SimulationError
-from mdfit.simulate.samplers import Sampler
 from mdfit.simulate.state_point import StatePoint
 from mdfit.storage import fill_tree, read_header, write_tree
 
@@ -17,6 +20,20 @@ from mdfit.storage import fill_tree, read_header, write_tree
 RESTART_EVERY = 50
 
 _UNITS = {"positions": "Å", "velocities": "Å/10.18fs", "cells": "Å", "potential_energies": "eV", "stresses": "eV Å-3"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the frames come about; a run is only resumed with the same plan.  Times in fs, temperature in K, bar."""
+
+    sampler: str
+    temperature: float
+    pressure: float | None
+    timestep: float
+    steps_of_equilibration: int
+    steps_between_frames: int
+    replicas: int
+    number_format: str
 
 
 class Output(Protocol):
@@ -31,15 +48,13 @@ class Output(Protocol):
         ...
 
     def restart(self, skeleton: Any) -> Any:
-        """The state of the restart file."""
+        """The checkpoint of the restart file."""
         ...
 
-    def write_restart(self, state: Any) -> None: ...
+    def write_restart(self, checkpoint: Any) -> None: ...
 
 
-def open_output(
-    out: str | Path | None, resume: bool, state_point: StatePoint, sampler: Sampler, replicas: int
-) -> Output | None:
+def open_output(out: str | Path | None, resume: bool, state_point: StatePoint, plan: Plan) -> Output | None:
     """The output for a path's ending.
 
     Raises:
@@ -58,11 +73,13 @@ def open_output(
         raise OutputError(f"{path} exists; resume the run, choose another name or delete the file.")
     if resume and not path.exists():
         raise CheckpointError(f"There is no {path} to resume; check the path.")
-    if kinds[path.suffix] is XYZOutput and replicas > 1:
-        raise SimulationError(f"{path.suffix} files hold one replica; write {replicas} replicas to a .h5 file.")
+    if kinds[path.suffix] is XYZOutput and plan.replicas > 1:
+        raise SimulationError(f"{path.suffix} files hold one replica; write {plan.replicas} replicas to a .h5 file.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        output: Output = kinds[path.suffix](path, state_point, sampler)
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        output: Output = kinds[path.suffix](path, state_point, plan)
         return output
     except OSError as error:
         raise OutputError(f"Could not write {path}: {error.strerror or error}; choose another directory.") from error
@@ -71,27 +88,45 @@ def open_output(
 class _Restartable:
     """The restart file beside a trajectory."""
 
-    def __init__(self, path: Path, state_point: StatePoint, sampler: Sampler):
+    def __init__(self, path: Path, state_point: StatePoint, plan: Plan):
         self.path = path
         self.structure = state_point.structure
-        self.sampler = sampler
+        self.plan = plan
         self.count = 0
 
     @property
     def restart_path(self) -> Path:
         return self.path.with_name(self.path.name + ".restart")
 
-    def write_restart(self, state: Any) -> None:
-        write_tree(self.restart_path, state, {"format": "mdfit restart", "frames": self.count})
+    def write_restart(self, checkpoint: Any) -> None:
+        header = {
+            "format": "mdfit restart",
+            "frames": self.count,
+            "bytes": self.path.stat().st_size,
+            "plan": dataclasses.asdict(self.plan),
+        }
+        write_tree(self.restart_path, checkpoint, header)
 
     def restart(self, skeleton: Any) -> Any:
-        return fill_tree(skeleton, read_header(self.restart_path, CheckpointError)[1], self.path, CheckpointError)
+        arrays = read_header(self.restart_path, CheckpointError)[1]
+        return fill_tree(skeleton, arrays, self.restart_path, CheckpointError)
 
-    def _restart_frames(self) -> int:
-        return int(read_header(self.restart_path, CheckpointError)[0]["frames"])
+    def _restart_header(self) -> dict[str, Any]:
+        header = read_header(self.restart_path, CheckpointError)[0]
+        if header.get("format") != "mdfit restart":
+            raise CheckpointError(f"{self.restart_path} is not a restart file of mdfit; start the run again.")
+        before, now = header["plan"], dataclasses.asdict(self.plan)
+        different = [name for name in now if before.get(name) != now[name]]
+        if different:
+            changes = ", ".join(f"{name.replace('_', ' ')} {before.get(name)} (now {now[name]})" for name in different)
+            raise CheckpointError(
+                f"{self.path} was written with {changes}; resume with the same settings or choose another file."
+            )
+        return header
 
     def _due(self, last: bool) -> bool:
-        return last or self.count % RESTART_EVERY == 0
+        # After the first frame, too, so that a long equilibration is never lost.
+        return last or self.count == 1 or self.count % RESTART_EVERY == 0
 
     def _failed(self, error: OSError) -> OutputError:
         return OutputError(
@@ -121,17 +156,22 @@ class H5MDOutput(_Restartable):
     def frames(self) -> list[dict[str, np.ndarray]]:
         import h5py
 
-        self.count = self._restart_frames()
-        with h5py.File(self.path, "a") as file:
-            replicas = len(file["particles"])
-            columns: dict[str, list[np.ndarray]] = {name: [] for name in _UNITS}
-            for replica in range(replicas):
+        self.count = int(self._restart_header()["frames"])
+        columns: dict[str, list[np.ndarray]] = {name: [] for name in _UNITS}
+        with self._readable(h5py) as file:
+            for replica in range(self.plan.replicas):
                 for name, group in self._groups(file, replica).items():
                     for dataset in group.values():
                         dataset.resize(self.count, axis=0)
                     columns[name].append(group["value"][:])
         arrays = {name: np.stack(values) for name, values in columns.items()}
         return [{name: array[:, index] for name, array in arrays.items()} for index in range(self.count)]
+
+    def _readable(self, h5py):
+        try:
+            return h5py.File(self.path, "r+")
+        except OSError as error:
+            raise CheckpointError(f"{self.path} cannot be read ({error}); start the run again in another file.") from error
 
     def _describe(self, file, frame) -> None:
         header = file.create_group("h5md")
@@ -165,7 +205,8 @@ class H5MDOutput(_Restartable):
         return {name: file.require_group(place) if create else file[place] for name, place in places.items()}
 
     def _append_value(self, group, value: np.ndarray) -> None:
-        for name, item in (("value", value), ("step", self.count + 1), ("time", float(self.count + 1))):
+        step = (self.count + 1) * self.plan.steps_between_frames
+        for name, item in (("value", value), ("step", step), ("time", step * self.plan.timestep)):
             dataset = group[name]
             dataset.resize(self.count + 1, axis=0)
             dataset[self.count] = item
@@ -185,12 +226,14 @@ class XYZOutput(_Restartable):
         return self._due(last)
 
     def frames(self) -> list[dict[str, np.ndarray]]:
-        from ase.io import read, write
+        from ase.io import read
 
-        self.count = self._restart_frames()
-        images = read(self.path, index=f":{self.count}", format="extxyz")
-        write(self.path, images, format="extxyz")
-        return [self._frame(atoms) for atoms in images]
+        header = self._restart_header()
+        self.count = int(header["frames"])
+        if self.path.stat().st_size < header["bytes"]:
+            raise CheckpointError(f"{self.path} has lost frames since it was written; start the run again in another file.")
+        os.truncate(self.path, header["bytes"])
+        return [self._frame(atoms) for atoms in read(self.path, index=":", format="extxyz")]
 
     def _atoms(self, frame):
         from ase import Atoms
@@ -208,8 +251,8 @@ class XYZOutput(_Restartable):
 
     def _frame(self, atoms) -> dict[str, np.ndarray]:
         return {
-            "positions": atoms.positions[None].astype(np.float32),
-            "velocities": atoms.get_velocities()[None].astype(np.float32),
+            "positions": atoms.positions[None].astype(self.plan.number_format),
+            "velocities": atoms.get_velocities()[None].astype(self.plan.number_format),
             "cells": atoms.cell.array[None],
             "potential_energies": np.array([atoms.get_potential_energy()]),
             "stresses": atoms.get_stress(voigt=False)[None],

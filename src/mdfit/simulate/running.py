@@ -17,7 +17,7 @@ from mdfit.progress import progress_bar, stop_on_interrupt
 from mdfit.simulate.dynamics import Context, Dynamics
 from mdfit.simulate.health import check_frame, check_step
 from mdfit.simulate.neighbours import ListBuilder, list_builder
-from mdfit.simulate.output import open_output
+from mdfit.simulate.output import Plan, open_output
 from mdfit.simulate.samplers import Sampler
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import PER_FRAME, Trajectory
@@ -46,6 +46,8 @@ class Lengths:
         frames = round(total / interval)
         if frames < 1:
             raise SimulationError(f"A duration of {total} fs holds no frame at one every {interval} fs; lengthen it.")
+        if dropped < 0:
+            raise SimulationError(f"The equilibration must not be negative, but is {dropped} fs; give 0 or more.")
         return cls(round(dropped / timestep), between, frames)
 
 
@@ -88,37 +90,62 @@ def run(
         show_progress: a progress bar with the time left.
 
     Raises:
-        SimulationError: when the dynamics explodes; frames up to there are in ``out``.
+        SimulationError: when the dynamics explodes; frames up to there are in ``out``.  For settings that make no sense.
+        CheckpointError: when ``out`` cannot be resumed, for instance because it was written with other settings.
         UnknownSpeciesError: when the potential does not know an element of the structure.
         OutputError: when ``out`` cannot be written, or exists and is not to be resumed.
     """
     potential.check_species(set(np.unique(state_point.structure.species).tolist()))
     lengths = Lengths.of(duration, every, equilibrate, sampler.timestep_fs)
+    thickness = quantity(skin, "Å", "skin")
+    _check_settings(state_point, sampler, replicas, thickness)
     simulation = _Simulation(cast(potential, dtype) if dtype == jnp.float64 else potential, state_point, sampler)
-    simulation.prepare(key, replicas, quantity(skin, "Å", "skin"), neighbour_lists, dtype)
-    output = open_output(out, resume, state_point, sampler, replicas)
+    output = open_output(out, resume, state_point, _plan(lengths, state_point, sampler, replicas, dtype))
+    simulation.prepare(key, replicas, thickness, neighbour_lists, dtype)
     frames: list[dict[str, np.ndarray]] = []
     if output is not None and resume:
         frames = output.frames()
-        simulation.restore(output.restart(simulation.state), lengths, len(frames))
+        simulation.restore(output.restart(simulation.checkpoint()))
     total = lengths.equilibration + lengths.frames * lengths.between
     with progress_bar("Simulating", total, simulation.done, show_progress) as bar, stop_on_interrupt() as interrupt:
-        if simulation.done < lengths.equilibration:
-            simulation.advance(lengths.equilibration - simulation.done, bar)
+        while simulation.done < lengths.equilibration and not interrupt.requested:
+            # In pieces, so that Ctrl-C is heard.
+            simulation.advance(min(max(lengths.between, 100), lengths.equilibration - simulation.done), bar)
         while len(frames) < lengths.frames and not interrupt.requested:
             simulation.advance(lengths.between, bar)
             frames.append(simulation.frame())
-            if output is not None:
-                restart_due = output.append(frames[-1], len(frames) == lengths.frames)
-                if restart_due:
-                    simulation.renew_lists()
-                    output.write_restart(simulation.state)
-    if output is not None and interrupt.requested:
-        simulation.renew_lists()
-        output.write_restart(simulation.state)
+            if output is not None and output.append(frames[-1], len(frames) == lengths.frames):
+                output.write_restart(simulation.checkpoint())
     if not frames:
-        raise SimulationError("The run was interrupted before its first frame.")
-    return _trajectory(frames, lengths, simulation)
+        raise SimulationError("The run was interrupted before its first frame; start it again.")
+    if output is not None and interrupt.requested:
+        output.write_restart(simulation.checkpoint())
+    return _trajectory(frames[: lengths.frames], lengths, simulation)
+
+
+def _check_settings(state_point: StatePoint, sampler: Sampler, replicas: int, skin: float) -> None:
+    if replicas < 1:
+        raise SimulationError(f"A run needs at least one replica, not {replicas}.")
+    if not skin > 0:
+        raise SimulationError(f"The skin of the neighbour list must be positive, but is {skin} Å; 0.5 Å suits most cases.")
+    if sampler.ensemble == "NPT" and not state_point.structure.periodic.all():
+        raise SimulationError(
+            "Constant pressure needs a structure that is periodic in all three directions; set its cell, or choose NVE, "
+            "Langevin or NoseHoover."
+        )
+
+
+def _plan(lengths: Lengths, state_point: StatePoint, sampler: Sampler, replicas: int, dtype) -> Plan:
+    return Plan(
+        sampler=repr(sampler),
+        temperature=state_point.temperature,
+        pressure=state_point.pressure,
+        timestep=sampler.timestep_fs,
+        steps_of_equilibration=lengths.equilibration,
+        steps_between_frames=lengths.between,
+        replicas=replicas,
+        number_format=jnp.dtype(dtype).name,
+    )
 
 
 class _Simulation:
@@ -133,7 +160,8 @@ class _Simulation:
     def prepare(self, key, replicas: int, skin: float, neighbour_lists: str, dtype) -> None:
         structure = self.structure
         self.skin = skin
-        self.dynamics = Dynamics(self.sampler, self.state_point.temperature, self.state_point.pressure, skin)
+        point, cutoff = self.state_point, self.potential.cutoff
+        self.dynamics = Dynamics(self.sampler, point.temperature, point.pressure, cutoff, skin)
         reach = self.potential.cutoff + skin
         self._builder: ListBuilder = list_builder(neighbour_lists, structure.periodic, structure.cell, reach)
         positions = jnp.tile(jnp.asarray(structure.positions, dtype), (replicas, 1, 1))
@@ -148,10 +176,23 @@ class _Simulation:
         keys = jax.random.split(key, replicas)
         self.state = self.dynamics.initialize(keys, positions, masses, momenta, self.context)
 
-    def restore(self, state: Any, lengths: Lengths, frames: int) -> None:
-        self.state = state
-        self.done = lengths.equilibration + frames * lengths.between
-        self.renew_lists()
+    def checkpoint(self) -> dict[str, Any]:
+        """All that the following steps depend on; the lists too, since their order decides how sums are rounded."""
+        lists = self.context.neighbours
+        return {
+            "state": self.state,
+            "done": np.asarray(self.done, np.int64),
+            "list_origin": lists.origin,
+            "list_cell": lists.cell,
+            "list_memory": self._builder.memory(),
+        }
+
+    def restore(self, checkpoint: dict[str, Any]) -> None:
+        """Goes back to a :meth:`checkpoint`."""
+        self.state, self.done = checkpoint["state"], int(checkpoint["done"])
+        self._builder.recall(checkpoint["list_memory"])
+        lists = self._builder.build(checkpoint["list_origin"], checkpoint["list_cell"])
+        self.context = self.context._replace(neighbours=lists)
 
     def renew_lists(self) -> None:
         """New neighbour lists at the present positions."""

@@ -180,6 +180,8 @@ class NPT(_Timed):
         timestep: in fs.
         thermostat_relaxation: in fs, by default 100 time steps.
         barostat_relaxation: in fs, by default 1000 time steps.
+
+    Volumes are those of the isothermal-isobaric ensemble, P(V) ∝ Vᴺ exp(−βPV) Z(V), for any number of atoms.
     """
 
     timestep: float | str = "1 fs"
@@ -194,12 +196,20 @@ class NPT(_Timed):
             raise SimulationError(
                 'Constant pressure needs a state point with a pressure, for instance pressure="1 bar".'
             )
+        thermal = BOLTZMANN * temperature
+
+        def energy(positions, *, box, perturbation=1.0, **context):
+            # With the centre of mass at rest, jax-md's equations sample Vᴺ⁻¹⁻¹ᐟᴺ instead of Vᴺ; this puts it back.
+            logarithm = jnp.log(jnp.abs(jnp.linalg.det(box))) + 3 * jnp.log(perturbation)
+            missing = thermal * (1 + 1 / len(positions)) * logarithm
+            return interactions.energy(positions, box=box, perturbation=perturbation, **context) - missing
+
         initialize, step = simulate.npt_nose_hoover(
-            interactions.energy,
+            energy,
             _shift,
             self._internal_step,
             pressure * BAR,
-            BOLTZMANN * temperature,
+            thermal,
             barostat_kwargs={"tau": _relaxation(self.barostat_relaxation, 1000, self)},
             thermostat_kwargs={"tau": _relaxation(self.thermostat_relaxation, 100, self)},
         )
