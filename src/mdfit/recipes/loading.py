@@ -117,11 +117,11 @@ def _collect_lines(node, place: tuple, lines: dict[tuple, int]) -> None:
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes``, key by key in nested mappings; a null removes the key."""
+    """``base`` with ``changes``, key by key in nested mappings; a null removes a section."""
     out = dict(base)
     for key, value in changes.items():
-        if value is None:
-            out.pop(key, None)
+        if value is None and isinstance(out.get(key), dict):
+            out.pop(key)
         elif isinstance(value, dict) and isinstance(out.get(key), dict):
             out[key] = _merged(out[key], value)
         else:
