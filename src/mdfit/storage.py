@@ -58,7 +58,7 @@ def write_tree(path: str | Path, tree: Any, header: dict[str, Any]) -> None:
     from safetensors.numpy import save
 
     arrays = {name: np.asarray(leaf, order="C") for name, leaf in _named_arrays(tree)}
-    document = {**header, "sha256": _digest(arrays)}
+    document = {**header, "sha256": _digest(arrays), "sha256_of_header": _digest_of_header(header)}
     content = save(arrays, metadata={"mdfit": json.dumps(document)})
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -79,12 +79,15 @@ def read_header(path: str | Path, error: type[MdfitError]) -> tuple[dict[str, An
         with safe_open(str(path), framework="numpy") as file:
             header = json.loads((file.metadata() or {})["mdfit"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as cause:
+    except (SafetensorError, KeyError, ValueError, OSError) as cause:
         raise error(
             f"{path} is not a complete mdfit file ({type(cause).__name__}): it was truncated, corrupted or written by "
             "another program; use an earlier copy."
         ) from cause
-    if header.pop("sha256", None) != _digest(arrays):
+    arrays_match = header.pop("sha256", None) == _digest(arrays)
+    # Files from before the header had a checksum have none.
+    noted = header.pop("sha256_of_header", None)
+    if not arrays_match or noted not in (None, _digest_of_header(header)):
         raise error(f"The contents of {path} do not match their checksum: the file is corrupted; use an earlier copy.")
     return header, arrays
 
@@ -124,6 +127,10 @@ def _name(key_path) -> str:
 def _named_arrays(tree: Any) -> list[tuple[str, np.ndarray]]:
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return [(_name(key_path), np.asarray(leaf)) for key_path, leaf in leaves if _is_array(leaf)]
+
+
+def _digest_of_header(header: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> str:

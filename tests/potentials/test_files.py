@@ -1,0 +1,223 @@
+"""Saved potentials: the same bits in another process, and one clear error for each damaged file."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+
+from mdfit.errors import OutputError, PotentialFileError
+from mdfit.graph import build_graph
+from mdfit.potentials import ZBL, DimeNetPP, LennardJones, PaiNN, PairSpline, Scaling, StillingerWeber, energies, load
+from mdfit.structure import Structure
+
+SCALING = Scaling({6: -1037.123456789012, 8: -2043.987654321098}, 1.234)
+
+POTENTIALS = {
+    "lennard_jones": lambda: LennardJones(0.0123456789, 1.7, 5.0, truncation="shift"),
+    "stillinger_weber": lambda: StillingerWeber(species=(6,), epsilon=2.1 / 0.7, sigma=1.4),
+    "spline": lambda: PairSpline(0.5, 5.0, 12, (6, 8), np.random.default_rng(0).normal(size=(3, 12))),
+    "zbl": lambda: ZBL(2.1),
+    "painn": lambda: PaiNN((6, 8), 4.0, channels=8, layers=2, radial_functions=5, scaling=SCALING),
+    "dimenet": lambda: DimeNetPP((6, 8), 3.5, blocks=1, scaling=SCALING, key=jax.random.key(2)),
+    "sum": lambda: PaiNN((6, 8), 3.5, channels=4, layers=1) + (LennardJones(0.02, 2.0, 4.5) + ZBL(2.0)),
+}
+
+# Energies in a fresh process, of the structure that this file describes.
+READER = """
+import json, sys, numpy as np
+sys.path.insert(0, sys.argv[1])
+import test_files
+bits = {name: test_files.energy_bits(test_files.load(path)) for name, path in json.load(open(sys.argv[2])).items()}
+print(json.dumps(bits))
+"""
+
+
+def structure(species) -> Structure:
+    random = np.random.default_rng(0)
+    cell = np.array([[4.0, 0, 0], [0.7, 4.4, 0], [-0.5, 0.8, 5.0]])
+    grid = np.stack(np.meshgrid(range(2), range(2), range(2)), -1).reshape(-1, 3) / 2
+    return Structure(
+        species=np.array([species[i % len(species)] for i in range(8)], np.int32),
+        positions=(grid + random.normal(0, 0.03, grid.shape)) @ cell,
+        cell=cell,
+        periodic=np.ones(3, bool),
+        masses=np.ones(8),
+    )
+
+
+def energy_bits(potential) -> str:
+    """The energy as a hexadecimal number, bit for bit."""
+    species = potential.species or (6, 8)
+    return float(eqx.filter_jit(energies)(potential, build_graph(structure(species), potential.cutoff))[0]).hex()
+
+
+def test_every_class_gives_the_same_bits_in_a_fresh_process(tmp_path):
+    expected, paths = {}, {}
+    for name, make in POTENTIALS.items():
+        potential = make()
+        paths[name] = str(potential.save(tmp_path / f"{name}.potential"))
+        expected[name] = energy_bits(potential)
+    (tmp_path / "paths.json").write_text(json.dumps(paths))
+    command = [sys.executable, "-c", READER, str(Path(__file__).parent), str(tmp_path / "paths.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == expected
+
+
+@pytest.mark.parametrize("name", POTENTIALS)
+def test_everything_but_the_arrays_survives_too(tmp_path, name):
+    potential = POTENTIALS[name]()
+    found = load(potential.save(tmp_path / "one"))
+    assert type(found) is type(potential)
+    assert (found.cutoff, found.species, found.settings()) == (potential.cutoff, potential.species, potential.settings())
+    assert jax.tree.structure(found) == jax.tree.structure(potential)
+    for before, after in zip(jax.tree.leaves(potential), jax.tree.leaves(found), strict=True):
+        assert before.dtype == after.dtype
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.fixture
+def saved(tmp_path) -> Path:
+    return POTENTIALS["painn"]().save(tmp_path / "painn.potential")
+
+
+def assert_one_sentence(error, *words):
+    text = str(error.value)
+    assert "\n" not in text
+    for word in words:
+        assert word in text, text
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.001, 0.3, 0.7, 0.999])
+def test_truncated_file(saved, fraction):
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(fraction * len(content))])
+    with pytest.raises(PotentialFileError) as error:
+        load(saved)
+    assert_one_sentence(error, str(saved), "earlier copy")
+
+
+def test_every_flipped_bit_is_noticed(saved):
+    content = saved.read_bytes()
+    before = [np.asarray(leaf) for leaf in jax.tree.leaves(load(saved))]
+    places = [0, 3, 8, 40, 200, *np.random.default_rng(0).integers(0, len(content), 60).tolist(), len(content) - 1]
+    noticed = 0
+    for place in places:
+        damaged = bytearray(content)
+        damaged[place] ^= 4
+        saved.write_bytes(damaged)
+        try:
+            after = load(saved)
+        except PotentialFileError:
+            noticed += 1
+        else:
+            # A flip in text that describes nothing (a version, a date) may pass, but never changes a number.
+            for one, other in zip(before, jax.tree.leaves(after), strict=True):
+                np.testing.assert_array_equal(one, other)
+    assert noticed > 0.95 * len(places)
+
+
+def test_flipped_bit_in_the_settings_is_noticed(saved):
+    # 4.0 becomes 5.0 by one bit, and the file stays valid JSON.
+    content = saved.read_bytes()
+    assert content.count(b'cutoff\\": 4.0') == 2
+    saved.write_bytes(content.replace(b'cutoff\\": 4.0', b'cutoff\\": 5.0'))
+    with pytest.raises(PotentialFileError) as error:
+        load(saved)
+    assert_one_sentence(error, str(saved), "corrupted")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"{}" * 300, b"PK\x03\x04" + bytes(500), b"\xff" * 64])
+def test_file_of_another_kind(tmp_path, content):
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    with pytest.raises(PotentialFileError) as error:
+        load(path)
+    assert_one_sentence(error, str(path))
+
+
+def test_safetensors_file_of_another_program(tmp_path):
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "other.safetensors"
+    save_file({"weights": np.ones(3)}, path)
+    with pytest.raises(PotentialFileError) as error:
+        load(path)
+    assert_one_sentence(error, str(path), "another program")
+
+
+@pytest.mark.parametrize("path", ["nowhere/at.all", "."])
+def test_file_that_is_not_there(path):
+    with pytest.raises(PotentialFileError) as error:
+        load(path)
+    assert_one_sentence(error, path, "check the path")
+
+
+def test_newer_format(saved, monkeypatch):
+    monkeypatch.setattr("mdfit.potentials.files.FORMAT_VERSION", 7)
+    POTENTIALS["painn"]().save(saved)
+    monkeypatch.undo()
+    with pytest.raises(PotentialFileError) as error:
+        load(saved)
+    assert_one_sentence(error, str(saved), "version 7", "update mdfit")
+
+
+def test_class_that_is_not_known(saved, monkeypatch):
+    monkeypatch.setattr("mdfit.potentials.files.registered", lambda name: None)
+    with pytest.raises(PotentialFileError) as error:
+        load(saved)
+    assert_one_sentence(error, str(saved), "PaiNN", "import the package")
+
+
+def test_checkpoint_is_not_a_potential(tmp_path):
+    from mdfit.storage import write_tree
+
+    path = tmp_path / "state"
+    write_tree(path, {"x": np.ones(3)}, {"format": "mdfit checkpoint"})
+    with pytest.raises(PotentialFileError) as error:
+        load(path)
+    assert_one_sentence(error, str(path), "mdfit checkpoint")
+
+
+@pytest.mark.parametrize("call", ["fsync", "write_bytes"])
+def test_full_disk_keeps_the_earlier_file(saved, monkeypatch, call):
+    before = saved.read_bytes()
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os if call == "fsync" else Path, call, full)
+    with pytest.raises(OutputError) as error:
+        POTENTIALS["dimenet"]().save(saved)
+    monkeypatch.undo()
+    assert_one_sentence(error, str(saved), "No space left", "unchanged")
+    assert saved.read_bytes() == before
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+
+
+def test_directory_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError) as error:
+        POTENTIALS["zbl"]().save(tmp_path / "file" / "potential")
+    assert_one_sentence(error, "another output directory")
+
+
+def test_unwritable_directory_keeps_the_earlier_file(saved, monkeypatch):
+    # Root may write everywhere, so the refusal is staged.
+    before = saved.read_bytes()
+
+    def refused(**arguments):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("tempfile.mkstemp", refused)
+    with pytest.raises(OutputError) as error:
+        POTENTIALS["zbl"]().save(saved)
+    assert_one_sentence(error, str(saved), "Permission denied")
+    assert saved.read_bytes() == before
