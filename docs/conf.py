@@ -1,10 +1,10 @@
 """Sphinx configuration; build with `make docs`."""
 
-from importlib.metadata import version
+from importlib import metadata
 
 project = "mdfit"
 author = "The mdfit authors"
-release = version("mdfit")
+version = release = metadata.version("mdfit")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]

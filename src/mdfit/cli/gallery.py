@@ -37,7 +37,7 @@ def copy_recipe(name: str, directory: Path) -> Path:
     """
     names = [known for known, _, _ in list_recipes()]
     if name not in names:
-        raise RecipeError(f"There is no recipe '{name}': {nearest(name, names)}.")
+        raise RecipeError(f"There is no recipe '{name}': {nearest(name, names)}")
     target = directory / name
     if target.exists():
         raise OutputError(f"{target} exists; move it away first.")

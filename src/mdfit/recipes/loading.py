@@ -55,17 +55,18 @@ def load_recipe(path: str | Path, scale: str | None = None) -> LoadedRecipe:
     if not path.is_file():
         raise RecipeError(f"There is no recipe {path}; `mdfit recipes` lists those that come with mdfit.")
     content, lines = _parse(path)
-    scales = content.pop("scales", None) or {}
+    scales = _scales(content.pop("scales", None) or {}, path, lines)
     if scale is not None:
         if scale not in scales:
-            raise RecipeError(f"{path} has no scale '{scale}': {nearest(scale, scales)}.")
-        content = _merged(content, scales[scale] or {})
+            raise RecipeError(f"{path} has no scale '{scale}': {nearest(scale, scales)}")
+        content = _merged(content, scales[scale])
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
         raise RecipeError(_explain(error, path, lines, scale)) from error
     loaded = LoadedRecipe(recipe, scale, path.resolve().parent)
     _check_files(loaded, path, lines)
+    _check_predecessors(loaded, path, lines)
     return loaded
 
 
@@ -78,8 +79,14 @@ def load_resolved(run: str | Path) -> LoadedRecipe:
     path = Path(run) / RESOLVED
     if not path.is_file():
         raise RecipeError(f"{run} is not the directory of a run: it has no {RESOLVED}; check the path.")
-    document = json.loads(path.read_text(encoding="utf-8"))
-    return LoadedRecipe(Recipe.model_validate(document["recipe"]), document["scale"], Path(document["directory"]))
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return LoadedRecipe(Recipe.model_validate(document["recipe"]), document["scale"], Path(document["directory"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecipeError(
+            f"The recipe of the run in {run} cannot be read ({type(error).__name__}): {RESOLVED} is damaged or of another "
+            "version of mdfit; run the recipe again."
+        ) from error
 
 
 def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple, int]]:
@@ -88,6 +95,8 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple, int]]:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check its permissions.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
@@ -100,20 +109,36 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple, int]]:
             f"{path} holds no recipe: it must be a YAML mapping with the keys {', '.join(_keys(Recipe))}."
         )
     lines: dict[tuple, int] = {}
-    _collect_lines(node, (), lines)
+    _collect_lines(node, (), lines, path)
     return content, lines
 
 
-def _collect_lines(node, place: tuple, lines: dict[tuple, int]) -> None:
+def _scales(scales: Any, path: Path, lines: dict[tuple, int]) -> dict[str, dict[str, Any]]:
+    """The scales by name; one without changes is empty."""
+    where = f"{path}{_line(('scales',), lines, None)}"
+    if not isinstance(scales, dict):
+        raise RecipeError(f"{where}: 'scales' must be a mapping from names to changes, not {scales!r}.")
+    for name, changes in scales.items():
+        if not isinstance(changes, dict | None):
+            where = f"{path}{_line(('scales', name), lines, None)}"
+            raise RecipeError(f"{where}: the scale '{name}' must be a mapping of keys of the recipe, not {changes!r}.")
+    return {str(name): changes or {} for name, changes in scales.items()}
+
+
+def _collect_lines(node, place: tuple, lines: dict[tuple, int], path: Path) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*place, key.value)
-            lines[here] = key.start_mark.line + 1
-            _collect_lines(value, here, lines)
+            line = key.start_mark.line + 1
+            if here in lines:
+                name = ".".join(str(part) for part in here)
+                raise RecipeError(f"{path} line {line}: the key '{name}' is there twice; remove one of them.")
+            lines[here] = line
+            _collect_lines(value, here, lines, path)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             lines[(*place, index)] = value.start_mark.line + 1
-            _collect_lines(value, (*place, index), lines)
+            _collect_lines(value, (*place, index), lines, path)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -195,3 +220,16 @@ def _check_files(loaded: LoadedRecipe, path: Path, lines: dict[tuple, int]) -> N
         if file is not None and not loaded.path(file).is_file():
             where = _line(place, lines, loaded.scale)
             raise RecipeError(f"{path}{where}: there is no file {loaded.path(file)}; paths are relative to the recipe.")
+
+
+def _check_predecessors(loaded: LoadedRecipe, path: Path, lines: dict[tuple, int]) -> None:
+    earlier: list[str] = []
+    for name, simulation in loaded.recipe.simulations.items():
+        wanted = simulation.structure.end_of
+        if wanted is not None and wanted not in earlier:
+            where = _line(("simulations", name, "structure", "end_of"), lines, loaded.scale)
+            raise RecipeError(
+                f"{path}{where}: simulation '{name}' starts at the end of '{wanted}', which is no simulation above it; "
+                f"{nearest(wanted, earlier)}"
+            )
+        earlier.append(name)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from mdfit.errors import UnitError, nearest
+from mdfit.errors import UnitError
 from mdfit.units import quantity
 
 
 def _in(unit: str):
     """Accepts ``"0.5 ps"`` or a bare number in ``unit``."""
 
-    def convert(value: Any) -> float:
+    def convert(value: Any, information: ValidationInfo) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError(f"needs a number or a quantity such as '1 {unit}'")
         try:
-            return quantity(value, unit)
+            return quantity(value, unit, information.field_name or "value")
         except UnitError as error:
             raise ValueError(str(error)) from error
 
@@ -255,16 +255,3 @@ class Recipe(Section):
     """table of published errors (CSV) to show beside ours, relative to the recipe"""
     precision: Literal["float32", "float64"] = "float32"
     """of parameters, positions and forces"""
-
-    @model_validator(mode="after")
-    def _known_predecessors(self) -> Recipe:
-        earlier: list[str] = []
-        for name, simulation in self.simulations.items():
-            wanted = simulation.structure.end_of
-            if wanted is not None and wanted not in earlier:
-                raise ValueError(
-                    f"simulation '{name}' starts at the end of '{wanted}', which is no simulation above it; "
-                    f"{nearest(wanted, earlier)}"
-                )
-            earlier.append(name)
-        return self
