@@ -24,7 +24,11 @@ class Commands(click.Group):
             click.secho(f"Error: {error}", fg="red", err=True)
             sys.exit(1)
         except KeyboardInterrupt:
-            click.echo("Stopped; what was reached is saved. `mdfit resume` goes on from there.", err=True)
+            click.echo(
+                "Stopped; what was reached is saved. `mdfit resume DIRECTORY`, or --resume after `mdfit simulate`, goes on "
+                "from there.",
+                err=True,
+            )
             sys.exit(130)
 
 
@@ -116,12 +120,13 @@ def simulate(
     from mdfit.cli.environment import prepare
 
     prepare()
-    from mdfit import observables
+    from mdfit.cli.tables import trajectory_lines
     from mdfit.potentials import load
     from mdfit.precision import key
     from mdfit.simulate import StatePoint, sampler_of
     from mdfit.simulate import run as run_dynamics
     from mdfit.structure import read_structure
+    from mdfit.units import quantity
 
     trajectory = run_dynamics(
         load(potential),
@@ -135,9 +140,11 @@ def simulate(
         resume=resumed,
         show_progress=True,
     )
-    for observable in (observables.Temperature(), observables.PotentialEnergy(), observables.Pressure()):
-        click.echo(f"{type(observable).__name__}: {observables.estimate(observable, trajectory)}")
+    for line in trajectory_lines(trajectory):
+        click.echo(line)
     click.echo(f"{len(trajectory)} frames in {out}")
+    if trajectory.times[-1] < quantity(duration, "fs") - quantity(every, "fs") / 2:
+        raise KeyboardInterrupt
 
 
 @main.command()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from mdfit.recipes.metrics import Metric, Metrics
+
+if TYPE_CHECKING:
+    from mdfit.simulate import Trajectory
 
 
 def metrics_table(metrics: Metrics) -> str:
@@ -20,3 +24,14 @@ def with_error(metric: Metric) -> str:
         return f"{metric.value:.4g} {metric.unit}"
     digits = max(0, 1 - math.floor(math.log10(error)))
     return f"{metric.value:.{digits}f} ± {error:.{digits}f} {metric.unit}"
+
+
+def trajectory_lines(trajectory: Trajectory) -> list[str]:
+    """Averages over a trajectory with error bars, as far as it allows them."""
+    from mdfit.observables import PotentialEnergy, Pressure, Temperature, estimate
+    from mdfit.observables.estimation import FEWEST_FRAMES
+
+    if len(trajectory) * trajectory.replicas < FEWEST_FRAMES:
+        return [f"Fewer than {FEWEST_FRAMES} frames: no averages with error bars."]
+    observables = [Temperature(), PotentialEnergy(), *([Pressure()] if trajectory.periodic.all() else [])]
+    return [f"{observable.name}: {estimate(observable, trajectory)}" for observable in observables]

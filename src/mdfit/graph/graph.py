@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 import mdfit.precision  # noqa: F401  (64-bit sums)
+from mdfit.graph.gathering import take
 
 
 class Graph(eqx.Module):
@@ -58,7 +59,11 @@ class Graph(eqx.Module):
     def flip(self, values: Float[Array, "atoms neighbours *channels"]) -> Float[Array, "atoms neighbours *channels"]:
         """For each edge the value of the opposite edge (unmasked in padding)."""
         flat = values.reshape(-1, *values.shape[2:])
-        return flat[self.reverse]
+        return take(flat, self.reverse)
+
+    def from_neighbours(self, values: Float[Array, "atoms *channels"]) -> Float[Array, "atoms neighbours *channels"]:
+        """For each edge the value of the neighbour."""
+        return take(values, self.neighbours)
 
     def sum_neighbours(self, values: Float[Array, "atoms neighbours *channels"]) -> Float[Array, "atoms *channels"]:
         """Sum over the neighbours of each atom, padding left out."""

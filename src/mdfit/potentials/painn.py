@@ -39,7 +39,7 @@ class Message(eqx.Module):
 
         ``radial`` holds the enveloped basis, zero in padding, so that padding sends nothing.
         """
-        content = self.outer(jax.nn.silu(self.hidden(scalars)))[graph.neighbours] * self.filters(radial)
+        content = graph.from_neighbours(self.outer(jax.nn.silu(self.hidden(scalars)))) * self.filters(radial)
         parts = jnp.split(content, 3 if self.from_vectors else 2, axis=-1)
         scalar_increment = jnp.sum(parts[0], axis=1)
         # One channel block per Cartesian component keeps the intermediate arrays at (atoms, neighbours, channels).
@@ -47,7 +47,7 @@ class Message(eqx.Module):
         for axis in range(3):
             sent = parts[1] * directions[..., axis, None]
             if self.from_vectors:
-                sent = sent + parts[2] * vectors[:, axis][graph.neighbours]
+                sent = sent + parts[2] * graph.from_neighbours(vectors[:, axis])
             components.append(jnp.sum(sent, axis=1))
         return scalar_increment, jnp.stack(components, axis=1)
 

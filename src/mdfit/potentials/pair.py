@@ -48,4 +48,4 @@ class PairPotential(Potential):
     def _pairs(self, graph: Graph):
         squared = sum(graph.vectors[..., axis] ** 2 for axis in range(3))
         far = jnp.asarray(self.cutoff**2, graph.dtype)
-        return jnp.where(graph.mask, squared, far), graph.species[:, None], graph.species[graph.neighbours]
+        return jnp.where(graph.mask, squared, far), graph.species[:, None], graph.from_neighbours(graph.species)

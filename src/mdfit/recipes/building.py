@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import optax
 
 from mdfit.data import Dataset, read
+from mdfit.errors import RecipeError
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import ZBL, DimeNetPP, PaiNN, Potential, Scaling
 from mdfit.potentials.statistics import cutoff_and_neighbours
-from mdfit.precision import key
+from mdfit.precision import DOUBLE, SINGLE, cast, key
 from mdfit.recipes.loading import LoadedRecipe
-from mdfit.recipes.schema import Crystal, Data, Optimizer, PotentialChoice, Simulation, Training
+from mdfit.recipes.schema import (
+    Crystal,
+    Data,
+    Optimizer,
+    PotentialChoice,
+    Recipe,
+    Simulation,
+    StructureChoice,
+    Training,
+)
 from mdfit.simulate import sampler_of
 from mdfit.simulate.samplers import Sampler
-from mdfit.structure import Structure
+from mdfit.structure import Structure, read_structure
 
 
 def read_data(loaded: LoadedRecipe, file: str) -> Dataset:
@@ -37,8 +49,18 @@ def test_data(loaded: LoadedRecipe, file: str) -> Dataset:
     return dataset.select(range(0, len(dataset), loaded.recipe.data.test_every))
 
 
-def build_potential(choice: PotentialChoice, train: Dataset) -> Potential:
+def number_format(recipe: Recipe):
+    """The floating-point format that the recipe asks for."""
+    return DOUBLE if recipe.precision == "float64" else SINGLE
+
+
+def build_potential(recipe: Recipe, train: Dataset) -> Potential:
     """The untrained potential."""
+    potential = _build_potential(recipe.potential, train)
+    return cast(potential, DOUBLE) if recipe.precision == "float64" else potential
+
+
+def _build_potential(choice: PotentialChoice, train: Dataset) -> Potential:
     length, neighbours = cutoff_and_neighbours(train, choice.cutoff)
     scaling = Scaling.of(train)
     start = key(choice.seed)
@@ -66,8 +88,9 @@ def build_potential(choice: PotentialChoice, train: Dataset) -> Potential:
     return network + ZBL() if "ZBL" in choice.add else network
 
 
-def build_objective(training: Training, train: Dataset) -> ForceMatching:
+def build_objective(recipe: Recipe, train: Dataset) -> ForceMatching:
     """The training objective."""
+    training: Training = recipe.training
     return ForceMatching(
         train,
         energy=training.energy,
@@ -76,6 +99,7 @@ def build_objective(training: Training, train: Dataset) -> ForceMatching:
         batch_size=training.batch_size,
         loss=training.loss,
         huber_delta=training.huber_delta,
+        dtype=number_format(recipe),
     )
 
 
@@ -100,12 +124,38 @@ def build_optimizer(choice: Optimizer, steps: int) -> optax.GradientTransformati
 
 
 def build_crystal(choice: Crystal) -> Structure:
-    """A crystal; cubic lattices in their conventional cell."""
+    """A crystal; cubic lattices in their conventional cell.
+
+    Raises:
+        RecipeError: when ASE does not know the element, or cannot build the lattice.
+    """
     from ase.build import bulk
 
     cubic = choice.lattice in ("diamond", "fcc", "bcc")
-    atoms = bulk(choice.element, choice.lattice, a=choice.a, cubic=cubic)
+    try:
+        atoms = bulk(choice.element, choice.lattice, a=choice.a, cubic=cubic)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise RecipeError(
+            f"ASE cannot build {choice.lattice} {choice.element} with a = {choice.a:g} Å ({error}); check element and "
+            "lattice."
+        ) from error
     return Structure.from_ase(atoms * choice.repeat)
+
+
+def initial_structure(loaded: LoadedRecipe, choice: StructureChoice, ends: Mapping[str, Structure]) -> Structure:
+    """Where a simulation starts.
+
+    Args:
+        loaded: the recipe.
+        choice: of its simulation.
+        ends: the last structures of the simulations above it.
+    """
+    if choice.crystal is not None:
+        return build_crystal(choice.crystal)
+    if choice.end_of is not None:
+        return ends[choice.end_of]
+    assert choice.file is not None
+    return read_structure(loaded.path(choice.file), choice.index)
 
 
 def build_sampler(simulation: Simulation) -> Sampler:

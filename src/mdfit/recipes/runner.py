@@ -11,29 +11,30 @@ from pathlib import Path
 import numpy as np
 
 from mdfit.data import Dataset
-from mdfit.errors import CheckpointError, DataError, OutputError
+from mdfit.errors import DataError, OutputError
+from mdfit.graph.batches import Batches
 from mdfit.potentials import Potential, load
 from mdfit.precision import key
 from mdfit.provenance import environment
 from mdfit.recipes.arrays import save_arrays
 from mdfit.recipes.building import (
-    build_crystal,
     build_objective,
     build_optimizer,
     build_potential,
     build_sampler,
-    read_data,
+    initial_structure,
+    number_format,
     test_data,
     training_data,
 )
 from mdfit.recipes.loading import RESOLVED, LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, accuracy_metrics, write_metrics
+from mdfit.recipes.preflight import check_inputs
 from mdfit.recipes.schema import Simulation
 from mdfit.recipes.simulation_metrics import simulation_metrics
 from mdfit.recipes.static_metrics import static_metrics
 from mdfit.simulate import StatePoint, Trajectory, run
 from mdfit.storage import write_text
-from mdfit.structure import Structure
 from mdfit.training import accuracy, fit
 
 log = logging.getLogger(__name__)
@@ -97,12 +98,13 @@ class _Stages:
             return load(directory / "best.mdfit")
         train, validation = training_data(self.loaded)
         self._refuse_errors(train)
+        check_inputs(self.loaded, train.species)
         log.info("Training on %d structures, validating on %d", len(train), len(validation))
         training = self.recipe.training
-        objective = build_objective(training, train)
+        objective = build_objective(self.recipe, train)
         with self._timed("training"):
             result = fit(
-                build_potential(self.recipe.potential, train),
+                build_potential(self.recipe, train),
                 objective,
                 optimizer=build_optimizer(training.optimizer, training.epochs * objective.steps_per_epoch),
                 epochs=training.epochs,
@@ -125,7 +127,8 @@ class _Stages:
         for name, file in self.recipe.data.tests.items():
             dataset = test_data(self.loaded, file)
             log.info("Testing on %s: %d structures", name, len(dataset))
-            errors = accuracy(potential, dataset)
+            batches = Batches(dataset, potential.cutoff, 8, number_format(self.recipe))
+            errors = accuracy(potential, dataset, batches=batches)
             metrics |= accuracy_metrics(name, errors, self.recipe.force_unit)
             _save_accuracy(self.out / "tests" / f"{name}.npz", errors, dataset, self.recipe.data.groups)
         return metrics
@@ -142,33 +145,25 @@ class _Stages:
 
     def _simulate(self, name: str, simulation: Simulation, potential: Potential, earlier: dict[str, Trajectory]):
         path = self.out / "simulations" / f"{name}.h5"
+        ends = {before: trajectory.structure(-1) for before, trajectory in earlier.items()}
+        structure = initial_structure(self.loaded, simulation.structure, ends)
         trajectory = run(
             potential,
-            StatePoint(self._structure(simulation, earlier), simulation.temperature, simulation.pressure),
+            StatePoint(structure, simulation.temperature, simulation.pressure),
             build_sampler(simulation),
             duration=simulation.duration,
             every=simulation.every,
             equilibrate=simulation.equilibrate,
             replicas=simulation.replicas,
             key=key(simulation.seed),
+            dtype=number_format(self.recipe),
             out=path,
-            resume=path.with_name(path.name + ".restart").exists(),
+            resume=_can_resume(path),
             show_progress=self.show_progress,
         )
         if trajectory.times[-1] < simulation.duration - simulation.every / 2:
             raise KeyboardInterrupt
         return trajectory
-
-    def _structure(self, simulation: Simulation, earlier: dict[str, Trajectory]) -> Structure:
-        choice = simulation.structure
-        if choice.crystal is not None:
-            return build_crystal(choice.crystal)
-        if choice.end_of is not None:
-            if choice.end_of not in earlier:
-                raise CheckpointError(f"There is no earlier simulation '{choice.end_of}' to continue from.")
-            return earlier[choice.end_of].structure(-1)
-        assert choice.file is not None
-        return read_data(self.loaded, choice.file)[choice.index].structure
 
     def properties(self, potential: Potential) -> Metrics:
         if self.recipe.properties is None:
@@ -211,6 +206,16 @@ class _Timer:
     def __exit__(self, *error: object) -> None:
         self.table[self.name] = round(self.table.get(self.name, 0.0) + time.monotonic() - self.start, 2)
         write_text(self.path, json.dumps(self.table, indent=2) + "\n")
+
+
+def _can_resume(path: Path) -> bool:
+    """Whether a simulation has left enough to go on; what a kill before its first restart file has left is removed."""
+    restart = path.with_name(path.name + ".restart")
+    if path.exists() and restart.exists():
+        return True
+    path.unlink(missing_ok=True)
+    restart.unlink(missing_ok=True)
+    return False
 
 
 def _finished(directory: Path) -> bool:

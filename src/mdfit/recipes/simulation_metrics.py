@@ -26,7 +26,9 @@ def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory
 
     add(Temperature(), "temperature", 1.0, "K")
     add(PotentialEnergy(), "potential_energy", 1.0 / atoms, "eV/atom")
-    add(Pressure(), "pressure", 1e-4, "GPa")
+    periodic = bool(np.all(trajectory.periodic))
+    if periodic:
+        add(Pressure(), "pressure", 1e-4, "GPa")
     if trajectory.ensemble == "NPT":
         add(Density(), "density", 1.0, "g/cm³")
     arrays = {
@@ -34,8 +36,9 @@ def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory
         "potential_energy": trajectory.potential_energies / atoms,
         "total_energy": (trajectory.potential_energies + trajectory.kinetic_energies) / atoms,
         "temperature": 2 * trajectory.kinetic_energies / (trajectory.degrees_of_freedom * BOLTZMANN),
-        "pressure": 1e-4 * np.asarray(per_frame(Pressure(), trajectory)),
     }
+    if periodic:
+        arrays["pressure"] = 1e-4 * np.asarray(per_frame(Pressure(), trajectory))
     if trajectory.ensemble == "NVE":
         drift, error = energy_drift(trajectory)
         metrics[f"{name}/energy_drift"] = Metric(drift, error, "meV/atom/ps")

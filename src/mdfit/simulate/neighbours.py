@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from mdfit.errors import NeighborListError
 from mdfit.graph import Graph, NeighborTable, neighbor_table
+from mdfit.graph.gathering import take
 
 
 class Neighbours(eqx.Module):
@@ -38,7 +39,7 @@ class Neighbours(eqx.Module):
         """The graph at other positions, in a cell that is ``scale`` times as long as that of the list."""
         offsets = self.offsets if scale is None else self.offsets * scale
         # Component by component, so that sums over pairs run on plain two-dimensional arrays.
-        components = [positions[:, axis][self.indices] - positions[:, axis, None] + offsets[axis] for axis in range(3)]
+        components = [take(positions[:, axis], self.indices) - positions[:, axis, None] + offsets[axis] for axis in range(3)]
         atoms = len(species)
         return Graph(
             species=species,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import jax
 import jax.numpy as jnp
 
 from mdfit.errors import SimulationError, nearest
@@ -218,7 +219,9 @@ class NPT(_Timed):
             box = jnp.asarray(cell, positions.dtype)
             state = initialize(key, positions, box, mass=masses, momenta=momenta, **context)
             freedom = self.degrees_of_freedom(len(positions))
-            return state.set(thermostat=state.thermostat.set(degrees_of_freedom=freedom))
+            state = state.set(thermostat=state.thermostat.set(degrees_of_freedom=freedom))
+            # jax-md leaves plain numbers in the state; replicas and restart files need arrays.
+            return jax.tree.map(lambda leaf: jnp.asarray(leaf, positions.dtype) if isinstance(leaf, float) else leaf, state)
 
         def advance(state, cell=None, **context):
             return step(state, **context)
