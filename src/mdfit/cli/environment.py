@@ -16,6 +16,8 @@ def prepare() -> None:
     """Starts the process again with a faster memory allocator, and keeps compiled programs between runs."""
     if sys.platform == "linux" and not any(name in os.environ for name in _ALLOCATOR):
         os.execve(sys.executable, [sys.executable, "-m", "mdfit", *sys.argv[1:]], {**os.environ, **_ALLOCATOR})
+    # The compiler logs errors about processor features when it loads compiled programs, although they run on it.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("mdfit").setLevel(logging.INFO)
     import jax

@@ -63,12 +63,11 @@ def check(file: Path, cutoff: str | None, energy_key, forces_key, stress_key) ->
 def run(recipe: Path, scale: str | None, out: Path | None, quiet: bool) -> None:
     """Run a recipe: train, test, simulate, report."""
     from mdfit.cli.environment import prepare
-    from mdfit.recipes.loading import load_recipe
+
+    prepare()
+    from mdfit.recipes import load_recipe, run_recipe
 
     loaded = load_recipe(recipe, scale)
-    prepare()
-    from mdfit.recipes import run_recipe
-
     name = loaded.directory.name + (f"-{scale}" if scale else "")
     outcome = run_recipe(loaded, out or Path("runs") / name, show_progress=not quiet)
     _finish(outcome)

@@ -1,0 +1,68 @@
+"""What is found out before an hour of training instead of after it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mdfit.errors import MdfitError, RecipeError, UnknownSpeciesError
+from mdfit.recipes.building import build_crystal, initial_structure, test_data
+from mdfit.recipes.loading import LoadedRecipe
+from mdfit.recipes.schema import Simulation
+from mdfit.structure import Structure
+
+
+def check_inputs(loaded: LoadedRecipe, species: tuple[int, ...]) -> None:
+    """Test sets and structures against the elements of the training set, and simulations against their structures.
+
+    Raises:
+        UnknownSpeciesError: for an element that the training set lacks.
+        RecipeError: for a simulation that its structure does not allow.
+        DataError: for test sets that cannot be read, or lack a label to group by.
+    """
+    for name, file in loaded.recipe.data.tests.items():
+        dataset = test_data(loaded, file)
+        for key in loaded.recipe.data.groups:
+            dataset.groups(key)
+        _check_species(f"The test set '{name}'", dataset.species, species)
+    structures: dict[str, Structure] = {}
+    for name, simulation in loaded.recipe.simulations.items():
+        try:
+            structures[name] = initial_structure(loaded, simulation.structure, structures)
+        except MdfitError as error:
+            raise type(error)(f"The simulation '{name}' cannot start: {error}") from error
+        _check_species(f"The simulation '{name}'", np.unique(structures[name].species).tolist(), species)
+        _check_simulation(name, simulation, structures[name])
+    if loaded.recipe.properties is not None:
+        crystal = build_crystal(loaded.recipe.properties.crystal)
+        _check_species("The crystal of 'properties'", np.unique(crystal.species).tolist(), species)
+
+
+def _check_species(what: str, found, known: tuple[int, ...]) -> None:
+    from ase.data import chemical_symbols
+
+    unknown = [chemical_symbols[number] for number in found if number not in known]
+    if unknown:
+        raise UnknownSpeciesError(
+            f"{what} contains {', '.join(unknown)}, but the training set has only "
+            f"{', '.join(chemical_symbols[number] for number in known)}; add structures with these elements to it."
+        )
+
+
+def _check_simulation(name: str, simulation: Simulation, structure: Structure) -> None:
+    periodic = bool(structure.periodic.all())
+    if simulation.sampler == "NPT" and not periodic:
+        raise RecipeError(f"The simulation '{name}' has a pressure, but its structure is not periodic; use Langevin.")
+    if simulation.rdf_maximum is None:
+        return
+    if not periodic:
+        raise RecipeError(f"The simulation '{name}' has no volume, so no g(r) is defined; leave out rdf_maximum.")
+    limit = _smallest_height(structure.cell) / 2
+    if simulation.rdf_maximum > limit:
+        raise RecipeError(
+            f"The simulation '{name}' asks for g(r) up to {simulation.rdf_maximum:g} Å, but its cell allows "
+            f"{limit:.4g} Å, half its smallest height; lower rdf_maximum or repeat the cell."
+        )
+
+
+def _smallest_height(cell: np.ndarray) -> float:
+    return float(1 / np.linalg.norm(np.linalg.inv(cell), axis=0).max())

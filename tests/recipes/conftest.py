@@ -1,0 +1,61 @@
+"""A recipe that runs in seconds."""
+
+from pathlib import Path
+
+import pytest
+
+SILICON = Path(__file__).parents[2] / "recipes" / "silicon_dft" / "data" / "Si_test.extxyz"
+
+TINY = """\
+title: Tiny
+data:
+  train: train.extxyz
+  validation_fraction: 0.25
+  tests: {test: test.extxyz}
+  groups: [group]
+potential: {channels: 4, layers: 1, radial_functions: 3, cutoff: 3 Å, add: [ZBL]}
+training:
+  epochs: 2
+  batch_size: 3
+  average: 0.9
+  optimizer: {learning_rate: 1.0e-3, warmup_steps: 0}
+simulations:
+  warm:
+    structure: {crystal: {element: Si, lattice: diamond, a: 5.43 Å}}
+    temperature: 100 K
+    duration: 20 fs
+    every: 2 fs
+    rdf_maximum: 2.7 Å
+  nve:
+    structure: {end_of: warm}
+    sampler: NVE
+    temperature: 100 K
+    duration: 12 fs
+    every: 1 fs
+scales:
+  train:
+    simulations: null
+  double:
+    data: {tests: null}
+    simulations: null
+    training: {epochs: 1}
+    precision: float64
+"""
+
+
+def write_tiny(directory: Path, text: str = TINY) -> Path:
+    """The recipe and its data; frames of one size, so that little is compiled."""
+    from ase.io import read, write
+
+    frames = [atoms for atoms in read(SILICON, index=":", format="extxyz") if len(atoms) == 64][:12]
+    directory.mkdir(parents=True, exist_ok=True)
+    write(directory / "train.extxyz", frames[:8], format="extxyz")
+    write(directory / "test.extxyz", frames[8:], format="extxyz")
+    path = directory / "recipe.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    return write_tiny(tmp_path_factory.mktemp("tiny"))

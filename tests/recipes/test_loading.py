@@ -1,0 +1,189 @@
+"""Every mistake in a recipe is one sentence with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from mdfit.cli.gallery import list_recipes
+from mdfit.errors import RecipeError
+from mdfit.observables.estimation import FEWEST_FRAMES
+from mdfit.recipes import load_recipe, load_resolved, schema
+
+GALLERY = Path(__file__).parents[2] / "recipes"
+
+GOOD = """\
+title: Test
+data:
+  train: train.extxyz
+  tests: {test: train.extxyz}
+potential:
+  cutoff: 4.5 Å
+  channels: 8
+training:
+  epochs: 3
+  optimizer:
+    learning_rate: 1.0e-3
+simulations:
+  first:
+    structure: {file: train.extxyz}
+    temperature: 300 K
+    duration: 1 ps
+  second:
+    structure: {end_of: first}
+    sampler: NVE
+    temperature: 300 K
+    duration: 1 ps
+scales:
+  demo:
+    training:
+      epochs: 1
+      optimizer: {kind: adamw}
+  bare:
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    (tmp_path / "train.extxyz").touch()
+
+    def write(text: str) -> Path:
+        path = tmp_path / "recipe.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def message(path: Path, scale: str | None = None) -> str:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path, scale)
+    return str(caught.value)
+
+
+def line_of(text: str, part: str) -> int:
+    (number,) = [n for n, line in enumerate(text.splitlines(), 1) if part in line]
+    return number
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("title: Test", "titel: Test\ntitle: Test", "unknown key 'titel'; did you mean 'title'?"),
+        ("  channels: 8", "  chanels: 8", "unknown key 'potential.chanels'; did you mean 'channels'?"),
+        ("learning_rate: 1", "learnig_rate: 1", "'training.optimizer.learnig_rate'; did you mean 'learning_rate'"),
+        ("      epochs: 1", "      epoch: 1", "unknown key 'training.epoch'; did you mean 'epochs'?"),
+        ("    sampler: NVE", "    samplr: NVE", "unknown key 'simulations.second.samplr'; did you mean 'sampler'?"),
+        ("    sampler: NVE", "    sampler: Verlet", "must be 'NVE', 'Langevin', 'NoseHoover' or 'NPT', not 'Verlet'"),
+        ("{kind: adamw}", "{kind: adamm}", "'adam', 'adamw', 'amsgrad' or 'sgd', not 'adamm'"),
+        ("cutoff: 4.5 Å", "cutoff: 4.5 eV", "cutoff is '4.5 eV', which is an energy, but a length is needed"),
+        ("cutoff: 4.5 Å", "cutoff: 4.5 parsnips", "'parsnips' is unknown"),
+        ("cutoff: 4.5 Å", "cutoff: [4, 5]", "needs a number or a quantity such as '1 Å'"),
+        ("  channels: 8", "  channels: 1", "greater than or equal to 2 (given: 1)"),
+        ("  channels: 8", "  channels: many", "(given: 'many')"),
+        ("  train: train.extxyz", "  train: nowhere.extxyz", "there is no file"),
+        ("    structure: {file: train.extxyz}", "    structure: {}", "needs exactly one of file, crystal and end_of"),
+        ("{end_of: first}", "{end_of: frist}", "which is no simulation above it; did you mean 'first'?"),
+        ("  channels: 8", "  channels: 8\n  cutoff: 5 Å # twice", "the key 'potential.cutoff' is there twice"),
+        ("  bare:", "  bare: 3", "the scale 'bare' must be a mapping"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named_with_their_line(write, old, new, expected):
+    text = GOOD.replace(old, new)
+    assert text != GOOD
+    path = write(text)
+    changed = new.splitlines()["twice" in new]
+    found = message(path, "demo")
+    assert found.startswith(f"{path} line {line_of(text, changed)}: "), found
+    assert expected in found
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("    sampler: NVE", "    sampler: NPT", "sampler NPT needs a pressure"),
+        ("    sampler: NVE", "    every: 0.7 fs", "every (0.7 fs) must be a multiple of timestep (1 fs)"),
+        ("    sampler: NVE", "    every: 0.2 ps", "give 5 frames, but error bars need at least 10"),
+        ("    sampler: NVE", "    timestep: 0 fs", "timestep must be positive"),
+    ],
+)
+def test_contradictions_are_named_with_the_section(write, old, new, expected):
+    text = GOOD.replace(old, new)
+    found = message(write(text))
+    assert f" line {line_of(text, '  second:')}: 'simulations.second': " in found
+    assert expected in found
+
+
+def test_several_mistakes_are_told_at_once(write):
+    found = message(write(GOOD.replace("title: Test\n", "").replace("channels", "chanels"))).splitlines()
+    assert len(found) == 2
+    assert any("the key 'title' is missing" in line for line in found)
+
+
+def test_missing_key_names_the_section(write):
+    text = GOOD.replace("    sampler: NVE\n    temperature: 300 K\n", "")
+    found = message(write(text))
+    assert f"line {line_of(text, '  second:')}: the key 'simulations.second.temperature' is missing" in found
+
+
+def test_broken_yaml(write):
+    text = GOOD.replace("  channels: 8", "  channels: [8")
+    found = message(write(text))
+    assert "not valid YAML" in found
+    assert "check the indentation and the colons" in found
+    assert " line " in found
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words\n"])
+def test_not_a_mapping(write, text):
+    assert "it must be a YAML mapping with the keys title" in message(write(text))
+
+
+def test_not_text(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(b"\xff\xfe\x00\x81")
+    assert "not valid YAML" in message(path)
+
+
+def test_unknown_scale_and_missing_recipe(write, tmp_path):
+    assert message(write(GOOD), "dmo").endswith("has no scale 'dmo': did you mean 'demo'?")
+    assert "`mdfit recipes` lists those that come with mdfit" in message(tmp_path / "nothing.yaml")
+
+
+def test_scales_change_single_values(write):
+    plain, demo = load_recipe(write(GOOD)), load_recipe(write(GOOD), "demo")
+    assert (plain.recipe.training.epochs, demo.recipe.training.epochs) == (3, 1)
+    assert demo.recipe.training.optimizer.kind == "adamw"
+    assert demo.recipe.training.optimizer.learning_rate == 1e-3  # of the recipe, not the default
+    assert demo.recipe.potential == plain.recipe.potential
+    assert load_recipe(write(GOOD), "bare").recipe == plain.recipe
+    assert plain.recipe.simulations["first"].duration == 1000.0
+
+
+def test_null_in_a_scale(write):
+    text = GOOD.replace("      epochs: 1\n", "      average: null\n    simulations: {second: null}\n")
+    recipe = load_recipe(write(text.replace("      optimizer: {kind: adamw}\n", "")), "demo").recipe
+    assert recipe.training.average is None, "null is a value where the schema knows it"
+    assert list(recipe.simulations) == ["first"]
+
+
+def test_resolved_recipe_survives_and_damage_is_named(write, tmp_path):
+    loaded = load_recipe(write(GOOD), "demo")
+    loaded.write(tmp_path / "run")
+    assert load_resolved(tmp_path / "run") == loaded
+    (tmp_path / "run" / "recipe.json").write_text("{")
+    with pytest.raises(RecipeError, match="damaged"):
+        load_resolved(tmp_path / "run")
+    with pytest.raises(RecipeError, match="is not the directory of a run"):
+        load_resolved(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "scale"), [(name, s) for name, _, scales in list_recipes() for s in [None, *scales]])
+def test_shipped_recipes_are_valid_at_every_scale(name, scale):
+    recipe = load_recipe(GALLERY / name, scale).recipe
+    assert recipe.data.tests
+    assert recipe.training.epochs >= 20
+
+
+def test_the_limit_of_frames_is_that_of_error_bars():
+    assert schema.FEWEST_FRAMES == FEWEST_FRAMES
