@@ -220,8 +220,9 @@ class NPT(_Timed):
             state = initialize(key, positions, box, mass=masses, momenta=momenta, **context)
             freedom = self.degrees_of_freedom(len(positions))
             state = state.set(thermostat=state.thermostat.set(degrees_of_freedom=freedom))
-            # jax-md leaves plain numbers in the state; replicas and restart files need arrays.
-            return jax.tree.map(lambda leaf: jnp.asarray(leaf, positions.dtype) if isinstance(leaf, float) else leaf, state)
+            # jax-md leaves relaxation times as plain numbers; replicas and restart files need arrays, and its chains
+            # are single precision throughout.
+            return jax.tree.map(lambda leaf: jnp.float32(leaf) if isinstance(leaf, float) else leaf, state)
 
         def advance(state, cell=None, **context):
             return step(state, **context)

@@ -1,0 +1,255 @@
+"""Frames on disk, and runs that are interrupted, killed and resumed."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ase.io import read
+
+from mdfit.errors import CheckpointError, OutputError, SimulationError
+from mdfit.simulate import NPT, NVE, Langevin, StatePoint, run
+from mdfit.simulate.trajectory import PER_FRAME
+
+KEY = jax.random.key(3)
+
+
+def go(small, out=None, sampler=None, frames=8, **settings):
+    sampler = sampler or Langevin(4.0, 5.0)
+    structure = settings.pop("structure", None) or small.argon(2, lattice=5.6)
+    point = StatePoint(structure, settings.pop("temperature", 120.0), settings.pop("pressure", None))
+    every = settings.pop("every", 20.0)
+    # A thin skin: lists are rebuilt several times between frames.
+    settings = {"key": KEY, "skin": 0.15, "equilibrate": 20.0, **settings}
+    return run(small.potential, point, sampler, duration=frames * every, every=every, out=out, **settings)
+
+
+def assert_same(first, second):
+    np.testing.assert_array_equal(first.times, second.times)
+    for name in PER_FRAME:
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name), err_msg=name)
+
+
+def interrupted_after(monkeypatch, frames):
+    """As if Ctrl-C were pressed while frame number ``frames`` is computed."""
+
+    @contextlib.contextmanager
+    def stop():
+        class Interrupt:
+            asked = 0
+
+            @property
+            def requested(self):
+                self.asked += 1
+                # Asked once in each piece of the equilibration (here one), then before each frame.
+                return self.asked > frames + 1
+
+        yield Interrupt()
+
+    monkeypatch.setattr("mdfit.simulate.running.stop_on_interrupt", stop)
+
+
+@pytest.mark.parametrize("lists", ["host", "device"])
+def test_interrupted_run_goes_on_bit_for_bit(small, tmp_path, monkeypatch, lists):
+    structure = small.argon(3, lattice=5.6) if lists == "device" else None
+    arguments = {"structure": structure, "neighbour_lists": lists, "replicas": 1 if lists == "device" else 2}
+    whole = go(small, tmp_path / "whole.h5", **arguments)
+    interrupted_after(monkeypatch, 3)
+    part = go(small, tmp_path / "part.h5", **arguments)
+    assert len(part) == 3
+    monkeypatch.undo()
+    resumed = go(small, tmp_path / "part.h5", resume=True, **arguments)
+    assert_same(resumed, whole)
+    for one, other in zip(datasets(tmp_path / "whole.h5"), datasets(tmp_path / "part.h5"), strict=True):
+        assert one[0] == other[0]
+        np.testing.assert_array_equal(one[1], other[1], err_msg=one[0])
+
+
+def datasets(path):
+    found = []
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.append((name, item[()])) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def test_interrupted_run_at_constant_pressure_goes_on_in_xyz(small, tmp_path, monkeypatch):
+    arguments = {"sampler": NPT(4.0, barostat_relaxation=200.0), "pressure": 1500.0}
+    whole = go(small, tmp_path / "whole.xyz", **arguments)
+    interrupted_after(monkeypatch, 3)
+    go(small, tmp_path / "part.xyz", **arguments)
+    monkeypatch.undo()
+    # A frame that was half written when the process died.
+    with (tmp_path / "part.xyz").open("a") as file:
+        file.write('32\nLattice="1 0 0 0 1')
+    resumed = go(small, tmp_path / "part.xyz", resume=True, **arguments)
+    assert (tmp_path / "whole.xyz").read_bytes() == (tmp_path / "part.xyz").read_bytes()
+    np.testing.assert_allclose(resumed.positions, whole.positions, atol=1e-7)
+    np.testing.assert_allclose(resumed.cells, whole.cells, atol=1e-7)
+    assert np.ptp(whole.volumes) > 1
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from types import SimpleNamespace
+import jax
+from conftest import argon
+from mdfit.potentials import LennardJones
+import test_output
+small = SimpleNamespace(argon=argon, potential=LennardJones(0.0104, 3.4, 6.0, switch_start=5.0))
+test_output.go(small, sys.argv[2], frames=int(sys.argv[3]))
+"""
+
+
+def test_killed_run_goes_on_bit_for_bit(small, tmp_path):
+    path, frames = tmp_path / "killed.h5", 4000
+    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(path), str(frames)]
+    process = subprocess.Popen(command)
+    restart, deadline = path.with_name("killed.h5.restart"), time.monotonic() + 200
+    while not restart.exists():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    resumed = go(small, path, frames=8, resume=True)
+    whole = go(small, frames=8)
+    common = min(len(resumed), 8)
+    assert common >= 1
+    assert_same(resumed.part(0, common), whole.part(0, common))
+
+
+def test_h5md_layout(small, tmp_path):
+    structure = small.argon(2, lattice=5.6)
+    trajectory = go(small, tmp_path / "run.h5", frames=4, replicas=2)
+    with h5py.File(tmp_path / "run.h5") as file:
+        assert list(file["h5md"].attrs["version"]) == [1, 1]
+        assert {"author", "creator"} <= set(file["h5md"])
+        assert sorted(file["particles"]) == ["replica_0", "replica_1"]
+        for replica in range(2):
+            group = file[f"particles/replica_{replica}"]
+            np.testing.assert_array_equal(group["species"][:], structure.species)
+            np.testing.assert_array_equal(group["position/value"][:], trajectory.positions[replica])
+            np.testing.assert_array_equal(group["velocity/value"][:], trajectory.velocities[replica])
+            np.testing.assert_array_equal(group["box/edges/value"][:], trajectory.cells[replica])
+            assert list(group["box"].attrs["boundary"]) == ["periodic"] * 3
+            assert group["box"].attrs["dimension"] == 3
+            # Steps of 4 fs, a frame every 20 fs.
+            np.testing.assert_array_equal(group["position/step"][:], [5, 10, 15, 20])
+            np.testing.assert_allclose(group["position/time"][:], trajectory.times)
+            assert group["position/time"].attrs["unit"] == "fs"
+            energies = file[f"observables/replica_{replica}/potential_energy/value"][:]
+            np.testing.assert_array_equal(energies, trajectory.potential_energies[replica])
+
+
+def test_extended_xyz_is_read_by_ase(small, tmp_path):
+    trajectory = go(small, tmp_path / "run.xyz", frames=4)
+    images = read(tmp_path / "run.xyz", ":")
+    assert len(images) == 4
+    for frame, atoms in enumerate(images):
+        np.testing.assert_allclose(atoms.positions, trajectory.positions[0, frame], atol=1e-7)
+        np.testing.assert_allclose(atoms.cell.array, trajectory.cells[0, frame], atol=1e-7)
+        np.testing.assert_allclose(atoms.get_velocities(), trajectory.velocities[0, frame], atol=1e-7)
+        np.testing.assert_allclose(atoms.get_potential_energy(), trajectory.potential_energies[0, frame], rtol=1e-7)
+        np.testing.assert_allclose(atoms.get_stress(voigt=False), trajectory.stresses[0, frame], atol=1e-8)
+        assert atoms.pbc.all()
+        kinetic = trajectory.kinetic_energies[0, frame]
+        assert atoms.get_kinetic_energy() == pytest.approx(kinetic, rel=1e-5)
+
+
+def test_existing_output_is_not_overwritten(small, tmp_path):
+    path = tmp_path / "precious.h5"
+    path.write_text("years of work")
+    with pytest.raises(OutputError, match=r"precious\.h5 exists"):
+        go(small, path)
+    assert path.read_text() == "years of work"
+
+
+def test_wrong_suffix(small, tmp_path):
+    with pytest.raises(OutputError, match=r"\.h5.*\.xyz.*not \.traj"):
+        go(small, tmp_path / "run.traj")
+
+
+def test_unwritable_directory(small, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="choose another directory"):
+        go(small, tmp_path / "file" / "run.h5")
+
+
+def test_directory_without_permission(small, tmp_path, monkeypatch):
+    # Root may write everywhere, so the refusal is staged.
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(OutputError, match="Permission denied"):
+        go(small, tmp_path / "run.h5")
+
+
+def test_replicas_need_h5md(small, tmp_path):
+    with pytest.raises(SimulationError, match=r"write 2 replicas to a \.h5 file"):
+        go(small, tmp_path / "run.xyz", replicas=2)
+
+
+def test_nothing_to_resume(small, tmp_path):
+    with pytest.raises(CheckpointError, match=r"no .*run\.h5 to resume"):
+        go(small, tmp_path / "run.h5", resume=True)
+    with pytest.raises(CheckpointError, match="output file"):
+        go(small, resume=True)
+
+
+def test_other_settings_are_not_resumed(small, tmp_path):
+    path = tmp_path / "run.h5"
+    go(small, path, frames=2)
+    before = path.read_bytes()
+    for changed, word in (
+        ({"sampler": NVE(4.0)}, "sampler Langevin"),
+        ({"temperature": 100.0}, "temperature 120.0 .now 100.0"),
+        ({"every": 40.0}, "steps between frames 5 .now 10"),
+        ({"dtype": jnp.float64}, "number format float32"),
+        ({"replicas": 2}, "replicas 1"),
+    ):
+        with pytest.raises(CheckpointError, match=word):
+            go(small, path, resume=True, **changed)
+    assert path.read_bytes() == before
+
+
+def test_longer_run_may_be_resumed(small, tmp_path):
+    go(small, tmp_path / "run.h5", frames=2)
+    assert_same(go(small, tmp_path / "run.h5", frames=5, resume=True), go(small, frames=5))
+
+
+def test_damaged_restart_file(small, tmp_path):
+    go(small, tmp_path / "run.h5", frames=2)
+    restart = tmp_path / "run.h5.restart"
+    restart.write_bytes(restart.read_bytes()[:-10])
+    with pytest.raises(CheckpointError, match=r"run\.h5\.restart"):
+        go(small, tmp_path / "run.h5", frames=5, resume=True)
+
+
+LIMITED = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40000, 40000))
+from mdfit.errors import OutputError
+try:
+    {script}
+except OutputError as error:
+    assert "intact" in str(error) or "unchanged" in str(error), error
+    sys.exit(17)
+"""
+
+
+@pytest.mark.parametrize("name", ["run.h5", "run.xyz"])
+def test_full_disk_keeps_the_frames_before(small, tmp_path, name):
+    lines = SCRIPT.strip().splitlines()
+    script = "\n".join(lines[:-1]) + LIMITED.format(script=lines[-1])
+    command = [sys.executable, "-c", script, str(Path(__file__).parent), str(tmp_path / name), "4000"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 17, done.stderr[-3000:]
+    resumed = go(small, tmp_path / name, frames=12, resume=True)
+    np.testing.assert_allclose(resumed.positions[:, :12], go(small, frames=12).positions, atol=1e-7)
