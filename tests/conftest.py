@@ -1,11 +1,26 @@
-"""LAMMPS in a process of its own, so that an error there cannot end the tests."""
+"""Compiled programs shared between tests; LAMMPS in a process of its own, so that an error there cannot end them."""
 
 import json
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_programs(tmp_path_factory):
+    """Most tests compile programs that another test, or a process started by one, compiles, too: they share the results."""
+    import jax
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
+    settings = {"jax_compilation_cache_dir": str(folder), "jax_persistent_cache_min_compile_time_secs": 0.2}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(value)
+
 
 WORKER = """
 import ctypes, json, sys
