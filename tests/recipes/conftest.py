@@ -36,15 +36,12 @@ scales:
   train:
     simulations: null
   double:
-    data: {tests: null}
-    simulations: null
-    training: {epochs: 1}
     precision: float64
 """
 
 
-def write_tiny(directory: Path, text: str = TINY) -> Path:
-    """The recipe and its data; frames of one size, so that little is compiled."""
+def _write(directory: Path, *changes: tuple[str, str]) -> Path:
+    """The recipe, with some text replaced, and its data; frames of one size, so that little is compiled."""
     from ase.io import read, write
 
     frames = [atoms for atoms in read(SILICON, index=":", format="extxyz") if len(atoms) == 64][:12]
@@ -52,10 +49,25 @@ def write_tiny(directory: Path, text: str = TINY) -> Path:
     write(directory / "train.extxyz", frames[:8], format="extxyz")
     write(directory / "test.extxyz", frames[8:], format="extxyz")
     path = directory / "recipe.yaml"
+    text = TINY
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
     path.write_text(text, encoding="utf-8")
     return path
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory) -> Path:
-    return write_tiny(tmp_path_factory.mktemp("tiny"))
+def write_tiny():
+    """Writes the recipe to a directory."""
+    return _write
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """The directory of a run that nothing has stopped."""
+    from mdfit.recipes import load_recipe, run_recipe
+
+    directory = tmp_path_factory.mktemp("tiny")
+    run_recipe(load_recipe(_write(directory)), directory / "run", show_progress=False)
+    return directory / "run"

@@ -1,0 +1,258 @@
+"""The command line: what each verb prints, and how it fails."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.io import read, write
+from click.testing import CliRunner
+
+from mdfit.cli import main
+from mdfit.potentials import LennardJones, StillingerWeber
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+SILICON = RECIPES / "silicon_dft" / "data" / "Si_test.extxyz"
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_directory(tmp_path, monkeypatch):
+    # The command line starts itself again with a faster allocator unless one is chosen.
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+def mdfit(*arguments: str):
+    return CliRunner().invoke(main, list(arguments))
+
+
+def fails(*arguments: str) -> str:
+    """The one sentence on the standard error stream of a command that fails for a reason the user can mend."""
+    result = mdfit(*arguments)
+    assert result.exit_code == 1, result.output
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+@pytest.fixture
+def data() -> list:
+    """Three small frames in ``good.extxyz``."""
+    frames = sorted(read(SILICON, index=":", format="extxyz"), key=len)[:3]
+    write("good.extxyz", frames, format="extxyz")
+    return frames
+
+
+@pytest.fixture
+def silicon():
+    StillingerWeber.silicon().save("sw.mdfit")
+    write("crystal.extxyz", bulk("Si", cubic=True))
+
+
+def test_help_is_light():
+    code = (
+        "import sys\n"
+        "from mdfit.cli import main\n"
+        "try:\n    main(['--help'])\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "heavy = {'jax', 'matplotlib', 'scipy', 'ase', 'pydantic', 'h5py', 'pint', 'optax'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for verb in ("check", "run", "resume", "simulate", "evaluate", "report", "recipes", "doctor"):
+        assert f"  {verb} " in done.stdout
+
+
+def test_an_error_is_one_sentence_and_no_traceback():
+    environment = {**os.environ, "COLUMNS": "80"}
+    command = [sys.executable, "-m", "mdfit", "check", "nowhere.extxyz"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == f"Error: nowhere.extxyz does not exist (working directory {Path.cwd()}): check the name.\n"
+
+
+def test_check_of_good_and_bad_data(data):
+    good = mdfit("check", "good.extxyz", "--cutoff", "5 Å")
+    assert good.exit_code == 0, good.output
+    assert "0 errors" in good.stdout
+    forces = data[0].get_forces()
+    data[0].positions[1] = data[0].positions[0]
+    data[0].calc.results["forces"] = forces
+    write("bad.extxyz", data, format="extxyz")
+    bad = mdfit("check", "bad.extxyz")
+    assert bad.exit_code == 1
+    assert "overlapping-atoms" in bad.stdout
+
+
+def test_check_declares_keys(data):
+    assert "has no 'enrgy' in any frame (declared as energy key): did you mean 'energy'?" in fails(
+        "check", "good.extxyz", "--energy-key", "enrgy"
+    )
+    assert "'5 eV', which is an energy, but a length is needed" in fails("check", "good.extxyz", "--cutoff", "5 eV")
+
+
+def test_check_of_labels(data):
+    data[1].calc.results["energy"] = float("nan")
+    write("nan.extxyz", data, format="extxyz")
+    assert "nan.extxyz, frame 1: the label 'energy' is not finite" in fails("check", "nan.extxyz")
+    for atoms in data:
+        atoms.calc = None
+    write("bare.extxyz", data, format="extxyz")
+    assert "holds neither energies nor forces" in fails("check", "bare.extxyz")
+
+
+def test_check_of_truncated_file(data):
+    text = Path("good.extxyz").read_text()
+    Path("cut.extxyz").write_text(text[: len(text) - 200])
+    assert "cut.extxyz cannot be read" in fails("check", "cut.extxyz")
+
+
+def test_evaluate(data, silicon):
+    for atoms in data:
+        atoms.info["group"] = str(len(atoms))
+    write("grouped.extxyz", data, format="extxyz")
+    result = mdfit("evaluate", "sw.mdfit", "grouped.extxyz", "--group", "group")
+    assert result.exit_code == 0, result.output
+    assert "grouped/force_rmse" in result.stdout
+    assert f"group={len(data[0])}/energy_mae" in result.stdout
+    assert "have no entry 'grup': did you mean 'group'" in _error_of("evaluate", "sw.mdfit", "grouped.extxyz", "grup")
+
+
+def _error_of(verb: str, potential: str, file: str, group: str) -> str:
+    result = mdfit(verb, potential, file, "--group", group)
+    assert result.exit_code == 1
+    return result.stderr
+
+
+def test_evaluate_refuses_an_unknown_element(data, silicon):
+    for atoms in data:
+        atoms.symbols[0] = "Ge"
+    write("germanium.extxyz", data, format="extxyz")
+    message = fails("evaluate", "sw.mdfit", "germanium.extxyz")
+    assert "The potential knows Si, but the structure contains Ge" in message
+    assert "train on data with these elements or choose another potential" in message
+
+
+def test_simulate(silicon):
+    arguments = ["sw.mdfit", "crystal.extxyz", "--temperature", "300 K", "--every", "2 fs", "--out", "a.h5"]
+    result = mdfit("simulate", *arguments, "--duration", "24 fs")
+    assert result.exit_code == 0, result.output
+    for name in ("Temperature", "PotentialEnergy", "Pressure"):
+        assert f"{name}: " in result.stdout
+    assert "12 frames in a.h5" in result.stdout
+    assert "a.h5 exists; resume the run, choose another name or delete the file" in fails(
+        "simulate", *arguments, "--duration", "24 fs"
+    )
+    longer = mdfit("simulate", *arguments, "--duration", "30 fs", "--resume")
+    assert longer.exit_code == 0, longer.output
+    assert "15 frames in a.h5" in longer.stdout
+
+
+def test_simulate_a_molecule_has_no_pressure():
+    LennardJones("0.0104 eV", "3.4 Å", "8 Å").save("lj.mdfit")
+    atoms = bulk("Ar", cubic=True)
+    atoms.pbc = False
+    write("cluster.extxyz", atoms)
+    arguments = ["simulate", "lj.mdfit", "cluster.extxyz", "--temperature", "10 K", "--every", "2 fs"]
+    result = mdfit(*arguments, "--duration", "20 fs", "--out", "b.xyz")
+    assert result.exit_code == 0, result.output
+    assert "Temperature: " in result.stdout
+    assert "Pressure" not in result.stdout
+    few = mdfit(*arguments, "--duration", "6 fs", "--out", "c.xyz")
+    assert few.exit_code == 0, few.output
+    assert "Fewer than 10 frames" in few.stdout
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "missing", "text"])
+def test_simulate_names_a_damaged_potential(silicon, damage):
+    path = Path("sw.mdfit")
+    content = bytearray(path.read_bytes())
+    if damage == "truncated":
+        path.write_bytes(content[:-20])
+    elif damage == "flipped":
+        content[-3] ^= 0xFF
+        path.write_bytes(content)
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "text":
+        path.write_text("epsilon = 2.1683\n" * 100)
+    else:
+        path.unlink()
+    message = fails("simulate", "sw.mdfit", "crystal.extxyz", "--temperature", "300 K", "--duration", "1 ps")
+    assert "sw.mdfit" in message
+    assert "check the path" in message or "use an earlier copy" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--temperature", "300 fs"], "temperature is '300 fs', which is a time, but a temperature is needed"),
+        (["--temperature", "300 K", "--timestep", "0 fs"], "timestep must be positive"),
+        (["--temperature", "300 K", "--sampler", "NPT"], "needs a state point with a pressure"),
+        (["--temperature", "300 K", "--every", "0.7 fs"], "is not a multiple of the time step"),
+        (["--temperature", "300 K", "--out", "a.dcd"], "Trajectories end in .h5"),
+        (["--temperature", "300 K", "--out", "crystal.extxyz/a.h5"], "Could not write crystal.extxyz/a.h5"),
+        (["--temperature", "300 K", "--resume"], "There is no trajectory.h5 to resume"),
+    ],
+)
+def test_simulate_refuses_bad_settings(silicon, arguments, expected):
+    assert expected in fails("simulate", "sw.mdfit", "crystal.extxyz", "--duration", "1 ps", *arguments)
+
+
+def test_recipes_are_listed_and_copied():
+    listed = mdfit("recipes")
+    assert listed.exit_code == 0
+    for path in RECIPES.glob("*/recipe.yaml"):
+        assert path.parent.name in listed.stdout
+    copied = mdfit("recipes", "--copy", "three_bpa")
+    assert copied.exit_code == 0, copied.output
+    assert Path("three_bpa/data/3bpa_train_300K.extxyz.gz").exists()
+    assert not Path("three_bpa/results").exists()
+    assert "three_bpa exists; move it away first" in fails("recipes", "--copy", "three_bpa")
+    assert "There is no recipe 'three-bpa': did you mean 'three_bpa'?" in fails("recipes", "--copy", "three-bpa")
+
+
+def test_run_resume_and_report_name_what_is_missing():
+    assert "There is no recipe nothing; `mdfit recipes` lists" in fails("run", "nothing")
+    assert "is not the directory of a run" in fails("resume", ".")
+    assert "is not the directory of a run" in fails("report", ".")
+    Path("recipe.yaml").write_text("title: x\ndata:\n  trian: x\n")
+    result = mdfit("run", "recipe.yaml")
+    assert result.exit_code == 1
+    assert "recipe.yaml line 3: unknown key 'data.trian'; did you mean 'train'?" in result.stderr
+
+
+def test_doctor():
+    result = mdfit("doctor")
+    assert result.exit_code == 0, result.output
+    assert "BAD" not in result.stdout
+    assert "Stillinger–Weber silicon: -4.33660 eV/atom" in result.stdout
+
+
+def test_doctor_sees_a_bad_version(monkeypatch):
+    from mdfit.cli import diagnosis
+
+    facts = diagnosis.environment()
+    monkeypatch.setattr(diagnosis, "environment", lambda: {**facts, "packages": {**facts["packages"], "jax": "0.10.2"}})
+    result = mdfit("doctor")
+    assert result.exit_code == 1
+    assert "jax 0.10.2 miscompiles on CPUs; install another version" in result.stdout
+
+
+def test_table_shows_as_many_digits_as_the_error_supports():
+    from mdfit.cli.tables import with_error
+    from mdfit.recipes import Metric
+
+    assert with_error(Metric(0.123456, 0.0123, "eV/Å")) == "0.123 ± 0.012 eV/Å"
+    assert with_error(Metric(1234.5, 67.0, "K")) == "1234 ± 67 K"
+    assert with_error(Metric(152.98765, None, "GPa")) == "153 GPa"
+    assert np.isclose(float(with_error(Metric(1e-7, None, "eV")).split()[0]), 1e-7)

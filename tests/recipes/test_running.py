@@ -1,0 +1,224 @@
+"""A whole recipe, from data to report; stopped in every stage and resumed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mdfit.errors import DataError, OutputError, RecipeError, UnknownSpeciesError
+from mdfit.potentials import load
+from mdfit.recipes import load_recipe, read_metrics, resume_run, run_recipe
+from mdfit.recipes.building import build_objective, build_potential, number_format, training_data
+from mdfit.report import write_report
+
+
+def history(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "fit" / "log.jsonl").read_text().splitlines()]
+
+
+def positions(run: Path, name: str) -> np.ndarray:
+    with h5py.File(run / "simulations" / f"{name}.h5") as file:
+        return file["particles/replica_0/position/value"][:]
+
+
+def test_metrics_are_there_with_errors_and_units(finished):
+    document = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
+    units = {
+        "test/force_rmse": "eV/Å",
+        "test/force_mae": "eV/Å",
+        "test/energy_rmse": "meV/atom",
+        "test/energy_mae": "meV/atom",
+        "test/stress_rmse": "GPa",
+        "test/stress_mae": "GPa",
+        "warm/temperature": "K",
+        "warm/potential_energy": "eV/atom",
+        "warm/pressure": "GPa",
+        "nve/temperature": "K",
+        "nve/potential_energy": "eV/atom",
+        "nve/pressure": "GPa",
+        "nve/energy_drift": "meV/atom/ps",
+    }
+    assert {name: entry["unit"] for name, entry in document.items()} == units
+    for name, entry in document.items():
+        assert set(entry) == {"value", "standard_error", "unit"}
+        assert np.isfinite(entry["value"]), name
+        assert entry["standard_error"] > 0, name
+    assert read_metrics(finished / "metrics.json")["test/force_rmse"].value == document["test/force_rmse"]["value"]
+
+
+def test_test_errors_are_those_of_the_saved_potential(finished):
+    from mdfit.data import read
+    from mdfit.training import accuracy
+
+    errors = accuracy(load(finished / "fit" / "best.mdfit"), read(finished.parent / "test.extxyz"))
+    metrics = read_metrics(finished / "metrics.json")
+    assert metrics["test/force_rmse"].value == pytest.approx(errors.summary()["force_rmse"], rel=1e-5)
+    assert metrics["test/energy_mae"].value == pytest.approx(errors.summary()["energy_mae"], rel=1e-5)
+
+
+def test_everything_a_run_leaves(finished):
+    record = json.loads((finished / "run.json").read_text(encoding="utf-8"))
+    assert record["recipe"]["recipe"]["training"]["epochs"] == 2
+    assert record["environment"]["packages"]["jax"]
+    assert set(record["seconds"]) == {"training", "simulation warm", "simulation nve"}
+    assert len(history(finished)) == 2
+    assert (finished / "data_check.txt").read_text(encoding="utf-8").startswith(str(finished.parent))
+    with np.load(finished / "simulations" / "warm.npz") as arrays:
+        assert len(arrays["times"]) == 10
+        assert {"rdf", "rdf_error", "rdf_r", "pressure", "temperature"} <= set(arrays)
+    report = write_report(finished).read_text(encoding="utf-8")
+    assert "<title>Tiny" in report
+    assert "nve/energy_drift" in report or "energy drift" in report.lower()
+
+
+def test_nve_goes_on_from_the_end_of_the_other(finished):
+    step = np.abs(positions(finished, "nve")[0] - positions(finished, "warm")[-1]).max()
+    assert 0 < step < 0.05  # 1 fs at 100 K
+
+
+def test_a_run_is_not_overwritten(finished):
+    before = (finished / "metrics.json").read_bytes()
+    with pytest.raises(OutputError, match="already holds a run; `mdfit resume"):
+        run_recipe(load_recipe(finished.parent), finished, show_progress=False)
+    assert (finished / "metrics.json").read_bytes() == before
+
+
+def test_unwritable_directory_is_one_sentence(finished, tmp_path):
+    (tmp_path / "file").write_text("not a directory")
+    with pytest.raises(OutputError, match=r"Could not write .*choose another output directory"):
+        run_recipe(load_recipe(finished.parent), tmp_path / "file" / "run", show_progress=False)
+
+
+def test_interrupted_training_goes_on_exactly(finished, tmp_path, monkeypatch):
+    import mdfit.training.loop as loop
+
+    advance, count = loop._Run.advance, 0
+
+    def interrupted(self):
+        nonlocal count
+        count += 1
+        if count == 3:
+            signal.raise_signal(signal.SIGINT)
+        return advance(self)
+
+    monkeypatch.setattr(loop._Run, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(load_recipe(finished.parent, "train"), tmp_path / "run", show_progress=False)
+    assert len(history(tmp_path / "run")) == 1
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    outcome = resume_run(tmp_path / "run", show_progress=False)
+    assert history(tmp_path / "run") == history(finished)
+    assert outcome.metrics["test/force_rmse"] == read_metrics(finished / "metrics.json")["test/force_rmse"]
+
+
+def trained_only(finished: Path, run: Path) -> Path:
+    """A copy of a run that looks as if it had been stopped after the training."""
+    shutil.copytree(finished, run)
+    for name in ("tests", "simulations"):
+        shutil.rmtree(run / name)
+    for name in ("metrics.json", "run.json"):
+        (run / name).unlink()
+    return run
+
+
+CHILD = """
+import sys, time
+import mdfit.simulate.running as running
+from mdfit.recipes import resume_run
+frame = running._Simulation.frame
+def slowly(self):
+    time.sleep(0.1)
+    return frame(self)
+running._Simulation.frame = slowly
+resume_run({run!r}, show_progress=False)
+"""
+
+
+def test_killed_simulation_is_finished_by_resume(finished, tmp_path):
+    run = trained_only(finished, tmp_path / "run")
+    environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
+    child = subprocess.Popen([sys.executable, "-c", CHILD.format(run=str(run))], env=environment)
+    restart = run / "simulations" / "warm.h5.restart"
+    deadline = time.monotonic() + 240
+    while not restart.exists():
+        assert child.poll() is None, "the child ended before it simulated"
+        assert time.monotonic() < deadline, "the child never simulated"
+        time.sleep(0.01)
+    time.sleep(0.25)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert len(positions(run, "warm")) < 10, "the child finished before it was killed; the test shows nothing"
+    command = [sys.executable, "-m", "mdfit", "resume", str(run), "--quiet"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "nve/energy_drift" in done.stdout
+    assert (run / "report.html").exists()
+    assert history(run) == history(finished)
+    for name in ("warm", "nve"):
+        np.testing.assert_allclose(positions(run, name), positions(finished, name), rtol=0, atol=1e-5)
+
+
+def test_simulation_killed_before_its_restart_file_starts_again(finished, tmp_path):
+    run = trained_only(finished, tmp_path / "run")
+    resolved = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    resolved["recipe"]["data"]["tests"] = {}
+    del resolved["recipe"]["simulations"]["nve"]
+    (run / "recipe.json").write_text(json.dumps(resolved), encoding="utf-8")
+    (run / "simulations").mkdir()
+    shutil.copy(finished / "simulations" / "warm.h5", run / "simulations")
+    outcome = resume_run(run, show_progress=False)
+    whole = read_metrics(finished / "metrics.json")
+    assert outcome.metrics["warm/temperature"].value == pytest.approx(whole["warm/temperature"].value, rel=1e-5)
+
+
+@pytest.mark.parametrize(("scale", "dtype"), [(None, jnp.float32), ("double", jnp.float64)])
+def test_precision_is_honoured(finished, scale, dtype):
+    loaded = load_recipe(finished.parent, scale)
+    train, _ = training_data(loaded)
+    network = build_potential(loaded.recipe, train).terms[0]
+    assert network.embedding.dtype == dtype
+    objective = build_objective(loaded.recipe, train)
+    assert next(objective.batches(network.cutoff).in_order()).graph.vectors.dtype == dtype
+    assert number_format(loaded.recipe) == dtype
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "expected"),
+    [
+        ([("element: Si", "element: Ge")], UnknownSpeciesError, "simulation 'warm' contains Ge, but the training set has"),
+        ([("element: Si", "element: Xx")], RecipeError, "cannot build diamond Xx"),
+        ([("rdf_maximum: 2.7 Å", "rdf_maximum: 3 Å")], RecipeError, r"allows 2\.715 Å.*lower rdf_maximum or repeat"),
+        ([("groups: [group]", "groups: [grup]")], DataError, "have no entry 'grup': did you mean 'group'"),
+        ([("{crystal: {element: Si, lattice: diamond, a: 5.43 Å}}", "{file: test.extxyz, index: 40}")], DataError,
+         r"simulation 'warm' cannot start.*test\.extxyz"),
+        ([("test.extxyz", "recipe.yaml")], DataError, r"recipe\.yaml cannot be read"),
+    ],
+)  # fmt: skip
+def test_what_would_fail_later_is_found_before_training(write_tiny, tmp_path, changes, error, expected):
+    loaded = load_recipe(write_tiny(tmp_path, *changes))
+    with pytest.raises(error, match=expected):
+        run_recipe(loaded, tmp_path / "run", show_progress=False)
+    assert not (tmp_path / "run" / "fit").exists()
+
+
+def test_bad_training_data_stop_the_run_with_the_finding(write_tiny, tmp_path):
+    from ase.io import read, write
+
+    path = write_tiny(tmp_path)
+    frames = read(tmp_path / "train.extxyz", index=":")
+    forces, energy = frames[0].get_forces(), frames[0].get_potential_energy()
+    frames[0].positions[1] = frames[0].positions[0] + 0.1
+    frames[0].calc.results.update(forces=forces, energy=energy)
+    write(tmp_path / "train.extxyz", frames, format="extxyz")
+    with pytest.raises(DataError, match=r"training data have errors: atoms overlap.*data_check\.txt"):
+        run_recipe(load_recipe(path), tmp_path / "run", show_progress=False)
+    assert "overlapping-atoms" in (tmp_path / "run" / "data_check.txt").read_text(encoding="utf-8")
