@@ -27,7 +27,8 @@ class Dense(eqx.Module):
         self.bias = jnp.zeros(outputs, jnp.float32) if bias else None
 
     def __call__(self, x: Float[Array, "... inputs"]) -> Float[Array, "... outputs"]:
-        y = x @ self.weight
+        # As one matrix: XLA's products with several leading axes copy their operands for the weight gradient.
+        y = (x.reshape(-1, x.shape[-1]) @ self.weight).reshape(*x.shape[:-1], -1)
         return y if self.bias is None else y + self.bias
 
 
