@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import jax
@@ -244,12 +245,25 @@ except OutputError as error:
 """
 
 
-@pytest.mark.parametrize("name", ["run.h5", "run.xyz"])
-def test_full_disk_keeps_the_frames_before(small, tmp_path, name):
+def test_full_disk_keeps_the_frames_before(small, tmp_path):
     lines = SCRIPT.strip().splitlines()
     script = "\n".join(lines[:-1]) + LIMITED.format(script=lines[-1])
-    command = [sys.executable, "-c", script, str(Path(__file__).parent), str(tmp_path / name), "4000"]
+    command = [sys.executable, "-c", script, str(Path(__file__).parent), str(tmp_path / "run.xyz"), "4000"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 17, done.stderr[-3000:]
-    resumed = go(small, tmp_path / name, frames=12, resume=True)
+    resumed = go(small, tmp_path / "run.xyz", frames=12, resume=True)
     np.testing.assert_allclose(resumed.positions[:, :12], go(small, frames=12).positions, atol=1e-7)
+
+
+def test_full_disk_stops_before_hdf5_is_harmed(small, tmp_path, monkeypatch):
+    asked = []
+
+    def usage(folder):
+        asked.append(folder)
+        return SimpleNamespace(free=0 if len(asked) > 3 else 2**40)
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    with pytest.raises(OutputError, match=r"frame 3 .*No space left.*resume"):
+        go(small, tmp_path / "run.h5")
+    monkeypatch.undo()
+    assert_same(go(small, tmp_path / "run.h5", resume=True), go(small))

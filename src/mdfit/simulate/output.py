@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ from mdfit.storage import fill_tree, read_header, write_tree
 
 #: Frames between restart files.
 RESTART_EVERY = 50
+#: Bytes that must stay free beyond a frame, for the tables of an HDF5 file.
+SPARE = 2**20
 
 _UNITS = {"positions": "Å", "velocities": "Å/10.18fs", "cells": "Å", "potential_energies": "eV", "stresses": "eV Å-3"}
 
@@ -128,9 +131,10 @@ class _Restartable:
         # After the first frame, too, so that a long equilibration is never lost.
         return last or self.count == 1 or self.count % RESTART_EVERY == 0
 
-    def _failed(self, error: OSError) -> OutputError:
+    def _failed(self, error: OSError | RuntimeError) -> OutputError:
+        reason = getattr(error, "strerror", None) or error
         return OutputError(
-            f"Could not write frame {self.count} to {self.path}: {error.strerror or error}; the frames before are intact. "
+            f"Could not write frame {self.count} to {self.path}: {reason}; the frames before are intact. "
             "Free some space, then resume."
         )
 
@@ -142,13 +146,17 @@ class H5MDOutput(_Restartable):
         import h5py
 
         try:
+            # HDF5 cannot recover a file whose disk filled up half-way through a write.
+            needed = sum(array.nbytes for array in frame.values()) + SPARE
+            if shutil.disk_usage(self.path.parent).free < needed:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             with h5py.File(self.path, "a") as file:
                 if "h5md" not in file:
                     self._describe(file, frame)
                 for replica in range(len(frame["positions"])):
                     for name, group in self._groups(file, replica).items():
                         self._append_value(group, frame[name][replica])
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             raise self._failed(error) from error
         self.count += 1
         return self._due(last)
