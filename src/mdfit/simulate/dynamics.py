@@ -33,7 +33,8 @@ def _energy(positions, *, box, potential, species, neighbours, perturbation=1.0,
 
 def _scale(box, neighbours: Neighbours):
     """The length of a cell in units of the list's; the barostat changes all lengths alike."""
-    return box[0, 0] / neighbours.cell[0, 0]
+    # By a whole vector: one of its components may be zero, as in the primitive cells of cubic crystals.
+    return jnp.linalg.norm(box[0]) / jnp.linalg.norm(neighbours.cell[0])
 
 
 INTERACTIONS = Interactions(forces=_forces, energy=_energy)
