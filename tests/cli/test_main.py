@@ -142,6 +142,16 @@ def test_evaluate_refuses_an_unknown_element(data, silicon):
     assert "train on data with these elements or choose another potential" in message
 
 
+def test_evaluate_names_a_structure_without_a_finite_energy(data, silicon):
+    forces = data[1].get_forces()
+    data[1].positions[1] = data[1].positions[0]
+    data[1].calc.results["forces"] = forces
+    data[1].calc.results.pop("stress", None)
+    write("overlap.extxyz", data, format="extxyz")
+    message = fails("evaluate", "sw.mdfit", "overlap.extxyz")
+    assert "gives no finite force for frame 1 of 'overlap': look for atoms that overlap" in message
+
+
 def test_simulate(silicon):
     arguments = ["sw.mdfit", "crystal.extxyz", "--temperature", "300 K", "--every", "2 fs", "--out", "a.h5"]
     result = mdfit("simulate", *arguments, "--duration", "24 fs")

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mdfit.errors import DataError, OutputError, RecipeError, UnknownSpeciesError
+from mdfit.errors import CheckpointError, DataError, OutputError, RecipeError, UnknownSpeciesError
 from mdfit.potentials import load
 from mdfit.recipes import load_recipe, read_metrics, resume_run, run_recipe
 from mdfit.recipes.building import build_objective, build_potential, number_format, training_data
@@ -118,6 +118,17 @@ def test_interrupted_training_goes_on_exactly(finished, tmp_path, monkeypatch):
     outcome = resume_run(tmp_path / "run", show_progress=False)
     assert history(tmp_path / "run") == history(finished)
     assert outcome.metrics["test/force_rmse"] == read_metrics(finished / "metrics.json")["test/force_rmse"]
+
+
+def test_damaged_checkpoint_is_named_with_its_remedy(finished, tmp_path):
+    run = trained_only(finished, tmp_path / "run")
+    checkpoint, record = run / "fit" / "checkpoint.safetensors", run / "fit" / "run.json"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    record.write_text(record.read_text(encoding="utf-8").replace('"finished"', '"running"'), encoding="utf-8")
+    with pytest.raises(
+        CheckpointError, match=r"checkpoint\.safetensors is not a complete.*delete .*fit to train again"
+    ):
+        resume_run(run, show_progress=False)
 
 
 def trained_only(finished: Path, run: Path) -> Path:

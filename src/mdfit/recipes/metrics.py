@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mdfit.errors import DataError
 from mdfit.storage import write_text
 from mdfit.training.accuracy import Accuracy
 
@@ -36,7 +37,11 @@ def read_metrics(path: str | Path) -> Metrics:
 
 
 def accuracy_metrics(prefix: str, accuracy: Accuracy, force_unit: str) -> Metrics:
-    """Errors of a test set; standard errors from the scatter between structures."""
+    """Errors of a test set; standard errors from the scatter between structures.
+
+    Raises:
+        DataError: when the potential gives no finite value for a structure.
+    """
     from mdfit.units import GIGAPASCAL
 
     force_factor = 1e3 if force_unit == "meV/Å" else 1.0
@@ -49,6 +54,12 @@ def accuracy_metrics(prefix: str, accuracy: Accuracy, force_unit: str) -> Metric
     for name, (pairs, frames, factor, unit) in parts.items():
         if len(pairs) == 0:
             continue
+        bad = ~np.isfinite(pairs).all(axis=1)
+        if bad.any():
+            raise DataError(
+                f"The potential gives no finite {name} for frame {int(frames[bad][0])} of '{prefix}': look for atoms that "
+                "overlap in it with `mdfit check`, and remove it."
+            )
         error = factor * (pairs[:, 1] - pairs[:, 0])
         square, square_error = _mean_over_frames(error**2, frames)
         absolute, absolute_error = _mean_over_frames(np.abs(error), frames)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mdfit.data import Dataset
-from mdfit.errors import DataError, OutputError
+from mdfit.errors import CheckpointError, DataError, OutputError
 from mdfit.graph.batches import Batches
 from mdfit.potentials import Potential, load
 from mdfit.precision import key
@@ -35,7 +35,7 @@ from mdfit.recipes.simulation_metrics import simulation_metrics
 from mdfit.recipes.static_metrics import static_metrics
 from mdfit.simulate import StatePoint, Trajectory, run
 from mdfit.storage import write_text
-from mdfit.training import accuracy, fit
+from mdfit.training import FitResult, accuracy, fit
 
 log = logging.getLogger(__name__)
 
@@ -100,10 +100,17 @@ class _Stages:
         self._refuse_errors(train)
         check_inputs(self.loaded, train.species)
         log.info("Training on %d structures, validating on %d", len(train), len(validation))
+        with self._timed("training"):
+            result = self._fit(directory, train, validation)
+        if result.stopped == "interrupted":
+            raise KeyboardInterrupt
+        return result.potential
+
+    def _fit(self, directory: Path, train: Dataset, validation: Dataset) -> FitResult:
         training = self.recipe.training
         objective = build_objective(self.recipe, train)
-        with self._timed("training"):
-            result = fit(
+        try:
+            return fit(
                 build_potential(self.recipe, train),
                 objective,
                 optimizer=build_optimizer(training.optimizer, training.epochs * objective.steps_per_epoch),
@@ -118,9 +125,9 @@ class _Stages:
                 show_progress=self.show_progress,
                 configuration=self.loaded.document(),
             )
-        if result.stopped == "interrupted":
-            raise KeyboardInterrupt
-        return result.potential
+        except CheckpointError as error:
+            message = f"{error} Without one, delete {directory} to train again from the start."
+            raise CheckpointError(message) from error
 
     def test(self, potential: Potential) -> Metrics:
         metrics: Metrics = {}

@@ -39,7 +39,8 @@ class Neighbours(eqx.Module):
         """The graph at other positions, in a cell that is ``scale`` times as long as that of the list."""
         offsets = self.offsets if scale is None else self.offsets * scale
         # Component by component, so that sums over pairs run on plain two-dimensional arrays.
-        components = [take(positions[:, axis], self.indices) - positions[:, axis, None] + offsets[axis] for axis in range(3)]
+        columns = [positions[:, axis] for axis in range(3)]
+        components = [take(c, self.indices) - c[:, None] + offset for c, offset in zip(columns, offsets, strict=True)]
         atoms = len(species)
         return Graph(
             species=species,
