@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mdfit._version import __version__
 from mdfit.errors import MdfitError, OutputError
 
 
@@ -64,11 +65,11 @@ def write_tree(path: str | Path, tree: Any, header: dict[str, Any]) -> None:
         temporary.write_bytes(content)
 
 
-def read_header(path: str | Path, error: type[MdfitError]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_header(path: str | Path, error: type[MdfitError], newest: int = 1) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The JSON header and the arrays of a file, whose integrity is checked.
 
     Raises:
-        error: when the file is missing, truncated, corrupted or not one of ours.
+        error: when the file is missing, truncated, corrupted, not one of ours, or of a format after ``newest``.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -84,6 +85,11 @@ def read_header(path: str | Path, error: type[MdfitError]) -> tuple[dict[str, An
             f"{path} is not a complete mdfit file ({type(cause).__name__}): it was truncated, corrupted or written by "
             "another program; use an earlier copy."
         ) from cause
+    if header.get("format_version", 0) > newest:
+        raise error(
+            f"{path} has format version {header['format_version']}, but mdfit {__version__} reads up to version {newest}; "
+            f"update mdfit (the file was written by {header.get('mdfit_version', 'an unknown version')})."
+        )
     arrays_match = header.pop("sha256", None) == _digest(arrays)
     # Files from before the header had a checksum have none.
     noted = header.pop("sha256_of_header", None)

@@ -142,3 +142,11 @@ def test_supercell_has_the_energy_of_its_copies():
 def test_position_that_is_not_finite_is_named():
     with pytest.raises(NeighborListError, match="atom 1"):
         neighbor_table(np.array([[0.0, 0, 0], [np.nan, 0, 0]]), np.eye(3) * 9, (True,) * 3, 3.0)
+
+
+@pytest.mark.parametrize("shift", [[0, 0, 0], [9.0, 0, 0]])
+def test_coinciding_atoms_are_named(shift):
+    # Also when they coincide only through a periodic image.
+    positions = np.array([[1.0, 1, 1], [4.0, 4, 4], np.add([1.0, 1, 1], shift)])
+    with pytest.raises(NeighborListError, match="Atoms 0 and 2"):
+        neighbor_table(positions, np.eye(3) * 9, (True,) * 3, 3.0)

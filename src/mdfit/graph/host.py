@@ -12,6 +12,9 @@ from mdfit.errors import NeighborListError
 from mdfit.graph.graph import Graph
 from mdfit.structure import Structure
 
+#: Atoms closer than this (in Å) coincide: no potential has a meaning there.
+SMALLEST_DISTANCE = 1e-3
+
 
 @dataclass(frozen=True)
 class NeighborTable:
@@ -82,7 +85,15 @@ def _half_list(positions, cell, periodic, cutoff):
     from vesin import NeighborList
 
     calculator = NeighborList(cutoff=cutoff, full_list=False)
-    first, second, shifts = calculator.compute(points=positions, box=cell, periodic=periodic, quantities="ijS")
+    first, second, shifts, distances = calculator.compute(
+        points=positions, box=cell, periodic=periodic, quantities="ijSd"
+    )
+    if len(distances) and distances.min() < SMALLEST_DISTANCE:
+        pair = int(distances.argmin())
+        raise NeighborListError(
+            f"Atoms {first[pair]} and {second[pair]} lie {distances[pair]:.2g} Å apart; remove one of them, or correct the "
+            "positions and the cell."
+        )
     return first.astype(np.int32), second.astype(np.int32), shifts.astype(np.int32)
 
 

@@ -46,20 +46,15 @@ def load(path: str | Path) -> Potential:
         PotentialFileError: when the file is missing, truncated, corrupted, of a newer format, or needs a class that
             has not been imported.
     """
-    header, arrays = read_header(path, PotentialFileError)
+    header, arrays = read_header(path, PotentialFileError, FORMAT_VERSION)
     if header.get("format") != "mdfit potential":
         raise PotentialFileError(f"{path} holds a {header.get('format', 'thing of unknown kind')}, not a potential.")
-    if header["format_version"] > FORMAT_VERSION:
-        raise PotentialFileError(
-            f"{path} has format version {header['format_version']}, but mdfit {__version__} reads up to version "
-            f"{FORMAT_VERSION}; update mdfit (the file was written by {header.get('mdfit_version')})."
-        )
     return fill_tree(_build(header["architecture"], path), arrays, path, PotentialFileError)
 
 
 def provenance(path: str | Path) -> dict[str, Any]:
     """The header of a potential file: units, species, cutoff, architecture, versions, provenance."""
-    return read_header(path, PotentialFileError)[0]
+    return read_header(path, PotentialFileError, FORMAT_VERSION)[0]
 
 
 def _describe(potential: Potential) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def _pressure(name: str, arrays: Arrays) -> Panel:
         _traces(axes, arrays["times"], arrays["pressure"])
         axes.set(xlabel="time (ps)", ylabel="virial pressure (GPa)")
 
-    return Panel(f"pressure_{name}", "Pressure of the potential, without the kinetic part.", draw)
+    return Panel(f"pressure_{name}", "Instantaneous pressure, kinetic part included.", draw)
 
 
 def _energy(name: str, simulation: Simulation, arrays: Arrays) -> Panel:
