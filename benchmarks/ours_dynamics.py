@@ -87,7 +87,7 @@ def force_seconds(simulation: _Simulation) -> float:
     """Median time of the forces alone, from a finished graph, in a loop on the device like the dynamics."""
     context = simulation.context
     neighbours = jax.tree.map(lambda leaf: leaf[0], context.neighbours)
-    graph = neighbours.graph(context.species, simulation.state.position[0], neighbours.cell)
+    graph = neighbours.graph(context.species, simulation.state.position[0])
 
     @eqx.filter_jit
     def repeat(potential, graph, times, zero):
