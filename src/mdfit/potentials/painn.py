@@ -73,8 +73,9 @@ class Update(eqx.Module):
 
     def __call__(self, scalars, vectors):
         left, right = self.left(vectors), self.right(vectors)
-        # The small constant keeps the norm differentiable where a vector vanishes by symmetry.
-        norm = jnp.sqrt(jnp.sum(right**2, axis=1) + 1e-6)
+        # Smooth where a vector vanishes by symmetry: the plain norm has a kink there, which would give perfect crystals
+        # negative elastic constants.
+        norm = jnp.sqrt(jnp.sum(right**2, axis=1) + 1) - 1
         mixed = self.outer(jax.nn.silu(self.hidden(jnp.concatenate([scalars, norm], axis=-1))))
         parts = jnp.split(mixed, 3 if self.to_vectors else 2, axis=-1)
         scalars = scalars + parts[0] + parts[1] * jnp.sum(left * right, axis=1)
@@ -84,8 +85,9 @@ class Update(eqx.Module):
 class PaiNN(Potential):
     """Equivariant message passing with scalar and vector features.
 
-    The cutoff is the polynomial envelope, smooth to second order, in place of the paper's cosine, and the messages are
-    divided by the root of the mean number of neighbours, so that the features keep their scale at any density.
+    The cutoff is the polynomial envelope, smooth to second order, in place of the paper's cosine; the messages are
+    divided by the root of the mean number of neighbours, so that the features keep their scale at any density; and the
+    norm |v| of a vector is √(|v|² + 1) − 1, which has no kink at v = 0.
 
     Args:
         species: atomic numbers.

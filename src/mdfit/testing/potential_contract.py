@@ -115,6 +115,34 @@ def smooth_at_cutoff(potential: Potential) -> None:
         assert jump < 1e-2 * reference, f"{name} jumps at the cutoff from {before:.6g} to {after:.6g}"
 
 
+def smooth_at_symmetric_structures(potential: Potential) -> None:
+    """Where symmetry makes features vanish, the stiffness against shear is that of small strains, with no kink.
+
+    The stiffness of a diamond lattice, whose sites have no inversion, is the same from strains of 10⁻⁴ and 10⁻².
+    """
+    number = _species(potential)[0]
+    edge = 0.5 * potential.cutoff * 4 / 3**0.5
+    corner = np.array([[0, 0, 0], [0, 2, 2], [2, 0, 2], [2, 2, 0]]) / 4
+    places = np.concatenate([corner, corner + 0.25]) * edge
+    crystal = Structure(
+        species=np.full(8, number, np.int32),
+        positions=places,
+        cell=np.eye(3) * edge,
+        periodic=np.ones(3, bool),
+        masses=np.ones(8),
+    )
+
+    def stiffness(axes: tuple[int, int], strain: float) -> float:
+        direction = np.zeros((3, 3))
+        direction[axes] = direction[axes[::-1]] = strain / 2
+        up, down = (_strain_derivative(potential, crystal, sign * direction)[axes] for sign in (1, -1))
+        return float(up - down) / (2 * strain)
+
+    small, large = stiffness((0, 1), 1e-4), stiffness((0, 1), 1e-2)
+    scale = max(abs(large), abs(stiffness((0, 0), 1e-2)), 1e-9)
+    assert abs(small - large) < 0.2 * scale, f"the shear stiffness is {small:.4g} at 1e-4 but {large:.4g} eV at 1e-2"
+
+
 def additive_when_far_apart(potential: Potential) -> None:
     """Two molecules beyond the cutoff have the sum of their energies."""
     one = _cluster(potential)
@@ -222,6 +250,7 @@ CONTRACT: tuple[Callable[[Potential], None], ...] = (
     forces_are_derivatives,
     stress_is_derivative,
     smooth_at_cutoff,
+    smooth_at_symmetric_structures,
     additive_when_far_apart,
     isolated_atoms_are_finite,
     padding_changes_nothing,
@@ -278,6 +307,12 @@ def _energy(potential: Potential, structure: Structure) -> float:
 
 def _moved(potential: Potential, structure: Structure, shift: np.ndarray) -> float:
     return _energy(potential, _with(structure, positions=structure.positions + shift))
+
+
+def _strain_derivative(potential: Potential, structure: Structure, strain: np.ndarray) -> np.ndarray:
+    deformation = np.eye(3) + strain
+    strained = _with(structure, positions=structure.positions @ deformation, cell=structure.cell @ deformation)
+    return np.asarray(_predict(potential, strained).strain_derivative[0])
 
 
 def _strained(potential: Potential, structure: Structure, strain: np.ndarray) -> float:
