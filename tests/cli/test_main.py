@@ -142,14 +142,14 @@ def test_evaluate_refuses_an_unknown_element(data, silicon):
     assert "train on data with these elements or choose another potential" in message
 
 
-def test_evaluate_names_a_structure_without_a_finite_energy(data, silicon):
+def test_evaluate_names_a_structure_with_overlapping_atoms(data, silicon):
     forces = data[1].get_forces()
     data[1].positions[1] = data[1].positions[0]
     data[1].calc.results["forces"] = forces
     data[1].calc.results.pop("stress", None)
     write("overlap.extxyz", data, format="extxyz")
     message = fails("evaluate", "sw.mdfit", "overlap.extxyz")
-    assert "gives no finite force for frame 1 of 'overlap': look for atoms that overlap" in message
+    assert "Frame 1: Atoms 0 and 1 lie 0 Å apart; remove one of them" in message
 
 
 def test_simulate(silicon):

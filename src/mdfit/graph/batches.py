@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from mdfit.data import Dataset, LabelledStructure
+from mdfit.errors import NeighborListError
 from mdfit.graph.graph import Graph
 from mdfit.graph.host import NeighborTable, as_graph, concatenate, neighbor_table
 
@@ -64,7 +65,7 @@ class Batches:
     def __init__(self, dataset: Dataset, cutoff: float, batch_size: int, dtype=np.float32):
         self.batch_size = min(batch_size, len(dataset))
         self.dtype = dtype
-        self._frames = [_prepare(dataset[i], cutoff, dtype) for i in range(len(dataset))]
+        self._frames = [_prepare(dataset[i], i, cutoff, dtype) for i in range(len(dataset))]
         self._atom_sizes, self._widths = self._choose_sizes()
 
     def __len__(self) -> int:
@@ -117,9 +118,12 @@ class Batches:
         return Batch(graph=graph, **{name: jnp.asarray(a) for name, a in labels.items()})
 
 
-def _prepare(frame: LabelledStructure, cutoff: float, dtype) -> _Prepared:
+def _prepare(frame: LabelledStructure, index: int, cutoff: float, dtype) -> _Prepared:
     structure = frame.structure
-    table = neighbor_table(structure.positions, structure.cell, structure.periodic, cutoff)
+    try:
+        table = neighbor_table(structure.positions, structure.cell, structure.periodic, cutoff)
+    except NeighborListError as error:
+        raise NeighborListError(f"Frame {index}: {error}") from error
     return _Prepared(frame, table, table.vectors(structure.positions, structure.cell).astype(dtype))
 
 
