@@ -75,8 +75,8 @@ class Records:
                 raise CheckpointError(
                     f"{self.directory} already holds a run; resume it, or choose another directory, or delete it."
                 )
-            self._log.unlink(missing_ok=True)
             self._write_run("running")
+            self._log.unlink(missing_ok=True)
             return fresh
         header, arrays = read_header(path, CheckpointError)
         state = fill_tree(fresh.state, arrays, path, CheckpointError)
