@@ -15,10 +15,6 @@ jax.config.update("jax_enable_x64", True)
 
 SINGLE = jnp.float32
 DOUBLE = jnp.float64
-INDEX = jnp.int32
-
-#: The format of models, positions and edge vectors unless another is asked for.
-DEFAULT = SINGLE
 
 
 def cast(tree, dtype):
