@@ -52,7 +52,6 @@ def main(work: str) -> None:
             training.advance()
 
     timings = measure(run)
-    counts = data.edges_and_triplets()
     trained = eqx.filter(potential, trainable(potential))
     report(
         work,
@@ -61,11 +60,7 @@ def main(work: str) -> None:
         jax=jax.__version__,
         device=jax.devices()[0].device_kind,
         parameters=sum(leaf.size for leaf in jax.tree.leaves(trained)),
-        batch=data.batch,
-        cutoff=data.cutoff,
-        edges_per_structure=float(counts[:, 0].mean()),
-        triplets_per_structure=float(counts[:, 1].mean()),
-        neighbours_per_atom=float(counts[:, 0].mean() / data.positions.shape[1]),
+        **data.details(),
     )
 
 

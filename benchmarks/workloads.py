@@ -112,6 +112,17 @@ class TrainingSet:
             counts.append((neighbours.sum(), (neighbours * (neighbours - 1)).sum()))
         return np.array(counts)
 
+    def details(self) -> dict[str, float]:
+        """Batch, cutoff and mean numbers of edges, triplets and neighbours, for the record."""
+        edges, triplets = self.edges_and_triplets().mean(0)
+        return {
+            "batch": self.batch,
+            "cutoff": self.cutoff,
+            "edges_per_structure": float(edges),
+            "triplets_per_structure": float(triplets),
+            "neighbours_per_atom": float(edges / self.positions.shape[1]),
+        }
+
 
 def _labelled(positions, species, box, cutoff, batch) -> TrainingSet:
     random = np.random.default_rng(1)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -20,6 +21,26 @@ def compiled_programs(tmp_path_factory):
     for name, value in settings.items():
         jax.config.update(name, value)
         os.environ[name.upper()] = str(value)
+
+
+@pytest.fixture
+def ctrl_c_in_update(monkeypatch):
+    """``ctrl_c_in_update(n)``: as if Ctrl-C were pressed during the ``n``-th update of a training."""
+    import mdfit.training.loop as loop
+
+    def press(number):
+        advance, count = loop._Run.advance, 0
+
+        def interrupted(self):
+            nonlocal count
+            count += 1
+            if count == number:
+                signal.raise_signal(signal.SIGINT)
+            return advance(self)
+
+        monkeypatch.setattr(loop._Run, "advance", interrupted)
+
+    return press
 
 
 WORKER = """

@@ -12,27 +12,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from chemtrain.ensemble import sampling
-from jax_md import energy, partition, simulate, space
+from jax_md import partition, simulate, space
 from jax_md_mod.model import neural_networks
 
+import jax_md_liquid
 from timing import measure, report
 from workloads import BOLTZMANN, CRYSTALS, FEMTOSECOND, LIQUIDS, SiliconCrystal
 
 
 def lennard_jones(liquid, neighbour_format: str):
     """Neighbour function, energy template and start of the liquid."""
-    displacement, shift = space.periodic(liquid.box)
-    neighbour_function, energy_function = energy.lennard_jones_neighbor_list(
-        displacement,
-        liquid.box,
-        sigma=liquid.sigma,
-        epsilon=liquid.epsilon,
-        r_onset=liquid.switch_onset / liquid.sigma,
-        r_cutoff=liquid.cutoff / liquid.sigma,
-        dr_threshold=liquid.skin,
-        format=getattr(partition, neighbour_format),
-    )
-    positions = jnp.asarray(liquid.positions() % liquid.box, jnp.float32)
+    neighbour_function, energy_function, shift, positions = jax_md_liquid.build(liquid, neighbour_format)
     return neighbour_function, lambda _: energy_function, shift, positions, {}, {}
 
 

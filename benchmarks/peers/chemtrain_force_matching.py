@@ -44,9 +44,7 @@ def main(work: str) -> None:
         embed_size=32,
     )
     species = jnp.asarray(data.species)
-    parameters = initialise(
-        jax.random.PRNGKey(0), jnp.asarray(positions[0], jnp.float32), neighbours, species=species
-    )
+    parameters = initialise(jax.random.PRNGKey(0), jnp.asarray(positions[0], jnp.float32), neighbours, species=species)
 
     def template(parameters):
         # one global property comes back as an array of one element in some versions
@@ -92,11 +90,7 @@ def main(work: str) -> None:
         version=importlib.metadata.version("chemtrain"),
         jax=jax.__version__,
         parameters=sum(leaf.size for leaf in jax.tree_util.tree_leaves(parameters)),
-        batch=data.batch,
-        cutoff=data.cutoff,
-        edges_per_structure=float(counts[:, 0].mean()),
-        triplets_per_structure=float(counts[:, 1].mean()),
-        neighbours_per_atom=float(counts[:, 0].mean() / data.positions.shape[1]),
+        **data.details(),
     )
 
 

@@ -8,27 +8,17 @@ import importlib.metadata
 import sys
 
 import jax
-import jax.numpy as jnp
 import jax_md
-from jax_md import energy, partition, simulate, space
+from jax_md import simulate
 
+import jax_md_liquid
 from timing import measure, report
 from workloads import BOLTZMANN, FEMTOSECOND, LIQUIDS
 
 
 def main(work: str, neighbour_format: str = "OrderedSparse") -> None:
     liquid = LIQUIDS[work]
-    displacement, shift = space.periodic(liquid.box)
-    neighbour_function, energy_function = energy.lennard_jones_neighbor_list(
-        displacement,
-        liquid.box,
-        sigma=liquid.sigma,
-        epsilon=liquid.epsilon,
-        r_onset=liquid.switch_onset / liquid.sigma,
-        r_cutoff=liquid.cutoff / liquid.sigma,
-        dr_threshold=liquid.skin,
-        format=getattr(partition, neighbour_format),
-    )
+    neighbour_function, energy_function, shift, positions = jax_md_liquid.build(liquid, neighbour_format)
     initialise, apply = simulate.nvt_langevin(
         energy_function,
         shift,
@@ -36,7 +26,6 @@ def main(work: str, neighbour_format: str = "OrderedSparse") -> None:
         kT=BOLTZMANN * liquid.temperature,
         gamma=liquid.friction / FEMTOSECOND,
     )
-    positions = jnp.asarray(liquid.positions() % liquid.box, jnp.float32)
     neighbours = neighbour_function.allocate(positions)
     state = initialise(jax.random.PRNGKey(0), positions, mass=liquid.mass, neighbor=neighbours)
 

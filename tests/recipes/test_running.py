@@ -98,19 +98,8 @@ def test_unwritable_directory_is_one_sentence(finished, tmp_path):
         run_recipe(load_recipe(finished.parent), tmp_path / "file" / "run", show_progress=False)
 
 
-def test_interrupted_training_goes_on_exactly(finished, tmp_path, monkeypatch):
-    import mdfit.training.loop as loop
-
-    advance, count = loop._Run.advance, 0
-
-    def interrupted(self):
-        nonlocal count
-        count += 1
-        if count == 3:
-            signal.raise_signal(signal.SIGINT)
-        return advance(self)
-
-    monkeypatch.setattr(loop._Run, "advance", interrupted)
+def test_interrupted_training_goes_on_exactly(finished, tmp_path, ctrl_c_in_update):
+    ctrl_c_in_update(3)
     with pytest.raises(KeyboardInterrupt):
         run_recipe(load_recipe(finished.parent, "train"), tmp_path / "run", show_progress=False)
     assert len(history(tmp_path / "run")) == 1

@@ -96,20 +96,9 @@ def test_killed_run_continues_exactly(tmp_path):
     np.testing.assert_array_equal(load(out / "best.mdfit").coefficients, whole.potential.coefficients)
 
 
-def test_interrupt_saves_and_resumes(tmp_path, monkeypatch):
-    import mdfit.training.loop as loop
-
+def test_interrupt_saves_and_resumes(tmp_path, ctrl_c_in_update):
     whole = train(None)
-    advance, count = loop._Run.advance, 0
-
-    def interrupted(self):
-        nonlocal count
-        count += 1
-        if count == 6:
-            signal.raise_signal(signal.SIGINT)
-        return advance(self)
-
-    monkeypatch.setattr(loop._Run, "advance", interrupted)
+    ctrl_c_in_update(6)
     first = train(tmp_path / "run")
     assert first.stopped == "interrupted"
     assert len(first.history) == 1

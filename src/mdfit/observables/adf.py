@@ -13,14 +13,13 @@ from mdfit.observables.base import Observable
 from mdfit.observables.coordination import within
 from mdfit.observables.pairs import (
     GAUSSIAN_REACH,
-    check_reach,
-    check_species,
+    check_range,
     histogram,
     is_species,
-    species_name,
-    species_number,
+    species_choice,
     sum_over_atoms,
     vectors_from,
+    with_species,
 )
 from mdfit.observables.snapshot import Snapshot
 from mdfit.simulate import Trajectory
@@ -60,16 +59,13 @@ class ADF(Observable):
     def __post_init__(self) -> None:
         object.__setattr__(self, "cutoff", quantity(self.cutoff, "Å", "cutoff"))
         object.__setattr__(self, "width", quantity(self.width, "Å", "width"))
-        if self.triplet is not None:
-            if isinstance(self.triplet, str) or len(self.triplet) != 3:
-                raise ObservableError(f'triplet is {self.triplet!r}, but needs three species, such as ("H", "O", "H").')
-            object.__setattr__(self, "triplet", tuple(species_number(one) for one in self.triplet))
+        object.__setattr__(self, "triplet", species_choice("triplet", self.triplet, ("H", "O", "H")))
         if not (self.cutoff > 0 and self.width >= 0 and self.bins >= 1 and (self.smearing or 0) >= 0):  # type: ignore[operator]
             raise ObservableError("An ADF needs a positive cutoff, at least one bin, and width and smearing ≥ 0.")
 
     @property
     def name(self) -> str:
-        return "ADF" if self.triplet is None else "ADF " + "-".join(species_name(one) for one in self._species)
+        return with_species("ADF", self._species)
 
     @property
     def grid(self) -> np.ndarray:
@@ -99,8 +95,7 @@ class ADF(Observable):
         return self.cutoff + GAUSSIAN_REACH * self.width  # type: ignore[operator]
 
     def check(self, trajectory: Trajectory) -> None:
-        check_species(self.name, self._species, trajectory)
-        check_reach(self.name, self._reach, trajectory)
+        check_range(self.name, self._species, self._reach, trajectory)
         if len(trajectory.species) < 3:
             raise ObservableError("An ADF needs at least three atoms.")
 

@@ -9,16 +9,7 @@ import jax.numpy as jnp
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable
-from mdfit.observables.pairs import (
-    GAUSSIAN_REACH,
-    check_reach,
-    check_species,
-    is_species,
-    species_name,
-    species_number,
-    sum_over_atoms,
-    vectors_from,
-)
+from mdfit.observables.pairs import GAUSSIAN_REACH, check_range, species_choice, sum_over_pairs, with_species
 from mdfit.observables.snapshot import Snapshot
 from mdfit.simulate import Trajectory
 from mdfit.units import quantity
@@ -53,33 +44,24 @@ class CoordinationNumber(Observable):
     def __post_init__(self) -> None:
         object.__setattr__(self, "cutoff", quantity(self.cutoff, "Å", "cutoff"))
         object.__setattr__(self, "width", quantity(self.width, "Å", "width"))
-        if self.pair is not None:
-            object.__setattr__(self, "pair", tuple(species_number(one) for one in self.pair))
+        object.__setattr__(self, "pair", species_choice("pair", self.pair, ("Si", "O")))
         if not (self.cutoff > 0 and self.width >= 0):  # type: ignore[operator]
             raise ObservableError("A coordination number needs a positive cutoff and a width that is not negative.")
 
     @property
     def name(self) -> str:
-        return "CoordinationNumber" + (
-            "" if self.pair is None else " " + "-".join(species_name(one) for one in self._species)
-        )
+        return with_species("CoordinationNumber", self._species)
 
     @property
     def _species(self) -> tuple[int | None, int | None]:
         return (None, None) if self.pair is None else self.pair  # type: ignore[return-value]
 
     def check(self, trajectory: Trajectory) -> None:
-        check_species(self.name, self._species, trajectory)
-        check_reach(self.name, self.cutoff + GAUSSIAN_REACH * self.width, trajectory)  # type: ignore[operator]
+        check_range(self.name, self._species, self.cutoff + GAUSSIAN_REACH * self.width, trajectory)  # type: ignore[operator]
 
     def per_snapshot(self, snapshot: Snapshot):
-        first, second = (is_species(snapshot, one) for one in self._species)
-        others = jnp.arange(snapshot.number_of_atoms)
-
-        def neighbours(atom):
-            squared = jnp.sum(vectors_from(snapshot, atom) ** 2, axis=-1)
-            counted = first[atom] & second & (others != atom)
-            distances = jnp.sqrt(jnp.where(counted, squared, 1))
+        def count(distances, counted):
             return jnp.sum(jnp.where(counted, within(distances, self.cutoff, self.width), 0))  # type: ignore[arg-type]
 
-        return sum_over_atoms(neighbours, snapshot.number_of_atoms) / jnp.sum(first)
+        neighbours, atoms, _ = sum_over_pairs(snapshot, self._species, count)
+        return neighbours / atoms

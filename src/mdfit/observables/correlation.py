@@ -2,14 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from mdfit.errors import ObservableError
+from mdfit.observables.base import TrajectoryObservable
+from mdfit.observables.pairs import check_species, species_number, with_species
 from mdfit.simulate import Trajectory
 from mdfit.units import quantity
 
 #: Numbers that are transformed at once.
 _AT_ONCE = 2**23
+
+
+@dataclass(frozen=True)
+class TimeCorrelation(TrajectoryObservable):
+    """A function of the time lag, of all atoms or of those of one species.
+
+    Args:
+        max_lag: in fs; for an error bar at most an eighth of the trajectory.
+        species: chemical symbol or number; None takes all atoms.
+
+    Raises:
+        ObservableError: for a lag that is not positive, or an unknown element.
+    """
+
+    max_lag: float | str
+    species: str | int | None = None
+
+    ensembles = ("NVE", "NVT")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_lag", positive_time(self.max_lag, "max_lag"))
+        object.__setattr__(self, "species", species_number(self.species))
+
+    @property
+    def name(self) -> str:
+        return with_species(type(self).__name__, (self.species,))  # type: ignore[arg-type]
+
+    def check(self, trajectory: Trajectory) -> None:
+        super().check(trajectory)
+        check_species(self.name, (self.species,), trajectory)  # type: ignore[arg-type]
+        self.lags(trajectory)
+
+    def shortest_block(self, trajectory: Trajectory) -> int:
+        return 2 * self.lags(trajectory)
+
+    def lags(self, trajectory: Trajectory) -> int:
+        """How many lags from zero to ``max_lag`` there are, both included."""
+        return number_of_lags(self.name, self.max_lag, trajectory)  # type: ignore[arg-type]
+
+    def lag_times(self, trajectory: Trajectory) -> np.ndarray:
+        """The lags in fs."""
+        return np.arange(self.lags(trajectory)) * frame_interval(trajectory)
 
 
 def autocorrelation(series: np.ndarray, lags: int) -> np.ndarray:

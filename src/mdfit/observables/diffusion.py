@@ -8,14 +8,14 @@ import numpy as np
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import TrajectoryObservable
-from mdfit.observables.correlation import autocorrelation, frame_interval, number_of_lags, positive_time
-from mdfit.observables.pairs import check_species, species_name, species_number
+from mdfit.observables.correlation import TimeCorrelation, autocorrelation, frame_interval, positive_time
+from mdfit.observables.pairs import species_number, with_species
 from mdfit.simulate import Trajectory
 from mdfit.units import quantity
 
 
 @dataclass(frozen=True)
-class MeanSquareDisplacement(TrajectoryObservable):
+class MeanSquareDisplacement(TimeCorrelation):
     """<|r(t+τ) − r(t)|²> over atoms, time origins and replicas, in Å², for lags τ from 0 to ``max_lag``.
 
     By fast Fourier transforms: V. Calandrini et al., Collection SFN 12, 201 (2011), doi:10.1051/sfn/201112010.
@@ -26,36 +26,17 @@ class MeanSquareDisplacement(TrajectoryObservable):
         relative_to_centre_of_mass: take out the motion of the whole system (which a Langevin thermostat causes).
     """
 
-    max_lag: float | str
-    species: str | int | None = None
     relative_to_centre_of_mass: bool = True
 
     unit = "Å^2"
     grid_unit = "fs"
-    ensembles = ("NVE", "NVT")
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "max_lag", positive_time(self.max_lag, "max_lag"))
-        object.__setattr__(self, "species", species_number(self.species))
-
-    @property
-    def name(self) -> str:
-        return type(self).__name__ + ("" if self.species is None else f" {species_name(self.species)}")  # type: ignore[arg-type]
-
-    def check(self, trajectory: Trajectory) -> None:
-        super().check(trajectory)
-        check_species(self.name, (self.species,), trajectory)  # type: ignore[arg-type]
-        self._lags(trajectory)
-
-    def shortest_block(self, trajectory: Trajectory) -> int:
-        return 2 * self._lags(trajectory)
 
     def grid_of(self, trajectory: Trajectory) -> np.ndarray:
         """Lags in fs."""
-        return np.arange(self._lags(trajectory)) * frame_interval(trajectory)
+        return self.lag_times(trajectory)
 
     def of_trajectory(self, trajectory: Trajectory) -> np.ndarray:
-        lags = self._lags(trajectory)
+        lags = self.lags(trajectory)
         chosen = slice(None) if self.species is None else trajectory.species == self.species
         curves = []
         for replica in trajectory.positions:
@@ -64,9 +45,6 @@ class MeanSquareDisplacement(TrajectoryObservable):
                 positions = positions - np.average(positions, axis=1, weights=trajectory.masses)[:, None]
             curves.append(_mean_square_displacement(positions[:, chosen], lags))
         return np.mean(curves, axis=0)
-
-    def _lags(self, trajectory: Trajectory) -> int:
-        return number_of_lags(self.name, self.max_lag, trajectory)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -100,7 +78,7 @@ class DiffusionCoefficient(TrajectoryObservable):
 
     @property
     def name(self) -> str:
-        return type(self).__name__ + ("" if self.species is None else f" {species_name(self.species)}")  # type: ignore[arg-type]
+        return with_species("DiffusionCoefficient", (self.species,))  # type: ignore[arg-type]
 
     @property
     def _displacement(self) -> MeanSquareDisplacement:

@@ -43,6 +43,25 @@ def sum_over_atoms(function: Callable[[Int[Array, ""]], Array], atoms: int) -> A
     return jnp.sum(jax.lax.map(function, indices, batch_size=together), axis=0)
 
 
+def sum_over_pairs(
+    snapshot: Snapshot, species: tuple[int | None, ...], function: Callable[[Array, Array], Array]
+) -> tuple[Array, Array, Array]:
+    """Σ_i function(distances, counted) over the atoms i, and how many atoms are of the first and the second species.
+
+    ``distances`` (Å) are those from atom i to every atom; ``counted`` says which of these are ordered pairs of two
+    different atoms, i of the first and the other of the second of the ``species``.  Distances of the others are 1 Å.
+    """
+    first, second = (is_species(snapshot, one) for one in species)
+    others = jnp.arange(snapshot.number_of_atoms)
+
+    def around(atom):
+        squared = jnp.sum(vectors_from(snapshot, atom) ** 2, axis=-1)
+        counted = first[atom] & second & (others != atom)
+        return function(jnp.sqrt(jnp.where(counted, squared, 1)), counted)
+
+    return sum_over_atoms(around, snapshot.number_of_atoms), jnp.sum(first), jnp.sum(second)
+
+
 def histogram(values, weights, bins: int, width: float, smearing: float | None):
     """Counts per bin of ``width`` from zero; with ``smearing`` each value is a Gaussian of that standard deviation.
 
@@ -91,6 +110,33 @@ def species_name(species: int | None) -> str:
     if species is None:
         return "all"
     return chemical_symbols[species] if 0 < species < len(chemical_symbols) else f"type {species}"
+
+
+def species_choice(
+    argument: str, species: tuple[str | int | None, ...] | None, example: tuple[str, ...]
+) -> tuple[int | None, ...] | None:
+    """Atomic numbers for an argument that takes as many species as ``example`` has; None passes.
+
+    Raises:
+        ObservableError: for another number of species, or an unknown symbol.
+    """
+    if species is None:
+        return None
+    if isinstance(species, str) or len(species) != len(example):
+        wanted = ", ".join(f'"{one}"' for one in example)
+        raise ObservableError(f"{argument} is {species!r}, but needs {len(example)} species, such as ({wanted}).")
+    return tuple(species_number(one) for one in species)
+
+
+def with_species(name: str, species: tuple[int | None, ...]) -> str:
+    """A name followed by the species when there is a choice among them, such as ``RDF Si-O``."""
+    return name if all(one is None for one in species) else f"{name} {'-'.join(map(species_name, species))}"
+
+
+def check_range(name: str, species: tuple[int | None, ...], reach: float, trajectory: Trajectory) -> None:
+    """Raises ObservableError when a species does not occur, or ``reach`` (Å) is too far for the cell."""
+    check_species(name, species, trajectory)
+    check_reach(name, reach, trajectory)
 
 
 def check_species(name: str, species: tuple[int | None, ...], trajectory: Trajectory) -> None:

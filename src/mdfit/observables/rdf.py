@@ -6,22 +6,11 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable, require_periodic
-from mdfit.observables.pairs import (
-    GAUSSIAN_REACH,
-    check_reach,
-    check_species,
-    histogram,
-    is_species,
-    species_name,
-    species_number,
-    sum_over_atoms,
-    vectors_from,
-)
+from mdfit.observables.pairs import GAUSSIAN_REACH, check_range, histogram, species_choice, sum_over_pairs, with_species
 from mdfit.observables.snapshot import Snapshot
 from mdfit.simulate import Trajectory
 from mdfit.units import quantity
@@ -59,10 +48,7 @@ class RDF(Observable):
         object.__setattr__(self, "r_max", quantity(self.r_max, "Å", "r_max"))
         if self.smearing is not None:
             object.__setattr__(self, "smearing", quantity(self.smearing, "Å", "smearing"))
-        if self.pair is not None:
-            if isinstance(self.pair, str) or len(self.pair) != 2:
-                raise ObservableError(f'pair is {self.pair!r}, but two species are needed, such as ("Si", "O").')
-            object.__setattr__(self, "pair", tuple(species_number(one) for one in self.pair))
+        object.__setattr__(self, "pair", species_choice("pair", self.pair, ("Si", "O")))
         if not (self.r_max > 0 and self.bins >= 1 and (self.smearing is None or self.smearing > 0)):  # type: ignore[operator]
             raise ObservableError("An RDF needs a positive r_max, at least one bin and a positive smearing (or None).")
 
@@ -76,7 +62,7 @@ class RDF(Observable):
 
     @property
     def name(self) -> str:
-        return "RDF" if self.pair is None else "RDF " + "-".join(species_name(one) for one in self._species)
+        return with_species("RDF", self._species)
 
     @property
     def grid(self) -> np.ndarray:
@@ -98,20 +84,13 @@ class RDF(Observable):
 
     def check(self, trajectory: Trajectory) -> None:
         require_periodic(self.name, trajectory)
-        check_species(self.name, self._species, trajectory)
-        check_reach(self.name, self._reach, trajectory)
+        check_range(self.name, self._species, self._reach, trajectory)
 
     def per_snapshot(self, snapshot: Snapshot):
-        first, second = (is_species(snapshot, one) for one in self._species)
-        others = jnp.arange(snapshot.number_of_atoms)
-
-        def counts(atom):
-            squared = jnp.sum(vectors_from(snapshot, atom) ** 2, axis=-1)
-            counted = first[atom] & second & (others != atom)
-            distances = jnp.sqrt(jnp.where(counted, squared, 1))
+        def count(distances, counted):
             return histogram(distances, counted, self.bins, self._width, self.smearing)  # type: ignore[arg-type]
 
+        counts, first, second = sum_over_pairs(snapshot, self._species, count)
         edges = np.arange(self.bins + 1) * self._width
         shells = 4 * np.pi / 3 * np.diff(edges**3)
-        pairs = jnp.sum(first) * jnp.sum(second)
-        return sum_over_atoms(counts, snapshot.number_of_atoms) * snapshot.volume / (pairs * shells)
+        return counts * snapshot.volume / (first * second * shells)

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mdfit.observables.base import TrajectoryObservable
-from mdfit.observables.correlation import autocorrelation, frame_interval, number_of_lags, positive_time
-from mdfit.observables.pairs import check_species, species_name, species_number
+from mdfit.observables.correlation import TimeCorrelation, autocorrelation, frame_interval
 from mdfit.simulate import Trajectory
 
 #: Points of the spectrum per point that the window resolves.
@@ -16,43 +14,14 @@ _OVERSAMPLING = 4
 
 
 @dataclass(frozen=True)
-class _VelocityCorrelation(TrajectoryObservable):
-    """What both functions of the velocities share.
-
-    Args:
-        max_lag: in fs; for an error bar at most an eighth of the trajectory.
-        species: chemical symbol or number; None takes all atoms.
-    """
-
-    max_lag: float | str
-    species: str | int | None = None
-
-    ensembles = ("NVE", "NVT")
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "max_lag", positive_time(self.max_lag, "max_lag"))
-        object.__setattr__(self, "species", species_number(self.species))
-
-    @property
-    def name(self) -> str:
-        return type(self).__name__ + ("" if self.species is None else f" {species_name(self.species)}")  # type: ignore[arg-type]
-
-    def check(self, trajectory: Trajectory) -> None:
-        super().check(trajectory)
-        check_species(self.name, (self.species,), trajectory)  # type: ignore[arg-type]
-        self._lags(trajectory)
-
-    def shortest_block(self, trajectory: Trajectory) -> int:
-        return 2 * self._lags(trajectory)
-
-    def _lags(self, trajectory: Trajectory) -> int:
-        return number_of_lags(self.name, self.max_lag, trajectory)  # type: ignore[arg-type]
+class _VelocityCorrelation(TimeCorrelation):
+    """What both functions of the velocities share."""
 
     def _normalised(self, trajectory: Trajectory) -> np.ndarray:
         """Σ_i m_i <v_i(t)·v_i(t+τ)> over its value at τ = 0."""
         chosen = np.ones(len(trajectory.species), bool) if self.species is None else trajectory.species == self.species
         roots = np.sqrt(trajectory.masses[chosen])[:, None]
-        lags = self._lags(trajectory)
+        lags = self.lags(trajectory)
         curves = [
             autocorrelation((replica[:, chosen] * roots).reshape(len(trajectory), -1), lags)
             for replica in trajectory.velocities
@@ -77,7 +46,7 @@ class VelocityAutocorrelation(_VelocityCorrelation):
 
     def grid_of(self, trajectory: Trajectory) -> np.ndarray:
         """Lags in fs."""
-        return np.arange(self._lags(trajectory)) * frame_interval(trajectory)
+        return self.lag_times(trajectory)
 
     def of_trajectory(self, trajectory: Trajectory) -> np.ndarray:
         return self._normalised(trajectory)
@@ -100,7 +69,7 @@ class VibrationalDensityOfStates(_VelocityCorrelation):
 
     def grid_of(self, trajectory: Trajectory) -> np.ndarray:
         """Frequencies in THz, up to the highest that the frames resolve."""
-        points = _OVERSAMPLING * (self._lags(trajectory) - 1)
+        points = _OVERSAMPLING * (self.lags(trajectory) - 1)
         return np.arange(points + 1) / (2 * points * frame_interval(trajectory) * 1e-3)
 
     def of_trajectory(self, trajectory: Trajectory) -> np.ndarray:
