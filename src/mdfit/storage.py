@@ -65,7 +65,9 @@ def write_tree(path: str | Path, tree: Any, header: dict[str, Any]) -> None:
         temporary.write_bytes(content)
 
 
-def read_header(path: str | Path, error: type[MdfitError], newest: int = 1) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_header(
+    path: str | Path, error: type[MdfitError], newest: int = 1
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The JSON header and the arrays of a file, whose integrity is checked.
 
     Raises:

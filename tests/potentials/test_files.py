@@ -76,7 +76,11 @@ def test_everything_but_the_arrays_survives_too(tmp_path, name):
     potential = POTENTIALS[name]()
     found = load(potential.save(tmp_path / "one"))
     assert type(found) is type(potential)
-    assert (found.cutoff, found.species, found.settings()) == (potential.cutoff, potential.species, potential.settings())
+    assert (found.cutoff, found.species, found.settings()) == (
+        potential.cutoff,
+        potential.species,
+        potential.settings(),
+    )
     assert jax.tree.structure(found) == jax.tree.structure(potential)
     for before, after in zip(jax.tree.leaves(potential), jax.tree.leaves(found), strict=True):
         assert before.dtype == after.dtype

@@ -131,7 +131,8 @@ def test_settings_that_make_no_sense(small, settings, message):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"duration": "3 eV"}, {"every": "10 Å"}, {"skin": "1 fs"}, {"temperature": "3 fs"}, {"pressure": "1 K"}]
+    "settings",
+    [{"duration": "3 eV"}, {"every": "10 Å"}, {"skin": "1 fs"}, {"temperature": "3 fs"}, {"pressure": "1 K"}],
 )
 def test_wrong_dimension(small, settings):
     name = next(iter(settings))

@@ -179,7 +179,9 @@ class H5MDOutput(_Restartable):
         try:
             return h5py.File(self.path, "r+")
         except OSError as error:
-            raise CheckpointError(f"{self.path} cannot be read ({error}); start the run again in another file.") from error
+            raise CheckpointError(
+                f"{self.path} cannot be read ({error}); start the run again in another file."
+            ) from error
 
     def _describe(self, file, frame) -> None:
         header = file.create_group("h5md")
@@ -239,7 +241,9 @@ class XYZOutput(_Restartable):
         header = self._restart_header()
         self.count = int(header["frames"])
         if self.path.stat().st_size < header["bytes"]:
-            raise CheckpointError(f"{self.path} has lost frames since it was written; start the run again in another file.")
+            raise CheckpointError(
+                f"{self.path} has lost frames since it was written; start the run again in another file."
+            )
         os.truncate(self.path, header["bytes"])
         return [self._frame(atoms) for atoms in read(self.path, index=":", format="extxyz")]
 

@@ -127,7 +127,9 @@ def _check_settings(state_point: StatePoint, sampler: Sampler, replicas: int, sk
     if replicas < 1:
         raise SimulationError(f"A run needs at least one replica, not {replicas}.")
     if not skin > 0:
-        raise SimulationError(f"The skin of the neighbour list must be positive, but is {skin} Å; 0.5 Å suits most cases.")
+        raise SimulationError(
+            f"The skin of the neighbour list must be positive, but is {skin} Å; 0.5 Å suits most cases."
+        )
     if sampler.ensemble == "NPT" and not state_point.structure.periodic.all():
         raise SimulationError(
             "Constant pressure needs a structure that is periodic in all three directions; set its cell, or choose NVE, "
