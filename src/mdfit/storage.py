@@ -65,6 +65,11 @@ def write_tree(path: str | Path, tree: Any, header: dict[str, Any]) -> None:
         temporary.write_bytes(content)
 
 
+def digest(tree: Any) -> str:
+    """SHA-256 of the names, types and bytes of the arrays of ``tree``, in hexadecimal digits."""
+    return _digest(dict(_named_arrays(tree)))
+
+
 def read_header(
     path: str | Path, error: type[MdfitError], newest: int = 1
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

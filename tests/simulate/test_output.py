@@ -1,6 +1,8 @@
 """Frames on disk, and runs that are interrupted, killed and resumed."""
 
 import contextlib
+import dataclasses
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +18,8 @@ import pytest
 from ase.io import read
 
 from mdfit.errors import CheckpointError, OutputError, SimulationError
-from mdfit.simulate import NPT, NVE, Langevin, StatePoint, run
+from mdfit.potentials import ZBL, LennardJones
+from mdfit.simulate import NPT, NVE, Langevin, StatePoint, can_resume, run
 from mdfit.simulate.trajectory import PER_FRAME
 
 KEY = jax.random.key(3)
@@ -94,6 +97,48 @@ def test_interrupted_run_at_constant_pressure_goes_on_in_xyz(small, tmp_path, mo
     np.testing.assert_allclose(resumed.positions, whole.positions, atol=1e-7)
     np.testing.assert_allclose(resumed.cells, whole.cells, atol=1e-7)
     assert np.ptp(whole.volumes) > 1
+
+
+@pytest.mark.parametrize(("name", "pieces"), [("run.h5", 1), ("run.h5", 3), ("run.xyz", 2)])
+def test_interrupted_equilibration_goes_on_bit_for_bit(small, tmp_path, monkeypatch, name, pieces):
+    # Three pieces of 100 steps; an interrupt in the last of them comes before the first frame.
+    arguments = {"equilibrate": 1200.0, "sampler": NPT(4.0, barostat_relaxation=200.0), "pressure": 1500.0}
+    whole = go(small, tmp_path / f"whole-{name}", **arguments)
+    interrupted_after(monkeypatch, pieces - 1)
+    with pytest.raises(KeyboardInterrupt, match="before its first frame; resume goes on from there"):
+        go(small, tmp_path / name, **arguments)
+    monkeypatch.undo()
+    assert not (tmp_path / name).exists()
+    assert can_resume(tmp_path / name)
+    with pytest.raises(OutputError, match=r"restart exists; resume the run"):
+        go(small, tmp_path / name, **arguments)
+    # As if the process had been killed after the first frame, before the next restart file.
+    shutil.copy(tmp_path / f"whole-{name}", tmp_path / name)
+    resumed = go(small, tmp_path / name, resume=True, **arguments)
+    if name.endswith(".xyz"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
+    assert_same(resumed, whole)
+
+
+def test_interrupt_before_the_first_frame_without_output(small, monkeypatch):
+    interrupted_after(monkeypatch, 0)
+    with pytest.raises(KeyboardInterrupt, match="before its first frame; start it again"):
+        go(small)
+
+
+def test_only_frames_that_are_there_can_be_resumed(small, tmp_path):
+    path = tmp_path / "run.h5"
+    assert not can_resume(path)
+    go(small, path, frames=2)
+    assert can_resume(path)
+    path.unlink()
+    assert not can_resume(path)
+    with pytest.raises(CheckpointError, match=r"no .*run\.h5 to resume"):
+        go(small, path, frames=4, resume=True)
+    path.write_bytes(b"")
+    path.with_name("run.h5.restart").unlink()
+    with pytest.raises(CheckpointError, match=r"no .*run\.h5\.restart to resume"):
+        go(small, path, frames=4, resume=True)
 
 
 SCRIPT = """
@@ -217,6 +262,43 @@ def test_other_settings_are_not_resumed(small, tmp_path):
         with pytest.raises(CheckpointError, match=word):
             go(small, path, resume=True, **changed)
     assert path.read_bytes() == before
+
+
+def test_other_potentials_and_atoms_are_not_resumed(small, tmp_path):
+    path = tmp_path / "run.h5"
+    go(small, path, frames=2)
+    before = path.read_bytes()
+    # A parameter, a setting, another class.
+    others = [
+        LennardJones(0.0104 * (1 + 1e-12), 3.4, 6.0, switch_start=5.0),
+        LennardJones(0.0104, 3.4, 6.0, switch_start=5.1),
+        small.potential + ZBL(),
+    ]
+    for potential in others:
+        other = SimpleNamespace(potential=potential, argon=small.argon)
+        with pytest.raises(CheckpointError, match=r"run\.h5 was written with another potential; resume with the same"):
+            go(other, path, frames=4, resume=True)
+    heavier = small.argon(2, lattice=5.6)
+    heavier = heavier.replace(masses=heavier.masses + 1)
+    with pytest.raises(CheckpointError, match=r"was written with other elements, masses"):
+        go(small, path, frames=4, structure=heavier, resume=True)
+    assert path.read_bytes() == before
+    same = SimpleNamespace(potential=LennardJones(0.0104, 3.4, 6.0, switch_start=5.0), argon=small.argon)
+    assert len(go(same, path, frames=4, resume=True)) == 4
+
+
+def test_restart_file_from_before_potentials_were_noted(small, tmp_path, monkeypatch):
+    path = tmp_path / "run.h5"
+    plan = dataclasses.asdict
+
+    def without_fingerprints(value):
+        return {name: entry for name, entry in plan(value).items() if name not in ("potential", "atoms")}
+
+    monkeypatch.setattr("mdfit.simulate.output.dataclasses.asdict", without_fingerprints)
+    go(small, path, frames=2)
+    monkeypatch.undo()
+    with pytest.raises(CheckpointError, match=r"earlier version of mdfit.* start the run again in another file"):
+        go(small, path, frames=4, resume=True)
 
 
 def test_longer_run_may_be_resumed(small, tmp_path):

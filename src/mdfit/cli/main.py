@@ -23,12 +23,8 @@ class Commands(click.Group):
         except MdfitError as error:
             click.secho(f"Error: {error}", fg="red", err=True)
             sys.exit(1)
-        except KeyboardInterrupt:
-            click.echo(
-                "Stopped; what was reached is saved. `mdfit resume DIRECTORY`, or --resume after `mdfit simulate`, goes on "
-                "from there.",
-                err=True,
-            )
+        except KeyboardInterrupt as stop:
+            click.echo(str(stop) or "Interrupted.", err=True)
             sys.exit(130)
 
 
@@ -65,12 +61,14 @@ def run(recipe: Path, scale: str | None, out: Path | None, quiet: bool) -> None:
     from mdfit.cli.environment import prepare
 
     prepare()
+    from mdfit.cli.interruption import run_interruptible
     from mdfit.recipes import load_recipe, run_recipe
 
     loaded = load_recipe(recipe, scale)
     name = loaded.directory.name + (f"-{scale}" if scale else "")
-    outcome = run_recipe(loaded, out or Path("runs") / name, show_progress=not quiet)
-    _finish(outcome)
+    directory = out or Path("runs") / name
+    with run_interruptible(directory):
+        _finish(run_recipe(loaded, directory, show_progress=not quiet))
 
 
 @main.command()
@@ -81,10 +79,11 @@ def resume(directory: Path, quiet: bool) -> None:
     from mdfit.cli.environment import prepare
 
     prepare()
+    from mdfit.cli.interruption import run_interruptible
     from mdfit.recipes import resume_run
 
-    outcome = resume_run(directory, show_progress=not quiet)
-    _finish(outcome)
+    with run_interruptible(directory):
+        _finish(resume_run(directory, show_progress=not quiet))
 
 
 def _finish(outcome) -> None:
@@ -119,6 +118,7 @@ def simulate(
     from mdfit.cli.environment import prepare
 
     prepare()
+    from mdfit.cli.interruption import simulation_interruptible
     from mdfit.cli.tables import trajectory_lines
     from mdfit.potentials import load
     from mdfit.precision import key
@@ -127,23 +127,24 @@ def simulate(
     from mdfit.structure import read_structure
     from mdfit.units import quantity
 
-    trajectory = run_dynamics(
-        load(potential),
-        StatePoint(read_structure(structure).repeat(repeat), temperature, pressure),
-        sampler_of(sampler, timestep, friction),
-        duration=duration,
-        every=every,
-        equilibrate=equilibrate,
-        key=key(seed),
-        out=out,
-        resume=resumed,
-        show_progress=True,
-    )
-    for line in trajectory_lines(trajectory):
-        click.echo(line)
-    click.echo(f"{len(trajectory)} frames in {out}")
-    if trajectory.times[-1] < quantity(duration, "fs") - quantity(every, "fs") / 2:
-        raise KeyboardInterrupt
+    with simulation_interruptible(out):
+        trajectory = run_dynamics(
+            load(potential),
+            StatePoint(read_structure(structure).repeat(repeat), temperature, pressure),
+            sampler_of(sampler, timestep, friction),
+            duration=duration,
+            every=every,
+            equilibrate=equilibrate,
+            key=key(seed),
+            out=out,
+            resume=resumed,
+            show_progress=True,
+        )
+        for line in trajectory_lines(trajectory):
+            click.echo(line)
+        click.echo(f"{len(trajectory)} frames in {out}")
+        if trajectory.times[-1] < quantity(duration, "fs") - quantity(every, "fs") / 2:
+            raise KeyboardInterrupt
 
 
 @main.command()

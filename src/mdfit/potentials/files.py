@@ -32,7 +32,7 @@ def save(potential: Potential, path: str | Path, provenance: dict[str, Any] | No
         "units": {"length": "Å", "energy": "eV"},
         "species": list(potential.species),
         "cutoff": potential.cutoff,
-        "architecture": _describe(potential),
+        "architecture": describe(potential),
         "provenance": provenance or {},
     }
     write_tree(path, potential, header)
@@ -57,9 +57,10 @@ def provenance(path: str | Path) -> dict[str, Any]:
     return read_header(path, PotentialFileError, FORMAT_VERSION)[0]
 
 
-def _describe(potential: Potential) -> dict[str, Any]:
+def describe(potential: Potential) -> dict[str, Any]:
+    """Class and settings, term by term."""
     if isinstance(potential, Sum):
-        return {"class": "Sum", "terms": [_describe(term) for term in potential.terms]}
+        return {"class": "Sum", "terms": [describe(term) for term in potential.terms]}
     return {"class": type(potential).__name__, "settings": potential.settings()}
 
 

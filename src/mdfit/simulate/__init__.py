@@ -1,8 +1,9 @@
 """Molecular dynamics: state points, samplers, runs and trajectories."""
 
+from mdfit.simulate.output import can_resume
 from mdfit.simulate.running import run
 from mdfit.simulate.samplers import NPT, NVE, Langevin, NoseHoover, sampler_of
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import Trajectory
 
-__all__ = ["NPT", "NVE", "Langevin", "NoseHoover", "StatePoint", "Trajectory", "run", "sampler_of"]
+__all__ = ["NPT", "NVE", "Langevin", "NoseHoover", "StatePoint", "Trajectory", "can_resume", "run", "sampler_of"]

@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import os
 import shutil
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,6 +38,14 @@ class Plan:
     steps_between_frames: int
     replicas: int
     number_format: str
+    potential: str
+    """:func:`mdfit.potentials.fingerprint.fingerprint`"""
+    atoms: str
+    """digest of elements, masses and periodic directions"""
+
+
+#: What of a plan is a fingerprint, and how to say that it differs.
+_FINGERPRINTS = {"potential": "another potential", "atoms": "other elements, masses or periodic directions"}
 
 
 class Output(Protocol):
@@ -72,10 +81,12 @@ def open_output(out: str | Path | None, resume: bool, state_point: StatePoint, p
     kinds: dict[str, Any] = {".h5": H5MDOutput, ".h5md": H5MDOutput, ".xyz": XYZOutput, ".extxyz": XYZOutput}
     if path.suffix not in kinds:
         raise OutputError(f"Trajectories end in {', '.join(kinds)}, not {path.suffix or 'nothing'} ({path}).")
-    if path.exists() and not resume:
-        raise OutputError(f"{path} exists; resume the run, choose another name or delete the file.")
-    if resume and not path.exists():
-        raise CheckpointError(f"There is no {path} to resume; check the path.")
+    for file in (path, restart_path(path)):
+        if file.exists() and not resume:
+            raise OutputError(f"{file} exists; resume the run, choose another name or delete the file.")
+    if resume and not can_resume(path):
+        missing = path if not path.exists() else restart_path(path)
+        raise CheckpointError(f"There is no {missing} to resume; check the path.")
     if kinds[path.suffix] is XYZOutput and plan.replicas > 1:
         raise SimulationError(f"{path.suffix} files hold one replica; write {plan.replicas} replicas to a .h5 file.")
     try:
@@ -88,7 +99,22 @@ def open_output(out: str | Path | None, resume: bool, state_point: StatePoint, p
         raise OutputError(f"Could not write {path}: {error.strerror or error}; choose another directory.") from error
 
 
-class _Restartable:
+def restart_path(out: str | Path) -> Path:
+    """The restart file beside a trajectory."""
+    return Path(out).with_name(Path(out).name + ".restart")
+
+
+def can_resume(out: str | Path) -> bool:
+    """Whether a run has left enough in ``out`` to go on: a restart file, and frames unless it stopped before the first.
+
+    Raises:
+        CheckpointError: when the restart file is damaged.
+    """
+    restart = restart_path(out)
+    return restart.exists() and (Path(out).exists() or read_header(restart, CheckpointError)[0].get("frames") == 0)
+
+
+class _Restartable(ABC):
     """The restart file beside a trajectory."""
 
     def __init__(self, path: Path, state_point: StatePoint, plan: Plan):
@@ -97,35 +123,52 @@ class _Restartable:
         self.plan = plan
         self.count = 0
 
-    @property
-    def restart_path(self) -> Path:
-        return self.path.with_name(self.path.name + ".restart")
-
     def write_restart(self, checkpoint: Any) -> None:
         header = {
             "format": "mdfit restart",
             "frames": self.count,
-            "bytes": self.path.stat().st_size,
+            # Without a frame there is no file yet.
+            "bytes": self.path.stat().st_size if self.count else 0,
             "plan": dataclasses.asdict(self.plan),
         }
-        write_tree(self.restart_path, checkpoint, header)
+        write_tree(restart_path(self.path), checkpoint, header)
 
     def restart(self, skeleton: Any) -> Any:
-        arrays = read_header(self.restart_path, CheckpointError)[1]
-        return fill_tree(skeleton, arrays, self.restart_path, CheckpointError)
+        path = restart_path(self.path)
+        return fill_tree(skeleton, read_header(path, CheckpointError)[1], path, CheckpointError)
 
-    def _restart_header(self) -> dict[str, Any]:
-        header = read_header(self.restart_path, CheckpointError)[0]
+    def frames(self) -> list[dict[str, np.ndarray]]:
+        path = restart_path(self.path)
+        header = read_header(path, CheckpointError)[0]
         if header.get("format") != "mdfit restart":
-            raise CheckpointError(f"{self.restart_path} is not a restart file of mdfit; start the run again.")
-        before, now = header["plan"], dataclasses.asdict(self.plan)
+            raise CheckpointError(f"{path} is not a restart file of mdfit; start the run again.")
+        self._check_plan(header["plan"])
+        self.count = int(header["frames"])
+        if self.count == 0:
+            self.path.unlink(missing_ok=True)
+            return []
+        return self._read_frames(header)
+
+    def _check_plan(self, before: dict[str, Any]) -> None:
+        now = dataclasses.asdict(self.plan)
         different = [name for name in now if before.get(name) != now[name]]
+        unknown = [name for name in _FINGERPRINTS if name not in before]
+        if unknown:
+            raise CheckpointError(
+                f"{self.path} was written by an earlier version of mdfit, which did not note its {unknown[0]}, so that a "
+                "change would not be seen; start the run again in another file."
+            )
         if different:
-            changes = ", ".join(f"{name.replace('_', ' ')} {before.get(name)} (now {now[name]})" for name in different)
+            changes = ", ".join(
+                _FINGERPRINTS.get(name) or f"{name.replace('_', ' ')} {before.get(name)} (now {now[name]})"
+                for name in different
+            )
             raise CheckpointError(
                 f"{self.path} was written with {changes}; resume with the same settings or choose another file."
             )
-        return header
+
+    @abstractmethod
+    def _read_frames(self, header: dict[str, Any]) -> list[dict[str, np.ndarray]]: ...
 
     def _due(self, last: bool) -> bool:
         # After the first frame, too, so that a long equilibration is never lost.
@@ -161,10 +204,9 @@ class H5MDOutput(_Restartable):
         self.count += 1
         return self._due(last)
 
-    def frames(self) -> list[dict[str, np.ndarray]]:
+    def _read_frames(self, header: dict[str, Any]) -> list[dict[str, np.ndarray]]:
         import h5py
 
-        self.count = int(self._restart_header()["frames"])
         columns: dict[str, list[np.ndarray]] = {name: [] for name in _UNITS}
         with self._readable(h5py) as file:
             for replica in range(self.plan.replicas):
@@ -235,11 +277,9 @@ class XYZOutput(_Restartable):
         self.count += 1
         return self._due(last)
 
-    def frames(self) -> list[dict[str, np.ndarray]]:
+    def _read_frames(self, header: dict[str, Any]) -> list[dict[str, np.ndarray]]:
         from ase.io import read
 
-        header = self._restart_header()
-        self.count = int(header["frames"])
         if self.path.stat().st_size < header["bytes"]:
             raise CheckpointError(
                 f"{self.path} has lost frames since it was written; start the run again in another file."

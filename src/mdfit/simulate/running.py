@@ -12,6 +12,7 @@ import numpy as np
 
 from mdfit.errors import SimulationError
 from mdfit.potentials import Potential
+from mdfit.potentials.fingerprint import fingerprint
 from mdfit.precision import cast
 from mdfit.progress import progress_bar, stop_on_interrupt
 from mdfit.simulate.dynamics import Context, Dynamics
@@ -21,6 +22,7 @@ from mdfit.simulate.output import Plan, open_output
 from mdfit.simulate.samplers import Sampler
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import PER_FRAME, Trajectory
+from mdfit.storage import digest
 from mdfit.units import BOLTZMANN, quantity
 
 
@@ -89,9 +91,13 @@ def run(
         resume: go on where the run that wrote ``out`` stopped.
         show_progress: a progress bar with the time left.
 
+    Ctrl-C ends the run after the present interval; the trajectory then ends there.
+
     Raises:
+        KeyboardInterrupt: after Ctrl-C before the first frame; with ``out`` a restart file has been written.
         SimulationError: when the dynamics explodes; frames up to there are in ``out``.  For settings that make no sense.
-        CheckpointError: when ``out`` cannot be resumed, for instance because it was written with other settings.
+        CheckpointError: when ``out`` cannot be resumed, for instance because it was written with other settings or
+            another potential.
         UnknownSpeciesError: when the potential does not know an element of the structure.
         OutputError: when ``out`` cannot be written, or exists and is not to be resumed.
     """
@@ -100,7 +106,7 @@ def run(
     thickness = quantity(skin, "Å", "skin")
     _check_settings(state_point, sampler, replicas, thickness)
     simulation = _Simulation(cast(potential, dtype) if dtype == jnp.float64 else potential, state_point, sampler)
-    output = open_output(out, resume, state_point, _plan(lengths, state_point, sampler, replicas, dtype))
+    output = open_output(out, resume, state_point, _plan(lengths, potential, state_point, sampler, replicas, dtype))
     simulation.prepare(key, replicas, thickness, neighbour_lists, dtype)
     frames: list[dict[str, np.ndarray]] = []
     if output is not None and resume:
@@ -116,10 +122,11 @@ def run(
             frames.append(simulation.frame())
             if output is not None and output.append(frames[-1], len(frames) == lengths.frames):
                 output.write_restart(simulation.checkpoint())
-    if not frames:
-        raise SimulationError("The run was interrupted before its first frame; start it again.")
     if output is not None and interrupt.requested:
         output.write_restart(simulation.checkpoint())
+    if not frames:
+        remedy = "start it again" if output is None else "resume goes on from there"
+        raise KeyboardInterrupt(f"The run was interrupted before its first frame; {remedy}.")
     return _trajectory(frames[: lengths.frames], lengths, simulation)
 
 
@@ -137,7 +144,10 @@ def _check_settings(state_point: StatePoint, sampler: Sampler, replicas: int, sk
         )
 
 
-def _plan(lengths: Lengths, state_point: StatePoint, sampler: Sampler, replicas: int, dtype) -> Plan:
+def _plan(
+    lengths: Lengths, potential: Potential, state_point: StatePoint, sampler: Sampler, replicas: int, dtype
+) -> Plan:
+    structure = state_point.structure
     return Plan(
         sampler=repr(sampler),
         temperature=state_point.temperature,
@@ -147,6 +157,8 @@ def _plan(lengths: Lengths, state_point: StatePoint, sampler: Sampler, replicas:
         steps_between_frames=lengths.between,
         replicas=replicas,
         number_format=jnp.dtype(dtype).name,
+        potential=fingerprint(potential),
+        atoms=digest((structure.species, structure.masses, structure.periodic)),
     )
 
 
