@@ -69,7 +69,8 @@ def test_everything_a_run_leaves(finished):
     record = json.loads((finished / "run.json").read_text(encoding="utf-8"))
     assert record["recipe"]["recipe"]["training"]["epochs"] == 2
     assert record["environment"]["packages"]["jax"]
-    assert set(record["seconds"]) == {"training", "simulation warm", "simulation nve"}
+    stages = {"training", "test test", "simulation warm", "simulation nve"}
+    assert set(record["seconds"]["wall"]) == set(record["seconds"]["cpu"]) == stages
     assert len(history(finished)) == 2
     assert (finished / "data_check.txt").read_text(encoding="utf-8").startswith(str(finished.parent))
     with np.load(finished / "simulations" / "warm.npz") as arrays:

@@ -35,7 +35,7 @@ def test_sections_of_a_complete_run(page):
         "Simulation: liquid",
         "Simulation: nve",
         "Equation of state",
-        "Wall times",
+        "Times",
     ]
     assert "not complete" not in page
 
@@ -63,7 +63,8 @@ def test_metrics_stand_beside_their_references(page):
 def test_conditions_check_recipe_and_provenance_are_shown(page):
     words = text(page)
     assert "Langevin at 300 K, 1 ps, time step 1 fs, 2 replicas." in words
-    assert "training 40 min 00 s simulation liquid 1 min 01 s properties 3.2 s together 41 min 05 s" in words
+    assert "stage wall time CPU time training 40 min 00 s 1 h 00 min simulation liquid 1 min 01 s 1 min 32 s" in words
+    assert "properties 3.2 s 4.8 s together 41 min 05 s 1 h 01 min" in words
     assert "12 frames, 96 atoms (C 48, Si 48)" in words
     assert "rdf_maximum: 4.0" in words
     assert "seed: simulation nve 0" in words

@@ -33,7 +33,8 @@ def test_metrics_are_those_of_the_run(results, finished_run):
 def test_provenance_repeats_the_run_and_tells_no_paths(results, finished_run):
     document = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
     assert document["command"] == "mdfit run recipes/carbide"
-    assert document["seconds"]["training"] == 2400
+    assert document["seconds"]["wall"]["training"] == 2400
+    assert document["seconds"]["cpu"]["training"] == 3600
     assert document["seeds"]["simulation liquid"] == 0
     assert document["machine"]["cores"] >= 1
     assert document["date"]

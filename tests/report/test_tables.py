@@ -3,9 +3,10 @@
 import pytest
 
 from mdfit.recipes.metrics import Metric
+from mdfit.recipes.stage_times import StageTimes
 from mdfit.report.published import published_table
 from mdfit.report.run_files import read_run
-from mdfit.report.tables import duration, element_table, group_table, number, readable
+from mdfit.report.tables import duration, element_table, group_table, number, readable, time_table
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +56,14 @@ def test_numbers_have_the_digits_of_their_error(metric, expected):
 def test_durations_and_names():
     assert [duration(s) for s in (4.21, 59.96, 200, 3725)] == ["4.2 s", "1 min 00 s", "3 min 20 s", "1 h 02 min"]
     assert [readable(n) for n in ("force_rmse", "nve", "C11", "test_300K")] == ["Force RMSE", "NVE", "C11", "Test 300K"]
+
+
+def test_times_show_wall_and_cpu_time():
+    both = time_table(StageTimes({"training": 120.0, "properties": 3.0}, {"training": 200.0}))
+    assert both.columns == ["stage", "wall time", "CPU time"]
+    assert both.rows == [
+        ["training", "2 min 00 s", "3 min 20 s"],
+        ["properties", "3.0 s", ""],
+        ["together", "2 min 03 s", "3 min 20 s"],
+    ]
+    assert time_table(StageTimes({"training": 120.0})).rows == [["training", "2 min 00 s"]]

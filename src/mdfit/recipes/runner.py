@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +31,10 @@ from mdfit.recipes.metrics import Metrics, accuracy_metrics, write_metrics
 from mdfit.recipes.preflight import check_inputs
 from mdfit.recipes.schema import Simulation
 from mdfit.recipes.simulation_metrics import simulation_metrics
+from mdfit.recipes.stage_times import StageTimes
 from mdfit.recipes.static_metrics import static_metrics
-from mdfit.simulate import StatePoint, Trajectory, run
+from mdfit.simulate import StatePoint, Trajectory, can_resume, run
+from mdfit.simulate.output import restart_path
 from mdfit.storage import write_text
 from mdfit.training import FitResult, accuracy, fit
 
@@ -90,7 +91,7 @@ class _Stages:
 
     def __init__(self, loaded: LoadedRecipe, out: Path, show_progress: bool):
         self.loaded, self.recipe, self.out, self.show_progress = loaded, loaded.recipe, out, show_progress
-        self.seconds: dict[str, float] = self._earlier_seconds()
+        self.times = StageTimes.read(out)
 
     def train(self) -> Potential:
         directory = self.out / "fit"
@@ -134,8 +135,9 @@ class _Stages:
         for name, file in self.recipe.data.tests.items():
             dataset = test_data(self.loaded, file)
             log.info("Testing on %s: %d structures", name, len(dataset))
-            batches = Batches(dataset, potential.cutoff, 8, number_format(self.recipe))
-            errors = accuracy(potential, dataset, batches=batches)
+            with self._timed(f"test {name}"):
+                batches = Batches(dataset, potential.cutoff, 8, number_format(self.recipe))
+                errors = accuracy(potential, dataset, batches=batches)
             metrics |= accuracy_metrics(name, errors, self.recipe.force_unit)
             _save_accuracy(self.out / "tests" / f"{name}.npz", errors, dataset, self.recipe.data.groups)
         return metrics
@@ -154,20 +156,24 @@ class _Stages:
         path = self.out / "simulations" / f"{name}.h5"
         ends = {before: trajectory.structure(-1) for before, trajectory in earlier.items()}
         structure = initial_structure(self.loaded, simulation.structure, ends)
-        trajectory = run(
-            potential,
-            StatePoint(structure, simulation.temperature, simulation.pressure),
-            build_sampler(simulation),
-            duration=simulation.duration,
-            every=simulation.every,
-            equilibrate=simulation.equilibrate,
-            replicas=simulation.replicas,
-            key=key(simulation.seed),
-            dtype=number_format(self.recipe),
-            out=path,
-            resume=_can_resume(path),
-            show_progress=self.show_progress,
-        )
+        try:
+            trajectory = run(
+                potential,
+                StatePoint(structure, simulation.temperature, simulation.pressure),
+                build_sampler(simulation),
+                duration=simulation.duration,
+                every=simulation.every,
+                equilibrate=simulation.equilibrate,
+                replicas=simulation.replicas,
+                key=key(simulation.seed),
+                dtype=number_format(self.recipe),
+                out=path,
+                resume=_resumes(path),
+                show_progress=self.show_progress,
+            )
+        except CheckpointError as error:
+            message = f"{error} To simulate again from the start, delete {path} and {restart_path(path)}."
+            raise CheckpointError(message) from error
         if trajectory.times[-1] < simulation.duration - simulation.every / 2:
             raise KeyboardInterrupt
         return trajectory
@@ -180,7 +186,7 @@ class _Stages:
             return static_metrics(self.recipe.properties, potential, self.out)
 
     def write_run_record(self) -> None:
-        document = {"seconds": self.seconds, "recipe": self.loaded.document(), "environment": environment()}
+        document = {"seconds": self.times.document(), "recipe": self.loaded.document(), "environment": environment()}
         write_text(self.out / "run.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
     def _refuse_errors(self, train: Dataset) -> None:
@@ -194,34 +200,15 @@ class _Stages:
             log.warning("%s", finding.message)
 
     def _timed(self, name: str):
-        return _Timer(self.seconds, name, self.out / "seconds.json")
-
-    def _earlier_seconds(self) -> dict[str, float]:
-        path = self.out / "seconds.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        return self.times.measure(name, self.out)
 
 
-class _Timer:
-    """Adds wall time to a table that survives a restart."""
-
-    def __init__(self, table: dict[str, float], name: str, path: Path):
-        self.table, self.name, self.path = table, name, path
-
-    def __enter__(self) -> None:
-        self.start = time.monotonic()
-
-    def __exit__(self, *error: object) -> None:
-        self.table[self.name] = round(self.table.get(self.name, 0.0) + time.monotonic() - self.start, 2)
-        write_text(self.path, json.dumps(self.table, indent=2) + "\n")
-
-
-def _can_resume(path: Path) -> bool:
-    """Whether a simulation has left enough to go on; what a kill before its first restart file has left is removed."""
-    restart = path.with_name(path.name + ".restart")
-    if path.exists() and restart.exists():
+def _resumes(path: Path) -> bool:
+    """Whether a simulation goes on; what a kill before its first restart file has left is removed."""
+    if can_resume(path):
         return True
-    path.unlink(missing_ok=True)
-    restart.unlink(missing_ok=True)
+    for file in (path, restart_path(path)):
+        file.unlink(missing_ok=True)
     return False
 
 

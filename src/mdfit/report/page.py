@@ -20,7 +20,7 @@ from mdfit.report.tables import (
     group_table,
     metric_sections,
     readable,
-    wall_time_table,
+    time_table,
 )
 from mdfit.storage import write_text
 
@@ -103,8 +103,8 @@ def _sections(run: RunFiles) -> list[Section]:
         sections.append(Section(f"Simulation: {name}", _pictures(panels), [], simulation_text(run, name)))
     panels = equation_of_state_panels(recipe.properties, run.properties)
     sections.append(Section("Equation of state", _pictures(panels), []))
-    times = [("", wall_time_table(run.seconds))] if run.seconds else []
-    return [*sections, Section("Wall times", [], times)]
+    times = [("", time_table(run.times))] if run.times.wall else []
+    return [*sections, Section("Times", [], times)]
 
 
 def _test_section(name: str, test: TestErrors, unit: str) -> Section:

@@ -74,12 +74,12 @@ def _save_plots(run: RunFiles, to: Path) -> list[Path]:
 
 
 def provenance(run: RunFiles) -> dict[str, Any]:
-    """Command, seeds, date, machine, versions and wall times; without paths of the machine."""
+    """Command, seeds, date, machine, versions, wall and CPU times; without paths of the machine."""
     return {
         "command": command(run),
         "scale": run.loaded.scale,
         "seeds": seeds(run),
-        "seconds": run.seconds,
+        "seconds": run.times.document(),
         **run.environment,
     }
 
@@ -88,6 +88,10 @@ def command(run: RunFiles) -> str:
     """The command that repeats a run, from the root of the repository."""
     scale = "" if run.loaded.scale is None else f" --scale {run.loaded.scale}"
     return f"mdfit run recipes/{run.loaded.directory.name}{scale}"
+
+
+def _times(seconds: dict[str, float]) -> str:
+    return ", ".join(f"{stage} {duration(time)}" for stage, time in seconds.items()) or "unknown"
 
 
 def _summary(run: RunFiles, document: dict[str, Any], plots: list[Path]) -> str:
@@ -100,7 +104,8 @@ def _summary(run: RunFiles, document: dict[str, Any], plots: list[Path]) -> str:
         f"- machine: {machine.get('processor', 'unknown')}, {machine.get('cores', '?')} cores, "
         f"{', '.join(machine.get('devices', [])) or 'devices unknown'}",
         f"- mdfit {document.get('mdfit', '?')}, commit {document.get('git_commit') or 'unknown'}",
-        "- wall times: " + (", ".join(f"{stage} {duration(time)}" for stage, time in run.seconds.items()) or "unknown"),
+        f"- wall times: {_times(run.times.wall)}",
+        f"- CPU times: {_times(run.times.cpu)}",
         "- seeds: " + ", ".join(f"{name} {seed}" for name, seed in document["seeds"].items()),
         "",
         "| metric | value | unit |",

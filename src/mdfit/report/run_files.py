@@ -14,6 +14,7 @@ import numpy as np
 from mdfit.errors import RecipeError
 from mdfit.recipes.loading import LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
+from mdfit.recipes.stage_times import StageTimes
 from mdfit.training.accuracy import Accuracy
 
 Arrays = dict[str, np.ndarray]
@@ -39,7 +40,7 @@ class RunFiles:
         tests: errors by test set.
         simulations: arrays by simulation: times (fs), energies (eV/atom), temperature (K), pressure (GPa), RDF.
         properties: ``volumes`` (Å³/atom) and ``energies`` (eV/atom).
-        seconds: wall time by stage.
+        times: wall and CPU time by stage.
         data_check: the text of the data check.
         environment: versions, hardware, date and git commit.
         training_status: as in the training's own record: running, finished, early stopping, interrupted, or "".
@@ -52,7 +53,7 @@ class RunFiles:
     tests: dict[str, TestErrors]
     simulations: dict[str, Arrays]
     properties: Arrays
-    seconds: dict[str, float]
+    times: StageTimes
     data_check: str
     environment: dict[str, Any]
     training_status: str
@@ -83,7 +84,7 @@ def read_run(directory: str | Path) -> RunFiles:
         tests=_read_tests(directory / "tests", list(recipe.data.tests)),
         simulations=_read_all(directory / "simulations", list(recipe.simulations)),
         properties=_read_arrays(directory / "properties.npz"),
-        seconds=_read_json(directory / "seconds.json"),
+        times=StageTimes.read(directory),
         data_check=check.read_text(encoding="utf-8") if check.is_file() else "",
         environment=record.get("environment") or training.get("environment") or {},
         training_status=training.get("status", ""),

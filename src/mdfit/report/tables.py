@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from mdfit.cli.tables import with_error
 from mdfit.recipes.metrics import Metric, Metrics, accuracy_metrics
+from mdfit.recipes.stage_times import StageTimes
 from mdfit.report.run_files import RunFiles, TestErrors
 
 #: Groups in a table; the rest are counted.
@@ -120,12 +120,16 @@ def group_table(key: str, test: TestErrors, force_unit: str) -> Table:
     return Table(columns, rows[:_MOST_ROWS], left_out)
 
 
-def wall_time_table(seconds: Mapping[str, float]) -> Table:
-    """Wall time of the stages."""
-    rows = [[stage, duration(time)] for stage, time in seconds.items()]
+def time_table(times: StageTimes) -> Table:
+    """Wall and CPU time of the stages."""
+    columns = {"wall time": times.wall} | ({"CPU time": times.cpu} if times.cpu else {})
+    rows = [
+        [stage, *(duration(seconds[stage]) if stage in seconds else "" for seconds in columns.values())]
+        for stage in times.wall
+    ]
     if len(rows) > 1:
-        rows.append(["together", duration(sum(seconds.values()))])
-    return Table(["stage", "wall time"], rows)
+        rows.append(["together", *(duration(sum(seconds.values())) for seconds in columns.values())])
+    return Table(["stage", *columns], rows, "CPU time is that of all threads." if times.cpu else "")
 
 
 def duration(seconds: float) -> str:

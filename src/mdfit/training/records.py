@@ -62,6 +62,7 @@ class Records:
         self.configuration = configuration or {}
         self.checkpoint_seconds = checkpoint_seconds
         self._started = self._last_checkpoint = time.monotonic()
+        self._cpu_started = time.process_time()
 
     def start(self, fresh: Progress, resume: bool) -> Progress:
         """The progress to begin with: ``fresh``, or that of the checkpoint when resuming.
@@ -127,6 +128,7 @@ class Records:
         document = {
             "status": status,
             "seconds": round(time.monotonic() - self._started, 3),
+            "cpu_seconds": round(time.process_time() - self._cpu_started, 3),
             "configuration": self.configuration,
             "environment": environment(),
         }
