@@ -1,6 +1,7 @@
 """The command line: what each verb prints, and how it fails."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from ase.io import read, write
 from click.testing import CliRunner
 
 from mdfit.cli import main
-from mdfit.potentials import LennardJones, StillingerWeber
+from mdfit.potentials import ZBL, LennardJones, StillingerWeber
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SILICON = RECIPES / "silicon_dft" / "data" / "Si_test.extxyz"
@@ -182,6 +183,65 @@ def test_simulate_a_molecule_has_no_pressure():
     assert "Fewer than 10 frames" in few.stdout
 
 
+def press_ctrl_c(monkeypatch, method: str) -> None:
+    """As if Ctrl-C were pressed at the first call of a method of a simulation."""
+    import mdfit.simulate.running as running
+
+    original = getattr(running._Simulation, method)
+
+    def interrupted(self, *arguments):
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGINT)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(running._Simulation, method, interrupted)
+
+
+@pytest.mark.parametrize("equilibrate", ["1 ps", "0 ps"])
+def test_ctrl_c_in_a_simulation(silicon, monkeypatch, equilibrate):
+    arguments = ["simulate", "sw.mdfit", "crystal.extxyz", "--temperature", "300 K", "--equilibrate", equilibrate]
+    arguments += ["--duration", "24 fs", "--every", "2 fs", "--out"]
+    # The temporary directory and the environment of the test stay.
+    with monkeypatch.context() as context:
+        press_ctrl_c(context, "advance")
+        stopped = mdfit(*arguments, "a.h5")
+    assert stopped.exit_code == 130, stopped.output
+    assert stopped.stderr.splitlines()[-1] == "Interrupted; resume with the same command and --resume."
+    assert "Traceback" not in stopped.stderr
+    assert mdfit(*arguments, "a.h5", "--resume").exit_code == 0
+    assert mdfit(*arguments, "b.h5").exit_code == 0
+    for one, other in zip(frames_of("a.h5"), frames_of("b.h5"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def frames_of(path: str) -> list:
+    import h5py
+
+    with h5py.File(path) as file:
+        group = file["particles/replica_0"]
+        return [group[name]["value"][:] for name in ("position", "velocity", "box/edges")]
+
+
+def test_ctrl_c_before_a_simulation_has_begun(silicon, monkeypatch):
+    arguments = ["simulate", "sw.mdfit", "crystal.extxyz", "--temperature", "300 K", "--duration", "1 ps"]
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mdfit.simulate.running._Simulation.prepare", stop)
+    stopped = mdfit(*arguments)
+    assert stopped.exit_code == 130
+    assert stopped.stderr == "Interrupted; nothing can be resumed.\n"
+
+
+def test_another_potential_does_not_resume_a_simulation(silicon):
+    arguments = ["crystal.extxyz", "--temperature", "300 K", "--every", "2 fs", "--out", "a.h5"]
+    assert mdfit("simulate", "sw.mdfit", *arguments, "--duration", "20 fs").exit_code == 0
+    (StillingerWeber.silicon() + ZBL()).save("other.mdfit")
+    message = fails("simulate", "other.mdfit", *arguments, "--duration", "30 fs", "--resume")
+    assert "a.h5 was written with another potential; resume with the same settings or choose another file" in message
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "missing", "text"])
 def test_simulate_names_a_damaged_potential(silicon, damage):
     path = Path("sw.mdfit")
@@ -246,6 +306,28 @@ def test_doctor():
     assert result.exit_code == 0, result.output
     assert "BAD" not in result.stdout
     assert "Stillinger–Weber silicon: -4.33660 eV/atom" in result.stdout
+
+
+EXPORTS = "export MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=-1 MALLOC_MMAP_MAX_=0"
+
+
+def test_doctor_tells_how_the_allocator_is_set(monkeypatch):
+    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MDFIT_CHOSE_ALLOCATOR"):
+        monkeypatch.delenv(name, raising=False)
+    missing = "MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_MAX_ not set as advised; training on a CPU may be slow without: "
+    assert missing + EXPORTS in mdfit("doctor").stdout
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "-1")
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "0")
+    assert "memory allocator: set in the environment, for Python scripts, too" in mdfit("doctor").stdout
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    command = [sys.executable, "-m", "mdfit", "doctor"]
+    done = subprocess.run(command, env=bare, capture_output=True, text=True, check=False)
+    assert f"memory allocator: set for this command only; for Python scripts on a CPU: {EXPORTS}" in done.stdout
+
+
+@pytest.mark.parametrize("page", ["training.md", "troubleshooting.md"])
+def test_documentation_tells_the_same_exports(page):
+    assert EXPORTS in (RECIPES.parent / "docs" / page).read_text(encoding="utf-8")
 
 
 def test_doctor_sees_a_bad_version(monkeypatch):

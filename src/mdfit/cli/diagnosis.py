@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mdfit.cli.environment import allocator_advice
 from mdfit.provenance import environment
 
 #: Cohesive energy of Stillinger–Weber silicon at its lattice constant: −2ε, by construction.
@@ -28,6 +29,7 @@ def diagnose() -> Iterator[Finding]:
     yield _jax_version(facts["packages"]["jax"])
     yield Finding(True, f"{facts['machine']['processor']}, {facts['machine']['cores']} cores")
     yield Finding(True, f"devices: {', '.join(facts['machine']['devices'])}")
+    yield Finding(True, allocator_advice())
     yield _energy()
 
 
