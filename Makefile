@@ -47,9 +47,10 @@ test-slow: $(VENV)/.extra-test  ## run the slow tests
 	@echo "==> running the slow tests"
 	@$(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/.extra-lint  ## ruff, mypy and the direction of imports
+lint: $(VENV)/.extra-lint  ## ruff (rules and format), mypy and the direction of imports
 	@echo "==> ruff"
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
 	@echo "==> mypy"
 	@$(BIN)/mypy
 	@echo "==> import-linter"

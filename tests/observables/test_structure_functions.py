@@ -174,3 +174,10 @@ def test_clear_errors(known, observable, message):
 def test_unknown_symbol_is_refused():
     with pytest.raises(ObservableError, match="'Sj' is no chemical symbol"):
         RDF(3.0, pair=("Sj", "Si"))
+
+
+@pytest.mark.parametrize("make", [RDF, CoordinationNumber])
+@pytest.mark.parametrize("pair", ["Si", ("Si",), ("Si", "O", "H")])
+def test_a_pair_has_two_species(make, pair):
+    with pytest.raises(ObservableError, match=r'pair is .*, but needs 2 species, such as \("Si", "O"\)'):
+        make(3.0, pair=pair)
