@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mdfit._version import __version__
 
 if TYPE_CHECKING:
-    from mdfit import data, engines, objectives, potentials, properties, recipes, report, simulate, units
+    from mdfit import data, engines, objectives, potentials, properties, recipes, report, reweighting, simulate, units
     from mdfit.precision import key
     from mdfit.simulate import StatePoint
     from mdfit.structure import Structure, read_structure
@@ -26,6 +26,7 @@ _ROOMS = (
     "properties",
     "recipes",
     "report",
+    "reweighting",
     "simulate",
     "units",
 )

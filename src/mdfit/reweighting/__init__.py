@@ -1,0 +1,39 @@
+"""Statistical reweighting: weights, what they are worth, and free-energy differences."""
+
+from mdfit.reweighting.checks import require_finite
+from mdfit.reweighting.effective_size import (
+    EffectiveSamples,
+    average_with_error,
+    effective_samples,
+    effective_size,
+    kish_effective_size,
+)
+from mdfit.reweighting.free_energy import FreeEnergyDifference, bennett, exponential_average
+from mdfit.reweighting.path import along_path
+from mdfit.reweighting.step_limit import StepLimit, limit_step, tightest
+from mdfit.reweighting.tail import ParetoTail, generalised_pareto_fit, pareto_tail
+from mdfit.reweighting.weights import average, linearised_average, log_weights, reduced_energy, thermal_energy
+
+__all__ = [
+    "EffectiveSamples",
+    "FreeEnergyDifference",
+    "ParetoTail",
+    "StepLimit",
+    "along_path",
+    "average",
+    "average_with_error",
+    "bennett",
+    "effective_samples",
+    "effective_size",
+    "exponential_average",
+    "generalised_pareto_fit",
+    "kish_effective_size",
+    "limit_step",
+    "linearised_average",
+    "log_weights",
+    "pareto_tail",
+    "reduced_energy",
+    "require_finite",
+    "thermal_energy",
+    "tightest",
+]

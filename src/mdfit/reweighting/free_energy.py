@@ -1,0 +1,179 @@
+"""Free-energy differences between two ensembles from samples of one or of both.
+
+All energies are reduced, u = (U + p V) / (k_B T) (see :func:`mdfit.reweighting.reduced_energy`), and so are the
+differences, Δf = F₁/(k_B T₁) − F₀/(k_B T₀) = −ln ∫ exp(−u₁) / ∫ exp(−u₀).  Ensemble 0 is called the first, 1 the second.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from mdfit.errors import ReweightingError
+from mdfit.precision import DOUBLE
+from mdfit.reweighting.effective_size import effective_size, kish_effective_size
+from mdfit.reweighting.root import increasing_root
+from mdfit.reweighting.weights import log_weights as normalised_log_weights
+
+
+class FreeEnergyDifference(eqx.Module):
+    """A reduced free-energy difference with its error; times k_B T it is in eV.
+
+    Attributes:
+        difference: Δf, without unit.
+        variances: what the samples of the first and those of the second ensemble contribute to the squared error.
+        overlap: 1 for identical ensembles, 0 for ensembles that have no configurations in common.
+    """
+
+    difference: Float[Array, ""]
+    variances: Float[Array, "2"]
+    overlap: Float[Array, ""]
+
+    @property
+    def standard_error(self) -> Float[Array, ""]:
+        """Of ``difference``; infinite when an ensemble has less than one effective sample."""
+        return jnp.sqrt(jnp.sum(self.variances))
+
+
+def exponential_average(
+    change: Float[ArrayLike, " samples"], *, statistical_inefficiency: ArrayLike = 1.0, reverse: bool = False
+) -> FreeEnergyDifference:
+    """Free-energy perturbation: Δf = −ln <exp(−Δu)>₀, or in reverse Δf = ln <exp(Δu)>₁.
+
+    Differentiable; at fixed samples of the first ensemble the derivative of Δf with respect to parameters of u₁ is
+    <∂u₁/∂θ>₁, by reweighting.  ``overlap`` is N_eff/N of the weights.  R. W. Zwanzig, J. Chem. Phys. 22, 1420 (1954),
+    doi:10.1063/1.1740409.
+
+    Args:
+        change: Δu = u₁(x) − u₀(x) of samples of the first ensemble, or in reverse of samples of the second one.
+        statistical_inefficiency: how many successive samples are worth one.
+        reverse: whether the samples are of the second ensemble.
+
+    Raises:
+        ReweightingError: ``change`` is not a list of numbers, or empty.
+    """
+    change = jnp.asarray(change, DOUBLE)
+    exponent = change if reverse else -change
+    weights = jax.lax.stop_gradient(normalised_log_weights(-exponent))
+    logarithm = jax.nn.logsumexp(exponent) - jnp.log(change.size)
+    effective = change.size / jnp.asarray(statistical_inefficiency, DOUBLE)
+    variance = _over_degrees_of_freedom(change.size / kish_effective_size(weights) - 1, effective)
+    zero = jnp.zeros_like(variance)
+    return FreeEnergyDifference(
+        difference=logarithm if reverse else -logarithm,
+        variances=jnp.stack([zero, variance] if reverse else [variance, zero]),
+        overlap=effective_size(weights) / change.size,
+    )
+
+
+def bennett(
+    first: Float[ArrayLike, " first_samples"],
+    second: Float[ArrayLike, " second_samples"],
+    *,
+    first_log_weights: Float[Array, " first_samples"] | None = None,
+    second_log_weights: Float[Array, " second_samples"] | None = None,
+    first_inefficiency: ArrayLike = 1.0,
+    second_inefficiency: ArrayLike = 1.0,
+) -> FreeEnergyDifference:
+    """Free-energy difference by Bennett's acceptance ratio, from samples of both ensembles.
+
+    Δf solves n₀ <1/(1 + e^x)>₀ = n₁ <1/(1 + e^−x)>₁ with x = Δu − Δf + ln(n₀/n₁) and n the effective numbers of samples.
+    It is the estimate with the least variance.  The error is the asymptotic one; with an overlap below 0.06 (0.03 in the
+    overlap matrix of equal numbers of samples) it is too small, and intermediate ensembles are needed.
+    C. H. Bennett, J. Comput. Phys. 22, 245 (1976), doi:10.1016/0021-9991(76)90078-4, eqs. 10 and 12; overlap:
+    P. V. Klimovich, M. R. Shirts, D. L. Mobley, J. Comput.-Aided Mol. Des. 29, 397 (2015), doi:10.1007/s10822-015-9840-9.
+
+    Differentiable, by the implicit function theorem.  Parameters of u₁ change the second ensemble, too: only with
+    ``second_log_weights=log_weights(u₁(θ) − stop_gradient(u₁(θ)))`` (all equal in value, but not in derivative) is the
+    derivative of Δf that of the free energy, <∂u₁/∂θ>₁; without, it is that of the formula at fixed samples.
+
+    Args:
+        first: Δu = u₁(x) − u₀(x) of samples of the first ensemble.
+        second: u₁(x) − u₀(x), with the same sign, of samples of the second ensemble.
+        first_log_weights: of the samples, normalised, when they come from another ensemble.
+        second_log_weights: the same for the second ensemble.
+        first_inefficiency: how many successive samples of the first ensemble are worth one.
+        second_inefficiency: the same for the second ensemble.
+
+    Raises:
+        ReweightingError: the changes are not lists of numbers, or a weight is missing.
+    """
+    return _bennett(
+        _ensemble("first", first, first_log_weights, first_inefficiency),
+        _ensemble("second", second, second_log_weights, second_inefficiency),
+    )
+
+
+class _Ensemble(eqx.Module):
+    """Changes of the energy, log weights and effective number of samples."""
+
+    change: Float[Array, " samples"]
+    log_weights: Float[Array, " samples"]
+    number: Float[Array, ""]
+
+
+@jax.jit
+def _bennett(first: _Ensemble, second: _Ensemble) -> FreeEnergyDifference:
+    shift = jnp.log(first.number / second.number)
+
+    def imbalance(difference):
+        """Logarithm of left over right side of the equation: increases with the difference."""
+        left = first.log_weights + jax.nn.log_sigmoid(difference - shift - first.change)
+        right = second.log_weights + jax.nn.log_sigmoid(second.change + shift - difference)
+        return jax.nn.logsumexp(left) - jax.nn.logsumexp(right) + shift
+
+    # There the arguments of all Fermi functions have one sign, and the sides differ by more than their numbers.
+    margin = jnp.abs(shift) + jnp.log(2.0)
+    lowest, highest = _range(first.change, second.change)
+    difference = increasing_root(imbalance, lowest + shift - margin, highest + shift + margin)
+    constant_first, constant_second, constant_difference = jax.lax.stop_gradient((first, second, difference))
+    offset = shift - constant_difference
+    variance_of_first, common_in_first = _quality(constant_first, constant_first.change + offset)
+    variance_of_second, common_in_second = _quality(constant_second, -constant_second.change - offset)
+    return FreeEnergyDifference(
+        difference=difference,
+        variances=jnp.stack([variance_of_first, variance_of_second]),
+        overlap=(common_in_first + common_in_second) * (1 / first.number + 1 / second.number),
+    )
+
+
+def _ensemble(name: str, change, log_weights, inefficiency) -> _Ensemble:
+    """Checks that the arrays belong together."""
+    change = jnp.asarray(change, DOUBLE)
+    if change.ndim != 1 or change.size == 0:
+        raise ReweightingError(
+            f"The samples of the {name} ensemble need one change of the reduced energy each, but the array has the "
+            f"shape {change.shape}; join replicas with reshape(-1)."
+        )
+    if log_weights is None:
+        log_weights = jnp.full(change.shape, -jnp.log(change.size))
+    if log_weights.shape != change.shape:
+        raise ReweightingError(
+            f"The {name} ensemble has {change.size} samples, but weights of shape {log_weights.shape}; give one for each."
+        )
+    # Any numbers give a consistent estimate: they are no part of the derivative.
+    number = jax.lax.stop_gradient(kish_effective_size(log_weights)) / jnp.asarray(inefficiency, DOUBLE)
+    return _Ensemble(change, jnp.asarray(log_weights, DOUBLE), number)
+
+
+def _range(*changes: Array) -> tuple[Array, Array]:
+    """Smallest and largest of the changes that are finite."""
+    joined = jax.lax.stop_gradient(jnp.concatenate(changes))
+    finite = jnp.isfinite(joined)
+    return jnp.min(jnp.where(finite, joined, jnp.inf)), jnp.max(jnp.where(finite, joined, -jnp.inf))
+
+
+def _quality(ensemble: _Ensemble, argument: Array) -> tuple[Array, Array]:
+    """Variance of the logarithm of <1/(1 + e^x)> with its arguments x, and the ensemble's share of the overlap."""
+    weights = jnp.exp(ensemble.log_weights)
+    fermi = jax.nn.log_sigmoid(-argument)
+    relative = jnp.exp(fermi - jax.nn.logsumexp(ensemble.log_weights + fermi)) - 1
+    # Kish's number has Σ w² = 1/n, so that equal weights give the mean square.
+    mean_square = jnp.sum(weights**2 * relative**2) / jnp.sum(weights**2)
+    common = ensemble.number * jnp.sum(weights * jnp.exp(fermi + jax.nn.log_sigmoid(argument)))
+    return _over_degrees_of_freedom(mean_square, ensemble.number), common
+
+
+def _over_degrees_of_freedom(mean_square: Array, effective: Array) -> Array:
+    """Variance of a mean from the mean square deviation of its samples."""
+    return jnp.where(effective > 1, mean_square / jnp.where(effective > 1, effective - 1, 1.0), jnp.inf)
