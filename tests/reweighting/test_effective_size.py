@@ -60,11 +60,12 @@ def test_correlations_lower_the_effective_number(autoregressive):
     assert both.samples == both.of_weights / both.statistical_inefficiency
 
 
-def test_error_bars_of_reweighted_averages(autoregressive):
-    # x has the density of a unit Gaussian and is reweighted by Δu = x/2, so that <x> = −1/2.  400 independent runs with
-    # correlation: z-scores have unit variance within 4 of its standard errors, sqrt(2/400), plus 5 % of finite-sample
+@pytest.mark.parametrize("memory", [0.0, 0.8])
+def test_error_bars_of_reweighted_averages(memory, autoregressive):
+    # x has the density of a unit Gaussian and is reweighted by Δu = x/2, so that <x> = −1/2.  400 independent runs:
+    # z-scores have unit variance within 4 of its standard errors, sqrt(2/400), plus 5 % of finite-sample
     # bias (Kish's number of 2000 exp(−1/4)/9 samples); their mean is zero within 4/sqrt(400).
-    runs = autoregressive(0.8, (400, 1, 2000), seed=3)
+    runs = autoregressive(memory, (400, 1, 2000), seed=3)
     found = [average_with_error(0.5 * run, run) for run in runs]
     scores = np.array([(mean + 0.5) / error for mean, error in found])
     assert abs(np.mean(scores**2) - 1) < 4 * np.sqrt(2 / 400) + 0.05
