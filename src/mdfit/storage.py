@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdfit._version import __version__
-from mdfit.errors import MdfitError, OutputError
+from mdfit.errors import CheckpointError, MdfitError, OutputError
 
 
 @contextlib.contextmanager
@@ -52,6 +52,22 @@ def write_text(path: str | Path, text: str) -> None:
     """Writes a text file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """The content of a JSON file of a run.
+
+    Raises:
+        CheckpointError: when it cannot be read.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path} is damaged ({type(error).__name__}): restore a copy of it, or delete it and `mdfit resume` its run."
+        ) from error
 
 
 def write_tree(path: str | Path, tree: Any, header: dict[str, Any]) -> None:

@@ -294,7 +294,7 @@ def test_restart_file_from_before_potentials_were_noted(small, tmp_path, monkeyp
     def without_fingerprints(value):
         return {name: entry for name, entry in plan(value).items() if name not in ("potential", "atoms")}
 
-    monkeypatch.setattr("mdfit.simulate.output.dataclasses.asdict", without_fingerprints)
+    monkeypatch.setattr("mdfit.simulate.restart.dataclasses.asdict", without_fingerprints)
     go(small, path, frames=2)
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match=r"earlier version of mdfit.* start the run again in another file"):
@@ -349,3 +349,12 @@ def test_full_disk_stops_before_hdf5_is_harmed(small, tmp_path, monkeypatch):
         go(small, tmp_path / "run.h5")
     monkeypatch.undo()
     assert_same(go(small, tmp_path / "run.h5", resume=True), go(small))
+
+
+def test_full_disk_before_the_first_frame_cannot_be_resumed(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    with pytest.raises(OutputError, match=r"frame 0 .*No space left.* then run it again"):
+        go(small, tmp_path / "run.h5")
+    assert not can_resume(tmp_path / "run.h5")
+    monkeypatch.undo()
+    go(small, tmp_path / "run.h5", frames=1)

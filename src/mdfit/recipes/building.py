@@ -34,13 +34,18 @@ def read_data(loaded: LoadedRecipe, file: str) -> Dataset:
     return read(loaded.path(file), energy_key=data.energy_key, forces_key=data.forces_key, stress_key=data.stress_key)
 
 
-def training_data(loaded: LoadedRecipe) -> tuple[Dataset, Dataset]:
-    """Training and validation set."""
+def training_files(loaded: LoadedRecipe) -> tuple[Dataset, ...]:
+    """The file to train on and, when the recipe names one, the file to validate on."""
     data = loaded.recipe.data
-    train = read_data(loaded, data.train)
-    if data.validation is not None:
-        return train, read_data(loaded, data.validation)
-    return train.split(1 - data.validation_fraction, seed=data.split_seed, group=data.group)
+    return tuple(read_data(loaded, file) for file in (data.train, data.validation) if file is not None)
+
+
+def split_training(loaded: LoadedRecipe, files: tuple[Dataset, ...]) -> tuple[Dataset, Dataset]:
+    """Training and validation set from :func:`training_files`."""
+    if len(files) == 2:
+        return files[0], files[1]
+    data = loaded.recipe.data
+    return files[0].split(1 - data.validation_fraction, seed=data.split_seed, group=data.group)
 
 
 def test_data(loaded: LoadedRecipe, file: str) -> Dataset:

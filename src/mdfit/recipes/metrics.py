@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mdfit.errors import DataError
-from mdfit.storage import write_text
+from mdfit.storage import read_json, write_text
 from mdfit.training.accuracy import Accuracy
 
 
@@ -32,8 +32,12 @@ def write_metrics(path: str | Path, metrics: Metrics) -> None:
 
 
 def read_metrics(path: str | Path) -> Metrics:
-    """The metrics of a run."""
-    return {name: Metric(**entry) for name, entry in json.loads(Path(path).read_text(encoding="utf-8")).items()}
+    """The metrics of a run.
+
+    Raises:
+        CheckpointError: when the file is missing or damaged.
+    """
+    return {name: Metric(**entry) for name, entry in read_json(path).items()}
 
 
 def accuracy_metrics(prefix: str, accuracy: Accuracy, force_unit: str) -> Metrics:

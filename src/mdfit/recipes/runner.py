@@ -23,8 +23,9 @@ from mdfit.recipes.building import (
     build_sampler,
     initial_structure,
     number_format,
+    split_training,
     test_data,
-    training_data,
+    training_files,
 )
 from mdfit.recipes.loading import RESOLVED, LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, accuracy_metrics, write_metrics
@@ -34,8 +35,8 @@ from mdfit.recipes.simulation_metrics import simulation_metrics
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.recipes.static_metrics import static_metrics
 from mdfit.simulate import StatePoint, Trajectory, can_resume, run
-from mdfit.simulate.output import restart_path
-from mdfit.storage import write_text
+from mdfit.simulate.restart import restart_path
+from mdfit.storage import read_json, write_text
 from mdfit.training import FitResult, accuracy, fit
 
 log = logging.getLogger(__name__)
@@ -97,8 +98,9 @@ class _Stages:
         directory = self.out / "fit"
         if _finished(directory):
             return load(directory / "best.mdfit")
-        train, validation = training_data(self.loaded)
-        self._refuse_errors(train)
+        files = training_files(self.loaded)
+        self._refuse_errors(files)
+        train, validation = split_training(self.loaded, files)
         check_inputs(self.loaded, train.species)
         log.info("Training on %d structures, validating on %d", len(train), len(validation))
         with self._timed("training"):
@@ -189,15 +191,16 @@ class _Stages:
         document = {"seconds": self.times.document(), "recipe": self.loaded.document(), "environment": environment()}
         write_text(self.out / "run.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
-    def _refuse_errors(self, train: Dataset) -> None:
-        report = train.check(self.recipe.potential.cutoff)
-        write_text(self.out / "data_check.txt", str(report) + "\n")
-        if report.errors:
-            raise DataError(
-                f"The training data have errors: {report.errors[0].message} (see {self.out}/data_check.txt)"
-            )
-        for finding in report.warnings:
-            log.warning("%s", finding.message)
+    def _refuse_errors(self, files: tuple[Dataset, ...]) -> None:
+        # Before the split, so that frames have the numbers that they have in the file.
+        reports = [dataset.check(self.recipe.potential.cutoff) for dataset in files]
+        write_text(self.out / "data_check.txt", "\n".join(f"{report}\n" for report in reports))
+        for what, report in zip(("training", "validation"), reports, strict=False):
+            if report.errors:
+                message = report.errors[0].message
+                raise DataError(f"The {what} data have errors: {message} (see {self.out}/data_check.txt)")
+            for finding in report.warnings:
+                log.warning("%s", finding.message)
 
     def _timed(self, name: str):
         return self.times.measure(name, self.out)
@@ -214,7 +217,7 @@ def _resumes(path: Path) -> bool:
 
 def _finished(directory: Path) -> bool:
     record = directory / "run.json"
-    return record.exists() and json.loads(record.read_text())["status"] in ("finished", "early stopping")
+    return record.exists() and read_json(record).get("status") in ("finished", "early stopping")
 
 
 def _save_accuracy(path: Path, errors, dataset: Dataset, groups: list[str]) -> None:

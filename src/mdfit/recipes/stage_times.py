@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from mdfit.storage import write_text
+from mdfit.storage import read_json, write_text
 
 FILE = "seconds.json"
 
@@ -28,9 +28,13 @@ class StageTimes:
 
     @classmethod
     def read(cls, run: Path) -> StageTimes:
-        """The times of a run so far; without CPU times where an earlier version of mdfit wrote them."""
+        """The times of a run so far; without CPU times where an earlier version of mdfit wrote them.
+
+        Raises:
+            CheckpointError: when the file is damaged.
+        """
         path = run / FILE
-        document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        document = read_json(path) if path.is_file() else {}
         return cls(**document) if isinstance(document.get("wall"), dict) else cls(document)
 
     def document(self) -> dict[str, dict[str, float]]:

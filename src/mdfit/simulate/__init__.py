@@ -1,6 +1,6 @@
 """Molecular dynamics: state points, samplers, runs and trajectories."""
 
-from mdfit.simulate.output import can_resume
+from mdfit.simulate.restart import can_resume
 from mdfit.simulate.running import run
 from mdfit.simulate.samplers import NPT, NVE, Langevin, NoseHoover, sampler_of
 from mdfit.simulate.state_point import StatePoint
