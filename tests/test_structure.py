@@ -151,5 +151,5 @@ def test_files_that_cannot_be_read_give_one_clear_error(tmp_path: Path) -> None:
 
 def test_invalid_frame_names_file_and_frame(tmp_path: Path) -> None:
     (tmp_path / "bad.xyz").write_text("1\nProperties=species:S:1:pos:R:3\nSi 0 0 nan\n")
-    with pytest.raises(StructureError, match=r"bad.xyz, frame -1: positions.*not finite"):
+    with pytest.raises(StructureError, match=r"bad.xyz, last frame: positions.*not finite"):
         read_structure(tmp_path / "bad.xyz")

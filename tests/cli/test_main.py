@@ -1,6 +1,7 @@
 """The command line: what each verb prints, and how it fails."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -289,6 +290,18 @@ def test_recipes_are_listed_and_copied():
     assert not Path("three_bpa/results").exists()
     assert "three_bpa exists; move it away first" in fails("recipes", "--copy", "three_bpa")
     assert "There is no recipe 'three-bpa': did you mean 'three_bpa'?" in fails("recipes", "--copy", "three-bpa")
+
+
+def test_recipe_is_not_copied_in_part(monkeypatch):
+    def full(source, target, **_):
+        Path(target).mkdir()
+        raise shutil.Error([("a", "b", "[Errno 28] No space left on device"), ("c", "d", "[Errno 28] ...")])
+
+    monkeypatch.setattr("shutil.copytree", full)
+    assert "silicon_dft: [Errno 28] No space left on device; free some space" in fails(
+        "recipes", "--copy", "silicon_dft"
+    )
+    assert not Path("silicon_dft").exists()
 
 
 def test_run_resume_and_report_name_what_is_missing():

@@ -9,15 +9,17 @@ import sys
 import time
 from pathlib import Path
 
+import ase.io
 import h5py
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mdfit.data import read
 from mdfit.errors import CheckpointError, DataError, OutputError, RecipeError, UnknownSpeciesError
-from mdfit.potentials import load
+from mdfit.potentials import LennardJones, load
 from mdfit.recipes import load_recipe, read_metrics, resume_run, run_recipe
-from mdfit.recipes.building import build_objective, build_potential, number_format, training_data
+from mdfit.recipes.building import build_objective, build_potential, number_format, split_training, training_files
 from mdfit.report import write_report
 
 
@@ -121,6 +123,59 @@ def test_damaged_checkpoint_is_named_with_its_remedy(finished, tmp_path):
         resume_run(run, show_progress=False)
 
 
+@pytest.mark.parametrize("name", ["seconds.json", "fit/run.json"])
+def test_damaged_record_is_named(finished, tmp_path, name):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / name).write_text((run / name).read_text(encoding="utf-8")[:20], encoding="utf-8")
+    for use in (lambda: resume_run(run, show_progress=False), lambda: write_report(run)):
+        with pytest.raises(CheckpointError, match=rf"{name} is damaged .*restore a copy of it, or delete it"):
+            use()
+
+
+def test_damaged_metrics_and_log_are_named(finished, tmp_path):
+    for name in ("metrics.json", "fit/log.jsonl"):
+        run = tmp_path / name.replace("/", "-")
+        shutil.copytree(finished, run)
+        (run / name).write_text('{"loss":\n{}\n', encoding="utf-8")
+        with pytest.raises(CheckpointError, match=rf"{name} is damaged"):
+            write_report(run)
+
+
+def test_another_potential_does_not_go_on_with_a_simulation(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    shutil.copy(run / "fit" / "best.mdfit", tmp_path)
+    (load(run / "fit" / "best.mdfit") + LennardJones(1e-6, 1.0, 2.0)).save(run / "fit" / "best.mdfit")
+    with pytest.raises(CheckpointError, match=r"warm\.h5 was written with another potential.* delete .*warm\.h5 and "):
+        resume_run(run, show_progress=False)
+    shutil.copy(tmp_path / "best.mdfit", run / "fit")
+    assert resume_run(run, show_progress=False).metrics == read_metrics(finished / "metrics.json")
+
+
+def test_interrupted_equilibration_goes_on(finished, tmp_path, monkeypatch):
+    import mdfit.simulate.running as running
+
+    run = trained_only(finished, tmp_path / "run")
+    resolved = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    resolved["recipe"]["simulations"]["warm"]["equilibrate"] = 150.0
+    (run / "recipe.json").write_text(json.dumps(resolved), encoding="utf-8")
+    shutil.copytree(run, tmp_path / "whole")
+    whole = resume_run(tmp_path / "whole", show_progress=False).metrics
+    advance = running._Simulation.advance
+
+    def interrupted(self, *arguments):
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGINT)
+        return advance(self, *arguments)
+
+    monkeypatch.setattr(running._Simulation, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="before its first frame"):
+        resume_run(run, show_progress=False)
+    assert (run / "simulations" / "warm.h5.restart").exists()
+    assert resume_run(run, show_progress=False).metrics == whole
+
+
 def trained_only(finished: Path, run: Path) -> Path:
     """A copy of a run that looks as if it had been stopped after the training."""
     shutil.copytree(finished, run)
@@ -181,10 +236,34 @@ def test_simulation_killed_before_its_restart_file_starts_again(finished, tmp_pa
     assert outcome.metrics["warm/temperature"].value == pytest.approx(whole["warm/temperature"].value, rel=1e-5)
 
 
+def test_overlap_is_found_in_frames_set_aside_too(write_tiny, tmp_path):
+    path = write_tiny(tmp_path)
+    frames = ase.io.read(tmp_path / "train.extxyz", ":")
+    _, validation = read(tmp_path / "train.extxyz").split(0.75, seed=0)
+    aside = next(i for i, atoms in enumerate(frames) if atoms.get_potential_energy() == validation[0].energy)
+    calculator = frames[aside].calc
+    frames[aside].positions[1] = frames[aside].positions[0] + 0.1
+    frames[aside].calc, calculator.atoms = calculator, frames[aside].copy()
+    ase.io.write(tmp_path / "train.extxyz", frames)
+    with pytest.raises(DataError, match=rf"training data have errors.* atoms 0 and 1 of frame {aside} are"):
+        run_recipe(load_recipe(path), tmp_path / "run", show_progress=False)
+
+
+def test_validation_file_is_checked_too(write_tiny, tmp_path):
+    path = write_tiny(tmp_path, ("validation_fraction: 0.25", "validation: test.extxyz"))
+    frames = ase.io.read(tmp_path / "test.extxyz", ":")
+    calculator = frames[2].calc
+    frames[2].positions[1] = frames[2].positions[0] + 0.1
+    frames[2].calc, calculator.atoms = calculator, frames[2].copy()
+    ase.io.write(tmp_path / "test.extxyz", frames)
+    with pytest.raises(DataError, match=r"validation data have errors.* atoms 0 and 1 of frame 2 are"):
+        run_recipe(load_recipe(path), tmp_path / "run", show_progress=False)
+
+
 @pytest.mark.parametrize(("scale", "dtype"), [(None, jnp.float32), ("double", jnp.float64)])
 def test_precision_is_honoured(finished, scale, dtype):
     loaded = load_recipe(finished.parent, scale)
-    train, _ = training_data(loaded)
+    train, _ = split_training(loaded, training_files(loaded))
     network = build_potential(loaded.recipe, train).terms[0]
     assert network.embedding.dtype == dtype
     objective = build_objective(loaded.recipe, train)

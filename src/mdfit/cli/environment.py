@@ -40,5 +40,7 @@ def allocator_advice() -> str:
         return f"memory allocator: set for this command only; for Python scripts on a CPU: {exports}"
     other = [name for name, value in _ALLOCATOR.items() if os.environ.get(name) != value]
     if other:
-        return f"memory allocator: {', '.join(other)} not set as advised; training on a CPU may be slow without: {exports}"
+        return (
+            f"memory allocator: {', '.join(other)} not set as advised; training on a CPU may be slow without: {exports}"
+        )
     return "memory allocator: set in the environment, for Python scripts, too"

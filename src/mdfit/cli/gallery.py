@@ -33,7 +33,7 @@ def copy_recipe(name: str, directory: Path) -> Path:
 
     Raises:
         RecipeError: when there is no such recipe.
-        OutputError: when the target exists.
+        OutputError: when the target exists or cannot be written; nothing is left of it then.
     """
     names = [known for known, _, _ in list_recipes()]
     if name not in names:
@@ -41,5 +41,11 @@ def copy_recipe(name: str, directory: Path) -> Path:
     target = directory / name
     if target.exists():
         raise OutputError(f"{target} exists; move it away first.")
-    shutil.copytree(gallery() / name, target, ignore=shutil.ignore_patterns("results"))
+    try:
+        shutil.copytree(gallery() / name, target, ignore=shutil.ignore_patterns("results"))
+    except OSError as error:
+        shutil.rmtree(target, ignore_errors=True)
+        # copytree gives all failures as triples of source, target and reason.
+        first = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or error
+        raise OutputError(f"Could not write {target}: {first}; free some space or choose another directory.") from error
     return target

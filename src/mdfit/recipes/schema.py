@@ -27,11 +27,11 @@ def _in(unit: str):
 #: Fewer frames give no error bar; the limit of :func:`mdfit.observables.estimate`.
 FEWEST_FRAMES = 10
 
-Length = Annotated[float, _in("Å")]
-Time = Annotated[float, _in("fs")]
-Temperature = Annotated[float, _in("K")]
+Length = Annotated[float, _in("Å"), Field(gt=0)]
+Time = Annotated[float, _in("fs"), Field(ge=0)]
+Temperature = Annotated[float, _in("K"), Field(ge=0)]
 Pressure = Annotated[float, _in("bar")]
-Friction = Annotated[float, _in("1/ps")]
+Friction = Annotated[float, _in("1/ps"), Field(gt=0)]
 
 
 class Section(BaseModel):

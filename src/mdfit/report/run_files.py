@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from mdfit.errors import RecipeError
+from mdfit.errors import CheckpointError, RecipeError
 from mdfit.recipes.loading import LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
 from mdfit.recipes.stage_times import StageTimes
+from mdfit.storage import read_json
 from mdfit.training.accuracy import Accuracy
 
 Arrays = dict[str, np.ndarray]
@@ -68,6 +69,7 @@ def read_run(directory: str | Path) -> RunFiles:
 
     Raises:
         RecipeError: when the directory holds no run.
+        CheckpointError: when one of its files is damaged.
     """
     directory = Path(directory)
     loaded = _read_recipe(directory)
@@ -102,13 +104,18 @@ def _read_recipe(directory: Path) -> LoadedRecipe:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path) if path.is_file() else {}
 
 
 def _read_history(path: Path) -> list[dict[str, Any]]:
     """The complete lines of the log; a run that is going on may be writing the last one."""
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
-    return [json.loads(line) for line in lines if line.strip()]
+    try:
+        return [json.loads(line) for line in lines if line.strip()]
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error}): restore a copy of it, or `mdfit resume` the run, which writes it again."
+        ) from error
 
 
 def _read_arrays(path: Path) -> Arrays:

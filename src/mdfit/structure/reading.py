@@ -65,7 +65,8 @@ def read_structure(path: str | Path, index: int = -1) -> Structure:
     try:
         return Structure.from_ase(atoms)
     except StructureError as problem:
-        raise StructureError(f"{path}, frame {index}: {problem}") from None
+        place = "last frame" if index == -1 else f"frame {index}"
+        raise StructureError(f"{path}, {place}: {problem}") from None
 
 
 def _text(path: Path) -> str:
