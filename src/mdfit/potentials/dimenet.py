@@ -217,7 +217,10 @@ class DimeNetPP(Potential):
         kinds = SpeciesTable(self.species)(graph.species)
         geometry = self._geometry(graph)
         own = self.embedding[kinds]
-        sender, receiver = graph.from_neighbours(own), jnp.broadcast_to(own[:, None], (*graph.mask.shape, own.shape[-1]))
+        sender, receiver = (
+            graph.from_neighbours(own),
+            jnp.broadcast_to(own[:, None], (*graph.mask.shape, own.shape[-1])),
+        )
         radial = jax.nn.silu(self.embed_radial(geometry.radial))
         messages = jax.nn.silu(self.embed(jnp.concatenate([sender, receiver, radial], axis=-1)))
         energies = self.outputs[0](geometry, messages)

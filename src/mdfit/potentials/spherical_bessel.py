@@ -38,9 +38,7 @@ def _zeros(order: int, count: int) -> np.ndarray:
 
     zeros = np.pi * np.arange(1, count + order + 1)
     for current in range(1, order + 1):
-        zeros = np.array(
-            [brentq(lambda x, n=current: spherical_jn(n, x), a, b) for a, b in pairwise(zeros)]
-        )
+        zeros = np.array([brentq(lambda x, n=current: spherical_jn(n, x), a, b) for a, b in pairwise(zeros)])
     return zeros[:count]
 
 
