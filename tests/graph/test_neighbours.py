@@ -1,6 +1,7 @@
 """Host-side lists against ASE, and device-side lists against host-side ones, on random cells."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -75,6 +76,32 @@ def test_reverse_points_to_the_opposite_edge(seed, atoms, skew):
 
 
 @settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10**6), atoms=st.integers(1, 10), skew=st.floats(0, 0.4), spare=st.integers(0, 2))
+def test_packed_graph_is_that_of_a_list_with_the_cutoff(seed, atoms, skew, spare):
+    structure = random_structure(seed, atoms, 4.0, skew, (True, True, True))
+    exact, wide = (build_graph(structure, cutoff, dtype=jnp.float64) for cutoff in (3.0, 4.5))
+    width = int(exact.mask.sum(axis=1).max()) + spare
+    if width == 0:
+        return
+    packed = wide.packed(3.0, width)
+    assert packed.mask.shape == (atoms, width)
+    mask = np.asarray(packed.mask)
+    own, theirs = (
+        sorted_edges(
+            np.nonzero(np.asarray(g.mask))[0],
+            np.asarray(g.neighbours)[np.asarray(g.mask)],
+            np.asarray(g.vectors)[np.asarray(g.mask)],
+        )
+        for g in (packed, exact)
+    )
+    np.testing.assert_allclose(own, theirs, atol=2e-5)
+    vectors = np.asarray(packed.vectors)
+    np.testing.assert_allclose(np.asarray(packed.flip(packed.vectors))[mask], -vectors[mask], atol=1e-12)
+    assert (vectors[~mask] == 0).all()
+    assert (np.asarray(packed.reverse)[~mask] == 0).all()
+
+
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**6), skew=st.floats(0, 0.3))
 def test_device_list_equals_host_list(seed, skew):
     reach = 3.0
@@ -88,7 +115,7 @@ def test_device_list_equals_host_list(seed, skew):
     potential = StillingerWeber(sigma=1.6)
     graphs, predictions = [], []
     for lists in (host, device):
-        one = type(lists)(**{name: getattr(lists, name)[0] for name in lists.__dataclass_fields__})
+        one = jax.tree.map(lambda leaf: leaf[0], lists)
         graph = one.graph(species, positions[0])
         mask = np.asarray(graph.mask)
         rows, _ = np.nonzero(mask)

@@ -8,7 +8,7 @@ import pytest
 from mdfit.errors import NeighborListError
 from mdfit.potentials import LennardJones, StillingerWeber
 from mdfit.simulate import NPT, NVE, Langevin, NoseHoover, StatePoint, run
-from mdfit.simulate.running import _Simulation
+from mdfit.simulate.running import PACKING_MARGIN, _Simulation
 from mdfit.units import BOLTZMANN, FEMTOSECOND
 
 KEY = jax.random.key(1)
@@ -106,6 +106,23 @@ def test_thin_and_thick_skins_give_the_same_trajectory(small, monkeypatch, sampl
     np.testing.assert_allclose(thin.positions, thick.positions, atol=1e-7)
     np.testing.assert_allclose(thin.cells, thick.cells, atol=1e-8)
     np.testing.assert_allclose(thin.potential_energies, thick.potential_energies, atol=1e-8)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_more_neighbours_than_there_was_room_for_are_not_lost(small, monkeypatch, replicas):
+    # In the perfect crystal only four neighbours are within the cutoff; at 3000 K there are many more.
+    structure, potential = small.silicon(), StillingerWeber.silicon()
+    widths = []
+    pack = _Simulation._pack
+    monkeypatch.setattr(_Simulation, "_pack", lambda self, width: widths.append(width) or pack(self, width))
+    arguments = {"temperature": 3000.0, "every": 20, "replicas": replicas, "skin": 2.0}
+    packed = simulate(potential, structure, NVE(1.0), 200, **arguments)
+    monkeypatch.setattr(StillingerWeber, "many_body", False)
+    plain = simulate(potential, structure, NVE(1.0), 200, **arguments)
+    assert widths[0] == 4 + PACKING_MARGIN
+    assert len(widths) > 1
+    np.testing.assert_allclose(packed.positions, plain.positions, atol=1e-7)
+    np.testing.assert_allclose(packed.potential_energies, plain.potential_energies, atol=1e-7)
 
 
 def test_energy_is_conserved_across_many_rebuilds(small, monkeypatch):

@@ -48,8 +48,38 @@ class Graph(eqx.Module):
 
     def within(self, cutoff: float) -> "Graph":
         """The same graph with the edges beyond ``cutoff`` (Å) masked."""
-        closer = jnp.sum(self.vectors**2, -1) < cutoff**2
-        return eqx.tree_at(lambda graph: graph.mask, self, self.mask & closer)
+        return eqx.tree_at(lambda graph: graph.mask, self, self.inside(cutoff))
+
+    def inside(self, cutoff: float) -> Bool[Array, "atoms neighbours"]:
+        """Which edges are shorter than ``cutoff`` (Å)."""
+        return self.mask & (jnp.sum(self.vectors**2, -1) < cutoff**2)
+
+    def packed(self, cutoff: float, width: int) -> "Graph":
+        """The edges within ``cutoff`` (Å) only, in ``width`` columns; no atom may have more of them."""
+        inside = self.inside(cutoff)
+        place = jnp.cumsum(inside, axis=1, dtype=jnp.int32) - 1
+        slots = jnp.arange(width, dtype=jnp.int32)
+        # By comparison, since XLA's sorts and scattered writes cost more than all of these.
+        chosen = inside[:, None, :] & (place[:, None, :] == slots[None, :, None])
+        columns = jnp.argmax(chosen, axis=-1).astype(jnp.int32)
+        mask = slots < jnp.sum(inside, axis=1, dtype=jnp.int32)[:, None]
+        rows = jnp.arange(len(self.species), dtype=jnp.int32)[:, None]
+        flat = rows * self.mask.shape[1] + columns
+
+        def fetch(values):
+            return take(values.reshape(-1, *values.shape[2:]), flat)
+
+        opposite = fetch(self.reverse)
+        reverse = opposite // self.mask.shape[1] * width + take(place.reshape(-1), opposite)
+        return Graph(
+            species=self.species,
+            structure=self.structure,
+            neighbours=jnp.where(mask, fetch(self.neighbours), 0),
+            vectors=jnp.where(mask[..., None], fetch(self.vectors), jnp.zeros((), self.dtype)),
+            mask=mask,
+            reverse=jnp.where(mask, reverse, 0),
+            number_of_structures=self.number_of_structures,
+        )
 
     def distances(self) -> Float[Array, "atoms neighbours"]:
         """Edge lengths in Å; padding has length 1 and no gradient, so that nothing downstream becomes NaN."""

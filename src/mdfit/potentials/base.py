@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -27,7 +27,10 @@ class Potential(eqx.Module):
     Attributes:
         cutoff: in Å; edges beyond it must not change the energy.
         species: the atomic numbers (or bead types) that the potential knows; empty when it takes any.
+        many_body: false when the cost per edge is so low that leaving out edges beyond the cutoff does not pay.
     """
+
+    many_body: ClassVar[bool] = True
 
     if TYPE_CHECKING:
         # A static field or a property of the subclass.
@@ -102,6 +105,10 @@ class Sum(Potential):
     def species(self) -> tuple[int, ...]:  # type: ignore[override]
         known = [set(term.species) for term in self.terms if term.species]
         return tuple(sorted(set.intersection(*known))) if known else ()
+
+    @property
+    def many_body(self) -> bool:  # type: ignore[override]
+        return any(term.many_body for term in self.terms)
 
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
         energies = [term.atomic_energies(graph.within(term.cutoff)) for term in self.terms]

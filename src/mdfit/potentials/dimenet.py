@@ -18,7 +18,7 @@ from mdfit.graph import Graph
 from mdfit.potentials.base import Constant, Potential
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope
 from mdfit.potentials.readout import Scaling, reference_table
-from mdfit.potentials.spherical_bessel import legendre, spherical_bessel_basis
+from mdfit.potentials.spherical_bessel import bessel_matrix, chebyshev_polynomials, legendre
 
 
 class Geometry(NamedTuple):
@@ -29,12 +29,13 @@ class Geometry(NamedTuple):
 
     Attributes:
         radial: ``(atoms, neighbours, radial_functions)`` enveloped Bessel functions, zero in padding.
-        spherical: ``(atoms, neighbours, orders · functions)`` enveloped radial part of the spherical basis.
+        distance: ``(atoms, neighbours, polynomials)`` enveloped Chebyshev polynomials of the distance, in which the
+            radial part of the spherical basis is expanded.
         angular: ``(atoms, neighbours a, neighbours b, orders)`` angular part, zero for a = b and in padding.
     """
 
     radial: Float[Array, "atoms neighbours functions"]
-    spherical: Float[Array, "atoms neighbours basis"]
+    distance: Float[Array, "atoms neighbours polynomials"]
     angular: Float[Array, "atoms neighbours neighbours orders"]
 
 
@@ -82,15 +83,13 @@ class Interaction(eqx.Module):
         self.after = [Residual(edge, next(keys)) for _ in range(sizes["residuals_after"])]
 
     def __call__(self, graph: Graph, geometry: Geometry, messages):
-        gate = self.radial[1](self.radial[0](geometry.radial))
-        sent = jax.nn.silu(self.down(jax.nn.silu(self.incoming(messages)) * gate))
-        # The two bias-free layers of the spherical basis act as one matrix per order; they stand side by side in one
-        # block-diagonal matrix, so that this is one product without transposed copies.
-        orders = geometry.angular.shape[-1]
-        matrix = self.spherical[0].weight @ self.spherical[1].weight
-        blocks = matrix.reshape(orders, -1, 1, matrix.shape[-1]) * jnp.eye(orders, dtype=matrix.dtype)[:, None, :, None]
-        weights = geometry.spherical @ blocks.reshape(matrix.shape[0], -1)
         atoms, width = graph.mask.shape
+        orders = geometry.angular.shape[-1]
+        # Two layers without bias act as one matrix, which is much smaller than what they act on.
+        radial = self.radial[0].weight @ self.radial[1].weight
+        gate = (geometry.radial.reshape(atoms * width, -1) @ radial).reshape(atoms, width, -1)
+        sent = jax.nn.silu(self.down(jax.nn.silu(self.incoming(messages)) * gate))
+        weights = geometry.distance.reshape(atoms * width, -1) @ self._spherical_matrix(orders)
         weighted = weights.reshape(atoms, width, orders, -1) * sent[:, :, None]
         collected = geometry.angular.reshape(atoms, width, -1) @ weighted.reshape(atoms, width * orders, -1)
         # What is collected at j for its edge to i belongs to the message j → i, which lives on the opposite edge.
@@ -102,6 +101,17 @@ class Interaction(eqx.Module):
         for residual in self.after:
             x = residual(x)
         return x
+
+    def _spherical_matrix(self, orders: int):
+        """From the polynomials of the distance to the weights ``orders · triplet_channels`` of the angular functions.
+
+        The two bias-free layers of the spherical basis act as one matrix per order; they stand side by side in one
+        block-diagonal matrix, so that this is one product.
+        """
+        matrix = self.spherical[0].weight @ self.spherical[1].weight
+        blocks = matrix.reshape(orders, -1, 1, matrix.shape[-1]) * jnp.eye(orders, dtype=matrix.dtype)[:, None, :, None]
+        expansion = bessel_matrix(orders, matrix.shape[0] // orders)
+        return jnp.asarray(expansion, matrix.dtype) @ blocks.reshape(matrix.shape[0], -1)
 
 
 class Output(eqx.Module):
@@ -238,10 +248,11 @@ class DimeNetPP(Potential):
         width = graph.mask.shape[1]
         valid = (graph.mask[:, :, None] & graph.mask[:, None, :]) & ~jnp.eye(width, dtype=bool)
         zero = jnp.zeros((), graph.dtype)
+        polynomials = chebyshev_polynomials(x, len(bessel_matrix(self.angular_functions, self.radial_functions)))
+        scaled = envelope / self.cutoff**1.5
         angular = [jnp.where(valid, function, zero) for function in legendre(cosine, self.angular_functions)]
         return Geometry(
             radial=bessel_basis(distances, self.cutoff, self.frequencies) * envelope[..., None],
-            spherical=spherical_bessel_basis(x, self.angular_functions, self.radial_functions)
-            * (envelope / self.cutoff**1.5)[..., None],
+            distance=jnp.stack([polynomial * scaled for polynomial in polynomials], axis=-1),
             angular=jnp.stack(angular, axis=-1),
         )

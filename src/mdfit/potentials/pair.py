@@ -13,6 +13,8 @@ from mdfit.potentials.base import Potential
 class PairPotential(Potential):
     """E = ½ Σ_i Σ_j φ(r_ij²); a subclass implements :meth:`pair_energy`."""
 
+    many_body = False
+
     def pair_energy(
         self,
         squared_distance: Float[Array, "atoms neighbours"],

@@ -10,25 +10,30 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.polynomial import chebyshev
 
-_DEGREE = 40
+#: Largest error of the expansion, relative to the largest basis function.
+_ACCURACY = 1e-9
 
 
 @lru_cache
-def _coefficients(orders: int, functions: int) -> np.ndarray:
-    """Chebyshev coefficients ``(degree + 1, orders · functions)`` of √2/|j_{l+1}(z_ln)| j_l(z_ln x) on 0 ≤ x ≤ 1.
+def bessel_matrix(orders: int, functions: int) -> np.ndarray:
+    """From :func:`chebyshev_polynomials` to the normalised spherical Bessel functions of the basis.
 
-    Spherical Bessel functions by recurrence lose all digits in single precision where x is small; an expansion of
-    degree 40, made once in double precision, is exact to rounding for up to 10 zeros and 8 orders.
+    Column l · functions + n holds the coefficients of √2/|j_{l+1}(z_ln)| j_l(z_ln x) on 0 ≤ x ≤ 1, for l < ``orders``
+    and n < ``functions`` (arXiv:2003.03123, eq. 6); there are as many rows as an accuracy of 1e-9 needs.  Spherical
+    Bessel functions by recurrence lose all digits in single precision where x is small; this expansion does not.
     """
     from scipy.special import spherical_jn
 
-    nodes = chebyshev.chebpts1(4 * _DEGREE)
-    columns = []
-    for order in range(orders):
-        for zero in _zeros(order, functions):
-            values = spherical_jn(order, zero * (nodes + 1) / 2) * np.sqrt(2) / abs(spherical_jn(order + 1, zero))
-            columns.append(chebyshev.chebfit(nodes, values, _DEGREE))
-    return np.stack(columns, axis=1)
+    nodes = chebyshev.chebpts1(512)
+    zeros = [(order, zero) for order in range(orders) for zero in _zeros(order, functions)]
+    values = [
+        spherical_jn(order, zero * (nodes + 1) / 2) * np.sqrt(2) / abs(spherical_jn(order + 1, zero))
+        for order, zero in zeros
+    ]
+    # A function of largest frequency z needs a degree of z/2 and somewhat more.
+    coefficients = chebyshev.chebfit(nodes, np.stack(values, axis=1), int(max(zero for _, zero in zeros)) + 20)
+    needed = np.abs(coefficients).max(axis=1) > _ACCURACY * np.abs(coefficients).max()
+    return coefficients[: np.flatnonzero(needed)[-1] + 1]
 
 
 def _zeros(order: int, count: int) -> np.ndarray:
@@ -42,17 +47,13 @@ def _zeros(order: int, count: int) -> np.ndarray:
     return zeros[:count]
 
 
-def spherical_bessel_basis(x: Float[Array, ...], orders: int, functions: int) -> Float[Array, "... basis"]:
-    """Normalised j_l(z_ln x) for l < ``orders`` and n < ``functions`` (arXiv:2003.03123, eq. 6), 0 ≤ x ≤ 1.
-
-    The last axis runs over all n of l = 0, then of l = 1, and so on.
-    """
+def chebyshev_polynomials(x: Float[Array, ...], number: int) -> list[Float[Array, ...]]:
+    """T_0 … T_{number−1} of 2x − 1 for 0 ≤ x ≤ 1."""
     argument = 2 * jnp.clip(x, 0, 1) - 1
     terms = [jnp.ones_like(argument), argument]
-    for _ in range(2, _DEGREE + 1):
+    for _ in range(2, number):
         terms.append(2 * argument * terms[-1] - terms[-2])
-    polynomials = jnp.stack(terms, axis=-1)
-    return polynomials @ jnp.asarray(_coefficients(orders, functions), x.dtype)
+    return terms[:number]
 
 
 def legendre(cosine: Float[Array, ...], orders: int) -> list[Float[Array, ...]]:

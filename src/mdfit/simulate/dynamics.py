@@ -23,11 +23,11 @@ class Context(NamedTuple):
 
 
 def _forces(positions, *, potential, species, neighbours, cell=None, kT=None):
-    return forces(potential, neighbours.graph(species, positions))
+    return forces(potential, neighbours.graph_of(potential, species, positions))
 
 
 def _energy(positions, *, box, potential, species, neighbours, perturbation=1.0, kT=None, pressure=None):
-    graph = neighbours.graph(species, positions, _scale(box, neighbours))
+    graph = neighbours.graph_of(potential, species, positions, _scale(box, neighbours))
     return energies(potential, graph.with_vectors(graph.vectors * perturbation))[0].astype(positions.dtype)
 
 
@@ -48,12 +48,14 @@ class Progress(eqx.Module):
         steps: done in this call.
         finite: false when the step after ``state`` gave positions that are not finite.
         jump: the largest distance in Å that an atom had moved from its list's origin at the last attempted step.
+        crowded: true when an atom had more neighbours after the last attempted step than the packed width holds.
     """
 
     state: Any
     steps: Int[Array, ""]
     finite: Bool[Array, ""]
     jump: Float[Array, ""]
+    crowded: Bool[Array, ""]
 
 
 class Dynamics:
@@ -75,6 +77,7 @@ class Dynamics:
         self._advance = eqx.filter_jit(self._advance_until_stale)
         self._initialize = eqx.filter_jit(self._initialize_all)
         self._record = eqx.filter_jit(self._record_all)
+        self._most_neighbours = eqx.filter_jit(self._most_neighbours_of_all)
 
     def initialize(self, keys, positions, masses, momenta, context: Context) -> Any:
         """The integrator's state of every replica.
@@ -95,6 +98,10 @@ class Dynamics:
     def record(self, state: Any, context: Context) -> Prediction:
         """Energy, forces and stress of every replica."""
         return self._record(state, context)
+
+    def most_neighbours(self, positions, context: Context) -> Int[Array, ""]:
+        """The largest number of neighbours within the cutoff that an atom of any replica has where the lists were made."""
+        return self._most_neighbours(positions, context)
 
     def cells(self, state: Any, context: Context) -> Float[Array, "replicas 3 3"]:
         """The present cells in Å."""
@@ -120,22 +127,37 @@ class Dynamics:
             moved = jnp.sqrt(jnp.max(jnp.sum((here - neighbours.origin) ** 2, axis=-1)))
             return jnp.where(jnp.isfinite(here).all(), moved, jnp.inf) + self._strain_margin(one, neighbours)
 
+        def crowd(one, neighbours):
+            """Whether an atom has more neighbours than the packed graph holds."""
+            if not neighbours.packed_width:
+                return jnp.zeros((), bool)
+            scale = _scale(one.box, neighbours) if self._variable_cell else None
+            inside = neighbours.graph(context.species, one.position, scale).inside(context.potential.cutoff)
+            return jnp.max(jnp.sum(inside, axis=1)) > neighbours.packed_width
+
         def body(carry):
-            done, old, _, _ = carry
+            done, old, *_ = carry
             new = over_replicas(step)(old, context.neighbours)
             jump = jnp.max(over_replicas(travelled)(new, context.neighbours))
-            good = jump <= self._limit
+            crowded = jnp.any(over_replicas(crowd)(new, context.neighbours))
+            good = (jump <= self._limit) & ~crowded
             # A step that leaves the list behind is taken back, and done again with a new list.
             kept = jax.tree.map(lambda n, o: jnp.where(good, n, o), new, old)
-            return done + good, kept, good, jump
+            return done + good, kept, good, jump, crowded
 
         def proceed(carry):
-            done, _, good, _ = carry
+            done, _, good, *_ = carry
             return (done < steps) & good
 
-        start = (jnp.zeros((), jnp.int32), state, jnp.ones((), bool), jnp.zeros((), state.position.dtype))
-        done, state, _, jump = jax.lax.while_loop(proceed, body, start)
-        return Progress(state, done, jnp.isfinite(jump), jump)
+        start = (
+            jnp.zeros((), jnp.int32),
+            state,
+            jnp.ones((), bool),
+            jnp.zeros((), state.position.dtype),
+            jnp.zeros((), bool),
+        )
+        done, state, _, jump, crowded = jax.lax.while_loop(proceed, body, start)
+        return Progress(state, done, jnp.isfinite(jump), jump, crowded)
 
     def _strain_margin(self, one, neighbours):
         """Half of what shrinking of the cell may have brought two atoms closer, in Å."""
@@ -145,10 +167,19 @@ class Dynamics:
         shrink = jnp.maximum(1 - _scale(one.box, neighbours), 0)
         return (shrink * self._reach / 2).astype(one.position.dtype)
 
+    def _most_neighbours_of_all(self, positions, context: Context) -> Int[Array, ""]:
+        def one(place, neighbours):
+            inside = neighbours.graph(context.species, place).inside(context.potential.cutoff)
+            return jnp.max(jnp.sum(inside, axis=1))
+
+        return jnp.max(over_replicas(one)(positions, context.neighbours))
+
     def _record_all(self, state, context: Context) -> Prediction:
         def one(single, neighbours):
             scale = _scale(single.box, neighbours) if self._variable_cell else None
-            return evaluate(context.potential, neighbours.graph(context.species, single.position, scale))
+            return evaluate(
+                context.potential, neighbours.graph_of(context.potential, context.species, single.position, scale)
+            )
 
         return over_replicas(one)(state, context.neighbours)
 

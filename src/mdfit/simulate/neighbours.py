@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import equinox as eqx
@@ -14,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from mdfit.errors import NeighborListError
 from mdfit.graph import Graph, NeighborTable, neighbor_table
 from mdfit.graph.gathering import take
+from mdfit.potentials import Potential
 
 
 class Neighbours(eqx.Module):
@@ -26,6 +28,7 @@ class Neighbours(eqx.Module):
         reverse: ``(atoms, neighbours)`` flat position of the opposite edge.
         origin: ``(atoms, 3)`` positions of the list in Å.
         cell: ``(3, 3)`` cell of the list in Å.
+        packed_width: when positive, potentials see only the edges within their cutoff, in so many columns.
     """
 
     indices: Int[Array, "atoms neighbours"]
@@ -34,6 +37,16 @@ class Neighbours(eqx.Module):
     reverse: Int[Array, "atoms neighbours"]
     origin: Float[Array, "atoms 3"]
     cell: Float[Array, "3 3"]
+    packed_width: int = eqx.field(static=True, default=0)
+
+    def with_packed_width(self, width: int) -> Neighbours:
+        """The same lists, packed for potentials into ``width`` columns where that is fewer than they have."""
+        return replace(self, packed_width=width if width < self.mask.shape[-1] else 0)
+
+    def graph_of(self, potential: Potential, species, positions, scale=None) -> Graph:
+        """The graph that ``potential`` sees at other positions; see :meth:`graph`."""
+        graph = self.graph(species, positions, scale)
+        return graph.packed(potential.cutoff, self.packed_width) if self.packed_width else graph
 
     def graph(self, species, positions, scale=None) -> Graph:
         """The graph at other positions, in a cell that is ``scale`` times as long as that of the list."""
@@ -103,7 +116,6 @@ class HostLists:
             origin=positions,
             cell=cells,
         )
-
 
     def memory(self) -> np.ndarray:
         return np.asarray(self._width, np.int64)

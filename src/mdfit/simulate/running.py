@@ -25,6 +25,9 @@ from mdfit.simulate.trajectory import PER_FRAME, Trajectory
 from mdfit.storage import digest
 from mdfit.units import BOLTZMANN, quantity
 
+#: Room for so many more neighbours within the cutoff than an atom has at the start; more of them mean a new compilation.
+PACKING_MARGIN = 2
+
 
 @dataclass(frozen=True)
 class Lengths:
@@ -182,6 +185,9 @@ class _Simulation:
         cells = jnp.tile(jnp.asarray(structure.cell, dtype), (replicas, 1, 1))
         lists = self._builder.build(positions, cells)
         self.context = Context(self.potential, jnp.asarray(structure.species, jnp.int32), lists)
+        self._packed_width = 0
+        if self.potential.many_body:
+            self._pack(int(self.dynamics.most_neighbours(positions, self.context)) + PACKING_MARGIN)
         momenta = None
         if structure.velocities is not None:
             momenta = jnp.asarray(structure.velocities * structure.masses[:, None], dtype)
@@ -199,19 +205,28 @@ class _Simulation:
             "list_origin": lists.origin,
             "list_cell": lists.cell,
             "list_memory": self._builder.memory(),
+            "packed_width": np.asarray(self._packed_width, np.int64),
         }
 
     def restore(self, checkpoint: dict[str, Any]) -> None:
         """Goes back to a :meth:`checkpoint`."""
         self.state, self.done = checkpoint["state"], int(checkpoint["done"])
         self._builder.recall(checkpoint["list_memory"])
-        lists = self._builder.build(checkpoint["list_origin"], checkpoint["list_cell"])
-        self.context = self.context._replace(neighbours=lists)
+        self._packed_width = int(checkpoint["packed_width"])
+        self._build_lists(checkpoint["list_origin"], checkpoint["list_cell"])
 
     def renew_lists(self) -> None:
         """New neighbour lists at the present positions."""
-        lists = self._builder.build(self.state.position, self.dynamics.cells(self.state, self.context))
+        self._build_lists(self.state.position, self.dynamics.cells(self.state, self.context))
+
+    def _build_lists(self, positions, cells) -> None:
+        lists = self._builder.build(positions, cells).with_packed_width(self._packed_width)
         self.context = self.context._replace(neighbours=lists)
+
+    def _pack(self, width: int) -> None:
+        """Makes room for so many neighbours within the cutoff in the graphs that the potential sees."""
+        self._packed_width = width
+        self.context = self.context._replace(neighbours=self.context.neighbours.with_packed_width(width))
 
     def advance(self, steps: int, bar) -> None:
         """Time steps with new lists as needed."""
@@ -224,7 +239,9 @@ class _Simulation:
             self.done += done
             remaining -= done
             bar.advance(done)
-            if remaining > 0:
+            if remaining > 0 and bool(progress.crowded):
+                self._pack(self._packed_width + PACKING_MARGIN)
+            elif remaining > 0:
                 if fresh or not finite:
                     check_step(finite, done, float(progress.jump), self.skin, self.time)
                 self.renew_lists()
