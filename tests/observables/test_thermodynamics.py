@@ -108,6 +108,7 @@ def test_pressure_is_the_derivative_of_the_energy_plus_the_ideal_part():
         masses=jnp.asarray(structure.masses),
         potential_energy=prediction.energy[0],
         stress=prediction.stress(jnp.array([structure.volume]))[0],
+        temperature=jnp.asarray(120.0),
         degrees_of_freedom=3 * 26,
     )
 

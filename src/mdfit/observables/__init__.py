@@ -5,6 +5,7 @@ from mdfit.observables.base import Observable, TrajectoryObservable
 from mdfit.observables.coordination import CoordinationNumber
 from mdfit.observables.density import Density
 from mdfit.observables.diffusion import DiffusionCoefficient, MeanSquareDisplacement
+from mdfit.observables.elastic_constants import ElasticConstants
 from mdfit.observables.energy import PotentialEnergy, TotalEnergy
 from mdfit.observables.estimate import Estimate
 from mdfit.observables.estimation import estimate
@@ -22,6 +23,7 @@ __all__ = [
     "CoordinationNumber",
     "Density",
     "DiffusionCoefficient",
+    "ElasticConstants",
     "Estimate",
     "HeatCapacity",
     "MeanSquareDisplacement",

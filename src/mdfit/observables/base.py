@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import jax
 import numpy as np
+from jaxtyping import Array, Float
 
 from mdfit.errors import ObservableError
 from mdfit.observables.snapshot import Snapshot
@@ -47,7 +48,12 @@ class Observable(_Described, ABC):
 
     Its value is ``combine(<per_snapshot(x)>)``; most observables are plain averages, whose ``combine`` changes nothing.
     Subclasses are frozen dataclasses, so that equal observables share one compiled program.
+
+    Attributes:
+        needs_stiffness: whether :meth:`per_snapshot` reads ``snapshot.stiffness``.
     """
+
+    needs_stiffness: ClassVar[bool] = False
 
     @abstractmethod
     def per_snapshot(self, snapshot: Snapshot) -> jax.Array:
@@ -93,3 +99,13 @@ def require_periodic(name: str, trajectory: Trajectory) -> None:
     """Raises ObservableError when the trajectory has no volume."""
     if not np.all(trajectory.periodic):
         raise ObservableError(f"{name} needs a volume, but the structure is not periodic in all three directions.")
+
+
+def require_stiffness(name: str, snapshot: Snapshot) -> Float[Array, "3 3 3 3"]:
+    """The stiffness of a snapshot; raises ObservableError when it has none."""
+    if snapshot.stiffness is None:
+        raise ObservableError(
+            f"{name} needs the second derivative of the energy with respect to strain, which trajectories do not hold; "
+            "give the potential of the simulation as well: estimate(observable, trajectory, potential=potential)."
+        )
+    return snapshot.stiffness

@@ -11,6 +11,7 @@ from mdfit.observables.base import Observable, TrajectoryObservable
 from mdfit.observables.estimate import Estimate
 from mdfit.observables.evaluation import per_frame
 from mdfit.observables.statistics import error_of_mean
+from mdfit.potentials import Potential
 from mdfit.simulate import Trajectory
 from mdfit.units import quantity
 
@@ -27,6 +28,7 @@ def estimate(
     trajectory: Trajectory,
     discard: int | str = 0,
     blocks: int | None = None,
+    potential: Potential | None = None,
 ) -> Estimate:
     """The value of an observable over a trajectory, with its standard error.
 
@@ -43,6 +45,7 @@ def estimate(
         trajectory: of one or several replicas.
         discard: frames at the start of each replica to leave out, or a time such as ``"5 ps"``.
         blocks: parts per replica.
+        potential: that of the simulation; for observables that need the second derivative of the energy.
 
     Raises:
         ObservableError: when there are too few frames, or the observable has no meaning for the trajectory.
@@ -54,7 +57,7 @@ def estimate(
         )
     if isinstance(observable, TrajectoryObservable):
         return _of_correlations(observable, trajectory, blocks)
-    return _of_averages(observable, trajectory, blocks)
+    return _of_averages(observable, trajectory, blocks, potential)
 
 
 def _without_start(name: str, trajectory: Trajectory, discard: int | str) -> Trajectory:
@@ -70,8 +73,10 @@ def _without_start(name: str, trajectory: Trajectory, discard: int | str) -> Tra
     return trajectory.part(discard)
 
 
-def _of_averages(observable: Observable, trajectory: Trajectory, blocks: int | None) -> Estimate:
-    values = per_frame(observable, trajectory)
+def _of_averages(
+    observable: Observable, trajectory: Trajectory, blocks: int | None, potential: Potential | None
+) -> Estimate:
+    values = per_frame(observable, trajectory, potential)
     averages = values.mean(axis=(0, 1))
     combined = np.asarray(observable.combine(jnp.asarray(averages)))
     effects = _effects(observable, values, averages)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +11,8 @@ import numpy as np
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable
 from mdfit.observables.snapshot import Snapshot
+from mdfit.observables.stiffness import stiffness_of_frames
+from mdfit.potentials import Potential
 from mdfit.simulate import Trajectory
 from mdfit.simulate.trajectory import PER_FRAME
 
@@ -19,18 +20,26 @@ from mdfit.simulate.trajectory import PER_FRAME
 _PAIRS_AT_ONCE = 2**19
 
 
-def per_frame(observable: Observable, trajectory: Trajectory) -> np.ndarray:
+def per_frame(observable: Observable, trajectory: Trajectory, potential: Potential | None = None) -> np.ndarray:
     """``observable.per_snapshot`` at every frame.
+
+    Args:
+        observable: a function of single frames.
+        trajectory: of one or several replicas.
+        potential: that of the simulation, for observables that need the second derivative of the energy.
 
     Returns:
         ``(replicas, frames, *shape)`` in double precision.
 
     Raises:
-        ObservableError: when the observable has no meaning for the trajectory, or a value is not finite.
+        ObservableError: when the observable has no meaning for the trajectory, needs a potential that is not given, or
+            a value is not finite.
     """
     observable.check(trajectory)
     replicas, frames = trajectory.replicas, len(trajectory)
     columns = [np.asarray(getattr(trajectory, name), np.float64) for name in PER_FRAME]
+    if observable.needs_stiffness and potential is not None:
+        columns.append(stiffness_of_frames(potential, trajectory))
     flat = tuple(jnp.asarray(column.reshape(replicas * frames, *column.shape[2:])) for column in columns)
     template = Snapshot.of(trajectory, 0)
     values = np.asarray(_evaluate(observable, template, flat)).astype(np.float64)
@@ -41,18 +50,9 @@ def per_frame(observable: Observable, trajectory: Trajectory) -> np.ndarray:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _evaluate(observable: Observable, template: Snapshot, columns):
-    atoms = template.number_of_atoms
-
-    def one(frame):
-        positions, velocities, cell, energy, stress = frame
-        snapshot = eqx.tree_at(
-            lambda s: (s.positions, s.velocities, s.cell, s.potential_energy, s.stress),
-            template,
-            (positions, velocities, cell, energy, stress),
-        )
-        return observable.per_snapshot(snapshot)
-
-    return jax.lax.map(one, columns, batch_size=max(1, _PAIRS_AT_ONCE // atoms**2))
+    together = max(1, _PAIRS_AT_ONCE // template.number_of_atoms**2)
+    # PER_FRAME lists what a frame brings in the order of the arguments of Snapshot.at.
+    return jax.lax.map(lambda frame: observable.per_snapshot(template.at(*frame)), columns, batch_size=together)
 
 
 def _require_finite(observable: Observable, values: np.ndarray, trajectory: Trajectory) -> None:

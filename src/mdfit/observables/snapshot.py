@@ -1,5 +1,7 @@
 """One instant of a simulation, as observables see it."""
 
+import dataclasses
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -19,8 +21,12 @@ class Snapshot(eqx.Module):
         masses: ``(atoms,)`` in amu.
         potential_energy: in eV.
         stress: ``(3, 3)`` in eV/Å³: the potential part (1/V) ∂U/∂ε, tension positive.
+        temperature: of the thermostat in K.
         degrees_of_freedom: quadratic terms of the kinetic energy.
         periodic: along which cell vectors the structure repeats.
+        pressure: of the barostat in bar; None without one.
+        stiffness: ``(3, 3, 3, 3)`` in eV/Å³: the potential part (1/V) ∂²U/∂ε_ij∂ε_kl for r → (1 + ε) r; only there for
+            observables that need it (:func:`mdfit.potentials.born_stiffness`).
     """
 
     positions: Float[Array, "atoms 3"]
@@ -30,8 +36,11 @@ class Snapshot(eqx.Module):
     masses: Float[Array, " atoms"]
     potential_energy: Float[Array, ""]
     stress: Float[Array, "3 3"]
+    temperature: Float[Array, ""]
     degrees_of_freedom: int = eqx.field(static=True)
     periodic: tuple[bool, bool, bool] = eqx.field(static=True, default=(True, True, True))
+    pressure: Float[Array, ""] | None = None
+    stiffness: Float[Array, "3 3 3 3"] | None = None
 
     @property
     def volume(self) -> Float[Array, ""]:
@@ -47,6 +56,26 @@ class Snapshot(eqx.Module):
         """Of all atoms, the motion of the centre of mass included, in eV."""
         return 0.5 * jnp.sum(self.masses[:, None] * self.velocities**2)
 
+    def at(
+        self,
+        positions: Float[Array, "atoms 3"],
+        velocities: Float[Array, "atoms 3"],
+        cell: Float[Array, "3 3"],
+        potential_energy: Float[Array, ""],
+        stress: Float[Array, "3 3"],
+        stiffness: Float[Array, "3 3 3 3"] | None = None,
+    ) -> "Snapshot":
+        """The same system at another instant; pure, in the units of the attributes."""
+        return dataclasses.replace(
+            self,
+            positions=positions,
+            velocities=velocities,
+            cell=cell,
+            potential_energy=potential_energy,
+            stress=stress,
+            stiffness=stiffness,
+        )
+
     @classmethod
     def of(cls, trajectory: Trajectory, frame: int = -1, replica: int = 0) -> "Snapshot":
         """One frame of a trajectory in double precision."""
@@ -58,8 +87,10 @@ class Snapshot(eqx.Module):
             masses=jnp.asarray(trajectory.masses, jnp.float64),
             potential_energy=jnp.asarray(trajectory.potential_energies[replica, frame], jnp.float64),
             stress=jnp.asarray(trajectory.stresses[replica, frame], jnp.float64),
+            temperature=jnp.asarray(trajectory.temperature, jnp.float64),
             degrees_of_freedom=int(trajectory.degrees_of_freedom),
             periodic=periodic_flags(trajectory),
+            pressure=None if trajectory.pressure is None else jnp.asarray(trajectory.pressure, jnp.float64),
         )
 
 

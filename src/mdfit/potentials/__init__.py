@@ -10,6 +10,7 @@ from mdfit.potentials.pair import PairPotential
 from mdfit.potentials.prediction import FramePrediction, predict
 from mdfit.potentials.readout import Scaling
 from mdfit.potentials.spline import PairSpline
+from mdfit.potentials.stiffness import born_stiffness, lagrangian_stiffness
 from mdfit.potentials.stillinger_weber import StillingerWeber
 from mdfit.potentials.zbl import ZBL
 
@@ -27,9 +28,11 @@ __all__ = [
     "Scaling",
     "StillingerWeber",
     "Sum",
+    "born_stiffness",
     "energies",
     "evaluate",
     "forces",
+    "lagrangian_stiffness",
     "load",
     "predict",
     "trainable",
