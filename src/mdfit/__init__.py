@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Any
 from mdfit._version import __version__
 
 if TYPE_CHECKING:
-    from mdfit import data, engines, objectives, potentials, properties, recipes, report, reweighting, simulate, units
+    from mdfit import (
+        data,
+        engines,
+        measurements,
+        objectives,
+        observables,
+        potentials,
+        properties,
+        recipes,
+        report,
+        reweighting,
+        simulate,
+        units,
+    )
     from mdfit.precision import key
     from mdfit.simulate import StatePoint
     from mdfit.structure import Structure, read_structure
@@ -20,6 +33,7 @@ if TYPE_CHECKING:
 _ROOMS = (
     "data",
     "engines",
+    "measurements",
     "objectives",
     "observables",
     "potentials",

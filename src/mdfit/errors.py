@@ -50,6 +50,10 @@ class ObservableError(MdfitError):
     """An observable cannot be computed from this trajectory, or with these parameters."""
 
 
+class MeasurementError(MdfitError):
+    """A measured value cannot be read, or cannot be compared with a simulation."""
+
+
 class ReweightingError(MdfitError):
     """Samples cannot be reweighted: energies that are not finite, or arguments that do not belong together."""
 

@@ -74,6 +74,13 @@ class Observable(_Described, ABC):
         return None
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the value."""
+        if self.grid is not None:
+            return (len(self.grid),)
+        return (len(self.labels),) if self.labels else ()
+
+    @property
     def remedy(self) -> str:
         """What to do when a value is not finite."""
         return "look at the frame before this one"

@@ -1,0 +1,152 @@
+"""What a file says of a measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mdfit.errors import MeasurementError, ObservableError, UnitError, nearest
+from mdfit.measurements.curves import read_curve
+from mdfit.measurements.values import Values
+from mdfit.observables import Observable
+from mdfit.observables.registry import observable_from
+from mdfit.units import quantity
+
+_TABLES = (".csv",)
+_DOCUMENTS = (".yaml", ".yml")
+#: What a YAML file may hold, and what it must.
+_KEYS = ("observable", "values", "standard_uncertainty", "unit", "temperature", "pressure", "doi", "note")
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A measured value as it was given, with all that is known of it.
+
+    Attributes:
+        values: in any form that :class:`~mdfit.measurements.Measurement` takes but a path.
+        uncertainties: standard uncertainties.
+        temperature: in K.
+        pressure: in bar.
+        doi: of the publication.
+        source: the file, empty when there is none.
+    """
+
+    values: Values
+    uncertainties: Values | None = None
+    temperature: float | None = None
+    pressure: float | None = None
+    doi: str = ""
+    source: str = ""
+
+
+def is_file(value: Any) -> bool:
+    """Whether a value is the path of a file."""
+    return isinstance(value, Path) or (isinstance(value, str) and value.lower().endswith(_TABLES + _DOCUMENTS))
+
+
+def record_of(path: Path, observable: Observable) -> Record:
+    """The measurement of an observable in a CSV or YAML file.
+
+    Raises:
+        MeasurementError: for a file that cannot be read or is of another observable.
+    """
+    if path.suffix.lower() in _TABLES:
+        values, uncertainties = read_curve(path, observable).on(observable)
+        return Record(values, uncertainties, source=str(path))
+    if path.suffix.lower() not in _DOCUMENTS:
+        raise MeasurementError(f"{path} is neither CSV nor YAML (.csv, .yaml); convert it.")
+    content = _document(path)
+    named = content.get("observable")
+    kind = next(iter(named)) if isinstance(named, dict) and named else named
+    if kind is not None and kind != type(observable).__name__:
+        raise MeasurementError(
+            f"{path} is a measurement of {kind}, not of {type(observable).__name__}; choose another file."
+        )
+    return _record(path, content, observable)
+
+
+def observable_in(path: Path) -> Observable:
+    """The observable that a YAML file names.
+
+    Raises:
+        MeasurementError: when it names none, or one that does not exist.
+    """
+    named = _document(path).get("observable")
+    if named is None:
+        raise MeasurementError(f"{path} names no observable; add one, such as observable: Pressure.")
+    try:
+        return observable_from(named)
+    except (ObservableError, UnitError) as error:
+        raise MeasurementError(f"{path}: {error}") from error
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise MeasurementError(f"{path} cannot be read ({error}); check the path.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        raise MeasurementError(f"{path}{where}: not valid YAML; check the indentation and the colons.") from error
+    if not isinstance(content, dict):
+        raise MeasurementError(
+            f"{path} holds no measurement: it must be a YAML mapping with the keys {', '.join(_KEYS)}."
+        )
+    for key in content:
+        if key not in _KEYS:
+            raise MeasurementError(f"{path} has an unknown key {key!r}: {nearest(str(key), _KEYS)}")
+    if content.get("values") is None:
+        raise MeasurementError(f"{path} has no values; add them, such as values: [1.0, 2.0].")
+    return content
+
+
+def _record(path: Path, content: dict[str, Any], observable: Observable) -> Record:
+    values, uncertainties, unit = content["values"], content.get("standard_uncertainty"), content.get("unit")
+    if observable.unit and unit is None and (_bare(values) or _bare(uncertainties)):
+        raise MeasurementError(f"{path} has numbers without a unit; add one, such as unit: {observable.unit}.")
+    try:
+        values, uncertainties = _with_unit(values, unit), _with_unit(uncertainties, unit)
+        if is_file(values):
+            curve = record_of(path.parent / values, observable)
+            values = curve.values
+            uncertainties = curve.uncertainties if uncertainties is None else uncertainties
+        return Record(
+            values=values,
+            uncertainties=uncertainties,
+            temperature=_optional(content, "temperature", "K", path),
+            pressure=_optional(content, "pressure", "bar", path),
+            doi=str(content.get("doi") or ""),
+            source=str(path),
+        )
+    except UnitError as error:
+        raise MeasurementError(f"{path}: {error}") from error
+
+
+def _optional(content: dict[str, Any], key: str, unit: str, path: Path) -> float | None:
+    return None if content.get(key) is None else quantity(content[key], unit, f"{path}, {key}")
+
+
+def _with_unit(values: Any, unit: str | None) -> Any:
+    """Bare numbers with their unit; the rest as it is."""
+    if isinstance(values, dict):
+        return {label: _with_unit(value, unit) for label, value in values.items()}
+    if isinstance(values, list):
+        return [_with_unit(value, unit) for value in values]
+    return f"{values} {unit}" if unit and _bare(values) else values
+
+
+def _bare(values: Any) -> bool:
+    """Whether a value, or one of many, is a number without a unit; a file is not."""
+    if isinstance(values, dict):
+        return any(_bare(value) for value in values.values())
+    if isinstance(values, list):
+        return any(_bare(value) for value in values)
+    try:
+        float(values)
+    except (TypeError, ValueError):
+        return False
+    return True
