@@ -107,19 +107,26 @@ def _dense(atoms: int, first, second, shifts, minimum_width: int) -> NeighborTab
     # NumPy sorts 16-bit integers by radix, several times faster than wider ones.
     order = np.argsort(rows.astype(np.uint16) if atoms <= 2**16 else rows, kind="stable")
     flat = np.empty(2 * pairs, np.int32)
-    flat[order] = rows[order] * width + np.arange(2 * pairs) - starts[rows[order]]
+    flat[order] = np.repeat(np.arange(atoms) * width - starts, counts) + np.arange(2 * pairs)
 
-    def fill(values, shape=()):
-        table = np.zeros((atoms * width, *shape), values.dtype)
+    def fill(values):
+        table = np.zeros(atoms * width, values.dtype)
         table[flat] = values
-        return table.reshape(atoms, width, *shape)
+        return table.reshape(atoms, width)
 
     return NeighborTable(
         neighbours=fill(columns),
-        shifts=fill(np.concatenate([shifts, -shifts]), (3,)),
-        mask=fill(np.ones(2 * pairs, bool)),
+        shifts=fill(_as_words(np.concatenate([shifts, -shifts]))).view(np.int16).reshape(atoms, width, 4)[..., :3],
+        mask=np.arange(width) < counts[:, None],
         reverse=fill(np.concatenate([flat[pairs:], flat[:pairs]])),
     )
+
+
+def _as_words(shifts: np.ndarray) -> np.ndarray:
+    """Three shifts as one 64-bit word, since NumPy distributes words several times faster than rows."""
+    four = np.zeros((len(shifts), 4), np.int16)
+    four[:, :3] = shifts
+    return four.view(np.int64)[:, 0]
 
 
 def build_graph(

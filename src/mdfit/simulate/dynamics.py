@@ -47,7 +47,8 @@ class Progress(eqx.Module):
         state: of all replicas, after ``steps`` valid steps.
         steps: done in this call.
         finite: false when the step after ``state`` gave positions that are not finite.
-        jump: the largest distance in Å that an atom had moved from its list's origin at the last attempted step.
+        jump: the mean distance in Å of the two atoms that had moved farthest from their list's origin at the last
+            attempted step; two atoms that move towards each other come closer by twice as much.
         crowded: true when an atom had more neighbours after the last attempted step than the packed width holds.
     """
 
@@ -120,11 +121,14 @@ class Dynamics:
             return self._integrator.step(one, **context._replace(neighbours=neighbours)._asdict())
 
         def travelled(one, neighbours):
-            """The farthest that an atom is from where the list was made, cell changes taken out."""
+            """Half the largest possible change of a distance since the list was made, cell changes taken out."""
             here = one.position
             if self._variable_cell:
                 here = here / _scale(one.box, neighbours)
-            moved = jnp.sqrt(jnp.max(jnp.sum((here - neighbours.origin) ** 2, axis=-1)))
+            squared = jnp.sum((here - neighbours.origin) ** 2, axis=-1)
+            farthest = jnp.argmax(squared)
+            second = jnp.max(jnp.where(jnp.arange(len(squared)) == farthest, 0, squared))
+            moved = (jnp.sqrt(squared[farthest]) + jnp.sqrt(second)) / 2
             return jnp.where(jnp.isfinite(here).all(), moved, jnp.inf) + self._strain_margin(one, neighbours)
 
         def crowd(one, neighbours):

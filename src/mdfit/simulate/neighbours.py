@@ -96,7 +96,6 @@ class HostLists:
         self._width = 0
 
     def build(self, positions: Array, cells: Array) -> Neighbours:
-        dtype = positions.dtype
         places = np.asarray(positions, np.float64)
         boxes = np.asarray(cells, np.float64)
         tables = [
@@ -105,12 +104,12 @@ class HostLists:
         widest = max(table.width for table in tables)
         if widest > self._width:
             # Some room to grow, so that the next lists keep the compiled size.
-            self._width = -(-int(widest * 1.1 + 1) // 2) * 2
+            self._width = -(-int(widest * 1.03 + 2) // 2) * 2
             tables = [table.widened(self._width) for table in tables]
         indices, shifts, mask, reverse = (_stack(tables, name) for name in _TABLE)
         return Neighbours(
             indices=jnp.asarray(indices),
-            offsets=_offsets(jnp.asarray(shifts.astype(dtype)), cells),
+            offsets=_offsets(jnp.asarray(shifts), cells),
             mask=jnp.asarray(mask),
             reverse=jnp.asarray(reverse),
             origin=positions,
@@ -134,8 +133,10 @@ def _stack(tables: list[NeighborTable], name: str) -> np.ndarray:
 
 @jax.jit
 def _offsets(shifts, cells):
-    """Cell translations ``(replicas, atoms, neighbours, 3)`` in Å, component by component."""
-    return jnp.einsum("rnks,rsx->rxnk", shifts, cells)
+    """Cell translations ``(replicas, 3, atoms, neighbours)`` in Å, component by component."""
+    shifts = shifts.astype(cells.dtype)
+    components = [sum(shifts[..., s] * cells[:, s, x, None, None] for s in range(3)) for x in range(3)]
+    return jnp.stack(components, axis=1)
 
 
 class DeviceLists:
