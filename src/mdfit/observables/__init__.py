@@ -2,30 +2,45 @@
 
 from mdfit.observables.adf import ADF
 from mdfit.observables.base import Observable, TrajectoryObservable
+from mdfit.observables.collective_variables import Angle, CollectiveVariable, Coordinate, Dihedral, Distance
+from mdfit.observables.constant_pressure import Compressibility, HeatCapacityAtConstantPressure, ThermalExpansion
 from mdfit.observables.coordination import CoordinationNumber
 from mdfit.observables.density import Density
 from mdfit.observables.diffusion import DiffusionCoefficient, MeanSquareDisplacement
+from mdfit.observables.distribution import Distribution, JointDistribution
 from mdfit.observables.elastic_constants import ElasticConstants
 from mdfit.observables.energy import PotentialEnergy, TotalEnergy
 from mdfit.observables.estimate import Estimate
 from mdfit.observables.estimation import estimate
 from mdfit.observables.evaluation import per_frame
+from mdfit.observables.free_energy_profile import FreeEnergyProfile
 from mdfit.observables.heat_capacity import HeatCapacity
 from mdfit.observables.rdf import RDF
 from mdfit.observables.snapshot import Snapshot
 from mdfit.observables.stress import Pressure, Stress
 from mdfit.observables.temperature import Temperature
+from mdfit.observables.tetrahedral_order import TetrahedralOrder
 from mdfit.observables.vibrations import VelocityAutocorrelation, VibrationalDensityOfStates
 
 __all__ = [
     "ADF",
     "RDF",
+    "Angle",
+    "CollectiveVariable",
+    "Compressibility",
+    "Coordinate",
     "CoordinationNumber",
     "Density",
     "DiffusionCoefficient",
+    "Dihedral",
+    "Distance",
+    "Distribution",
     "ElasticConstants",
     "Estimate",
+    "FreeEnergyProfile",
     "HeatCapacity",
+    "HeatCapacityAtConstantPressure",
+    "JointDistribution",
     "MeanSquareDisplacement",
     "Observable",
     "PotentialEnergy",
@@ -33,6 +48,8 @@ __all__ = [
     "Snapshot",
     "Stress",
     "Temperature",
+    "TetrahedralOrder",
+    "ThermalExpansion",
     "TotalEnergy",
     "TrajectoryObservable",
     "VelocityAutocorrelation",

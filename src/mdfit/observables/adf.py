@@ -11,6 +11,7 @@ import numpy as np
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable
 from mdfit.observables.coordination import within
+from mdfit.observables.geometry import angle_between
 from mdfit.observables.pairs import (
     GAUSSIAN_REACH,
     check_range,
@@ -117,7 +118,11 @@ class ADF(Observable):
             one, other = (jnp.where(kind[closest], weights, 0) for kind in (one_end, other_end))
             both = one[first] * other[second] + one[second] * other[first]
             counts = histogram(
-                _angle(legs[first], legs[second]), both * centre[atom], self.bins, self._bin_width, self._smearing
+                angle_between(legs[first], legs[second]),
+                both * centre[atom],
+                self.bins,
+                self._bin_width,
+                self._smearing,
             )
             overflow = jnp.sum(squared < self._reach**2) > kept
             return jnp.where(overflow, jnp.nan, counts)
@@ -126,11 +131,3 @@ class ADF(Observable):
 
     def combine(self, averages):
         return averages / (jnp.sum(averages) * self._bin_width)
-
-
-def _angle(first, second):
-    """atan2(|a×b|, a·b), with gradient zero where the legs are parallel."""
-    cross = jnp.sum(jnp.cross(first, second) ** 2, axis=-1)
-    proper = cross > 0
-    sine = jnp.where(proper, jnp.sqrt(jnp.where(proper, cross, 1)), 0)
-    return jnp.arctan2(sine, jnp.sum(first * second, axis=-1))

@@ -39,14 +39,19 @@ class Estimate:
         samples = f"(effective samples: {self.effective_samples:.0f})"
         if self.value.ndim == 0:
             return f"{self._element(())} {samples}"
-        if self.grid is not None:
-            return (
-                f"{self.name}: {len(self.grid)} values from {self.grid[0]:.4g} to {self.grid[-1]:.4g} "
-                f"{self.grid_unit}, largest {self._element((int(np.argmax(self.value)),))} {samples}"
-            )
+        if self.grid is not None or self.value.ndim > 1:
+            known = np.where(np.isfinite(self.value), self.value, -np.inf)
+            largest = self._element(tuple(int(i) for i in np.unravel_index(np.argmax(known), known.shape)))
+            return f"{self.name}: {self._extent}, largest {largest} {samples}"
         names = self.labels or tuple(str(index) for index in range(self.value.size))
         parts = [f"{name} {self._element((index,))}" for index, name in enumerate(names)]
         return f"{', '.join(parts)} {samples}"
+
+    @property
+    def _extent(self) -> str:
+        if self.grid is None:
+            return f"{' × '.join(map(str, self.value.shape))} values"
+        return f"{len(self.grid)} values from {self.grid[0]:.4g} to {self.grid[-1]:.4g} {self.grid_unit}"
 
     def _element(self, index: tuple[int, ...]) -> str:
         text = with_error(float(self.value[index]), float(self.standard_error[index]))

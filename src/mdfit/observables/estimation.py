@@ -88,7 +88,8 @@ def _of_averages(
     return Estimate(
         name=observable.name,
         value=combined,
-        standard_error=error.reshape(combined.shape),
+        # What no frame has reached has no value, and no error either.
+        standard_error=np.where(np.isfinite(combined), error.reshape(combined.shape), np.nan),
         effective_samples=_typical(effective, error),
         unit=observable.unit,
         labels=observable.labels,

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from mdfit.errors import ObservableError, nearest
+from mdfit.observables.geometry import nearest_images
 from mdfit.observables.snapshot import Snapshot
 from mdfit.simulate import Trajectory
 
@@ -20,18 +21,8 @@ GAUSSIAN_REACH = 5.0
 
 
 def vectors_from(snapshot: Snapshot, atom: Int[Array, ""]) -> Float[Array, "atoms 3"]:
-    """Vectors in Å from one atom to the nearest image of every atom (exact for lengths up to half the cell's height).
-
-    A vector shorter than half of every height of the cell has fractional coordinates below one half, so that rounding
-    finds it in triclinic cells, too.
-    """
-    straight = snapshot.positions - snapshot.positions[atom]
-    if not any(snapshot.periodic):
-        return straight
-    cell = jnp.where(jnp.array(snapshot.periodic)[:, None], snapshot.cell, jnp.zeros((), snapshot.cell.dtype))
-    inverse = jnp.linalg.inv(cell) if all(snapshot.periodic) else jnp.linalg.pinv(jax.lax.stop_gradient(cell))
-    images = jnp.round(jax.lax.stop_gradient(straight @ inverse))
-    return straight - images @ cell
+    """Vectors in Å from one atom to the nearest image of every atom (exact for lengths up to half the cell's height)."""
+    return nearest_images(snapshot, snapshot.positions - snapshot.positions[atom])
 
 
 def sum_over_atoms(function: Callable[[Int[Array, ""]], Array], atoms: int) -> Array:
@@ -62,11 +53,11 @@ def sum_over_pairs(
     return sum_over_atoms(around, snapshot.number_of_atoms), jnp.sum(first), jnp.sum(second)
 
 
-def histogram(values, weights, bins: int, width: float, smearing: float | None):
+def histogram(values, weights, bins: int, width: float, smearing: float | None, periodic: bool = False):
     """Counts per bin of ``width`` from zero; with ``smearing`` each value is a Gaussian of that standard deviation.
 
     The Gaussian is evaluated at the centres of the bins, as in S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021),
-    doi:10.1038/s41467-021-27241-4, and cut at five standard deviations.
+    doi:10.1038/s41467-021-27241-4, and cut at five standard deviations.  With ``periodic`` the bins close to a ring.
     """
     nearest_bin = jnp.floor(values / width).astype(jnp.int32)
     # The last bin holds its upper edge: straight angles are exactly there.
@@ -78,6 +69,8 @@ def histogram(values, weights, bins: int, width: float, smearing: float | None):
         index = nearest_bin[..., None] + jnp.arange(-half, half + 1)
         offset = (values[..., None] - (index + 0.5) * width) / smearing
         height = weights[..., None] * width / (np.sqrt(2 * np.pi) * smearing) * jnp.exp(-0.5 * offset**2)
+    if periodic:
+        index = index % bins
     inside = (index >= 0) & (index < bins)
     index, height = jnp.where(inside, index, bins), jnp.where(inside, height, 0)
     return jnp.zeros(bins + 1, values.dtype).at[index.ravel()].add(height.ravel().astype(values.dtype))[:bins]

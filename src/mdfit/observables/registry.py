@@ -8,6 +8,10 @@ from typing import Any
 
 from mdfit.errors import ObservableError, nearest
 from mdfit.observables.base import Observable
+from mdfit.observables.collective_variables import CollectiveVariable
+
+#: What arguments of observables may be.
+_PARTS = (CollectiveVariable, Observable)
 
 
 def observable_names() -> tuple[str, ...]:
@@ -24,11 +28,11 @@ def observable_from(choice: str | Mapping[str, Any]) -> Observable:
         ObservableError: for a name or an argument that does not exist, or a value that is not allowed.
         UnitError: for a quantity of another dimension.
     """
-    return _build(choice, Observable, "observable")
+    return _build(choice, (Observable,), "observable")
 
 
-def _build(choice: str | Mapping[str, Any], base: type, kind: str) -> Any:
-    classes = _classes(base)
+def _build(choice: str | Mapping[str, Any], bases: tuple[type, ...], kind: str) -> Any:
+    classes = _classes(*bases)
     name, arguments = next(iter(choice.items())) if isinstance(choice, Mapping) and len(choice) == 1 else (choice, None)
     if not isinstance(name, str) or not isinstance(arguments or {}, Mapping):
         raise ObservableError(f"{choice!r} names no {kind}; write its name, or {{name: {{argument: value}}}}.")
@@ -55,12 +59,14 @@ def _construct(cls: type, arguments: dict[str, Any]) -> Any:
 
 
 def _argument(value: Any) -> Any:
-    """Values as constructors take them: tuples, which can be hashed, for lists."""
+    """Values as constructors take them: objects for ``{name: {argument: value}}``, tuples for lists."""
+    if isinstance(value, Mapping):
+        return _build(value, _PARTS, "part of an observable")
     return tuple(_argument(one) for one in value) if isinstance(value, list) else value
 
 
-def _classes(base: type) -> dict[str, type]:
-    found = {cls.__name__: cls for cls in _descendants(base)}
+def _classes(*bases: type) -> dict[str, type]:
+    found = {cls.__name__: cls for base in bases for cls in _descendants(base)}
     return {name: cls for name, cls in found.items() if not (name.startswith("_") or inspect.isabstract(cls))}
 
 
