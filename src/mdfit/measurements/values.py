@@ -50,7 +50,7 @@ def components(given: Values, observable: Observable, name: str, broadcast: bool
     if isinstance(given, Mapping):
         given = _in_order(given, observable, name)
     array = in_unit(given, observable.unit, name)
-    if array.shape == () and (broadcast or observable.grid is None):
+    if array.shape == () and (broadcast or observable.labels):
         array = np.broadcast_to(array, observable.shape)
     if array.shape != observable.shape:
         raise MeasurementError(
