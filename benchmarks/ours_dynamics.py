@@ -13,7 +13,7 @@ import numpy as np
 from mdfit.potentials import DimeNetPP, LennardJones, PaiNN, Scaling, StillingerWeber, forces
 from mdfit.progress import Bar
 from mdfit.simulate import Langevin, StatePoint
-from mdfit.simulate.running import _Simulation
+from mdfit.simulate.simulation import Simulation
 from mdfit.structure import Structure
 from mdfit.units import BOLTZMANN
 from timing import measure, report
@@ -55,7 +55,7 @@ def main(work: str) -> None:
     system, potential, structure, equilibration, steps_per_unit = build(work)
     friction = 1000 * getattr(system, "friction", 0.001)
     sampler = Langevin(timestep=system.timestep, friction=friction)
-    simulation = _Simulation(potential, StatePoint(structure, system.temperature), sampler)
+    simulation = Simulation(potential, StatePoint(structure, system.temperature), sampler)
     simulation.prepare(jax.random.key(1), 1, system.skin, "auto", jnp.float32)
     bar = Bar()
 
@@ -83,11 +83,11 @@ def main(work: str) -> None:
     )
 
 
-def force_seconds(simulation: _Simulation) -> float:
+def force_seconds(simulation: Simulation) -> float:
     """Median time of the forces alone, from a finished graph, in a loop on the device like the dynamics."""
     context = simulation.context
     neighbours = jax.tree.map(lambda leaf: leaf[0], context.neighbours)
-    graph = neighbours.graph(context.species, simulation.state.position[0])
+    graph = neighbours.graph_of(context.potential, context.species, simulation.state.position[0])
 
     @eqx.filter_jit
     def repeat(potential, graph, times, zero):

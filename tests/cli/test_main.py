@@ -188,14 +188,14 @@ def press_ctrl_c(monkeypatch, method: str) -> None:
     """As if Ctrl-C were pressed at the first call of a method of a simulation."""
     import mdfit.simulate.running as running
 
-    original = getattr(running._Simulation, method)
+    original = getattr(running.Simulation, method)
 
     def interrupted(self, *arguments):
         monkeypatch.undo()
         signal.raise_signal(signal.SIGINT)
         return original(self, *arguments)
 
-    monkeypatch.setattr(running._Simulation, method, interrupted)
+    monkeypatch.setattr(running.Simulation, method, interrupted)
 
 
 @pytest.mark.parametrize("equilibrate", ["1 ps", "0 ps"])
@@ -229,7 +229,7 @@ def test_ctrl_c_before_a_simulation_has_begun(silicon, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mdfit.simulate.running._Simulation.prepare", stop)
+    monkeypatch.setattr("mdfit.simulate.simulation.Simulation.prepare", stop)
     stopped = mdfit(*arguments)
     assert stopped.exit_code == 130
     assert stopped.stderr == "Interrupted; nothing can be resumed.\n"

@@ -162,14 +162,14 @@ def test_interrupted_equilibration_goes_on(finished, tmp_path, monkeypatch):
     (run / "recipe.json").write_text(json.dumps(resolved), encoding="utf-8")
     shutil.copytree(run, tmp_path / "whole")
     whole = resume_run(tmp_path / "whole", show_progress=False).metrics
-    advance = running._Simulation.advance
+    advance = running.Simulation.advance
 
     def interrupted(self, *arguments):
         monkeypatch.undo()
         signal.raise_signal(signal.SIGINT)
         return advance(self, *arguments)
 
-    monkeypatch.setattr(running._Simulation, "advance", interrupted)
+    monkeypatch.setattr(running.Simulation, "advance", interrupted)
     with pytest.raises(KeyboardInterrupt, match="before its first frame"):
         resume_run(run, show_progress=False)
     assert (run / "simulations" / "warm.h5.restart").exists()
@@ -190,11 +190,11 @@ CHILD = """
 import sys, time
 import mdfit.simulate.running as running
 from mdfit.recipes import resume_run
-frame = running._Simulation.frame
+frame = running.Simulation.frame
 def slowly(self):
     time.sleep(0.1)
     return frame(self)
-running._Simulation.frame = slowly
+running.Simulation.frame = slowly
 resume_run({run!r}, show_progress=False)
 """
 

@@ -8,7 +8,7 @@ import pytest
 from mdfit.errors import NeighborListError
 from mdfit.potentials import LennardJones, StillingerWeber
 from mdfit.simulate import NPT, NVE, Langevin, NoseHoover, StatePoint, run
-from mdfit.simulate.running import PACKING_MARGIN, _Simulation
+from mdfit.simulate.simulation import PACKING_MARGIN, Simulation
 from mdfit.units import BOLTZMANN, FEMTOSECOND
 
 KEY = jax.random.key(1)
@@ -113,8 +113,8 @@ def test_more_neighbours_than_there_was_room_for_are_not_lost(small, monkeypatch
     # In the perfect crystal only four neighbours are within the cutoff; at 3000 K there are many more.
     structure, potential = small.silicon(), StillingerWeber.silicon()
     widths = []
-    pack = _Simulation._pack
-    monkeypatch.setattr(_Simulation, "_pack", lambda self, width: widths.append(width) or pack(self, width))
+    pack = Simulation._pack
+    monkeypatch.setattr(Simulation, "_pack", lambda self, width: widths.append(width) or pack(self, width))
     arguments = {"temperature": 3000.0, "every": 20, "replicas": replicas, "skin": 2.0}
     packed = simulate(potential, structure, NVE(1.0), 200, **arguments)
     monkeypatch.setattr(StillingerWeber, "many_body", False)
@@ -165,7 +165,7 @@ def test_replicas_equal_single_runs(small, sampler):
             pass
 
     def final(chosen):
-        simulation = _Simulation(small.potential, point, sampler)
+        simulation = Simulation(small.potential, point, sampler)
         simulation.prepare(KEY, len(chosen), 0.2, "host", jnp.float64)
         context, structure = simulation.context, simulation.structure
         places = jnp.tile(jnp.asarray(structure.positions), (len(chosen), 1, 1))

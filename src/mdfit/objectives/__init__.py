@@ -1,6 +1,7 @@
 """Training objectives: each gives a loss and a gradient; they add and scale."""
 
 from mdfit.objectives.base import Evaluation, Objective, Parameters, WeightedSum
+from mdfit.objectives.difftre import DiffTRe
 from mdfit.objectives.force_matching import ForceMatching
 
-__all__ = ["Evaluation", "ForceMatching", "Objective", "Parameters", "WeightedSum"]
+__all__ = ["DiffTRe", "Evaluation", "ForceMatching", "Objective", "Parameters", "WeightedSum"]

@@ -46,13 +46,28 @@ class Objective(Protocol):
         """The state before the first evaluation."""
         ...
 
+    def step_fraction(self, parameters: Parameters, proposed: Any, state: Any) -> float:
+        """How much of the step to the ``proposed`` trained parameters this objective allows, at most 1.
+
+        ``state`` is that after the evaluation at ``parameters``.
+        """
+        ...
+
     def evaluate(self, parameters: Parameters, state: Any) -> tuple[Evaluation, Any]:
         """Loss and gradient at these parameters, and the next state."""
         ...
 
 
+def part_of_step(old: Any, new: Any, fraction: float) -> Any:
+    """(1 − α) old + α new of every leaf."""
+    return jax.tree.map(lambda o, n: o + (n - o) * jnp.asarray(fraction, o.dtype), old, new)
+
+
 class Combinable:
-    """Gives an objective ``+`` and ``*``."""
+    """Gives an objective ``+`` and ``*``, and lets it take whole steps."""
+
+    def step_fraction(self, parameters: Parameters, proposed: Any, state: Any) -> float:
+        return 1.0
 
     def __add__(self, other: Objective) -> WeightedSum:
         return WeightedSum.of(self) + other
@@ -80,6 +95,9 @@ class WeightedSum(Combinable):
 
     def initial_state(self, seed: int) -> tuple[Any, ...]:
         return tuple(objective.initial_state(seed + index) for index, (_, objective) in enumerate(self.terms))
+
+    def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Any, ...]) -> float:
+        return min(o.step_fraction(parameters, proposed, s) for (_, o), s in zip(self.terms, state, strict=True))
 
     def evaluate(self, parameters: Parameters, state: tuple[Any, ...]) -> tuple[Evaluation, tuple[Any, ...]]:
         pairs = [o.evaluate(parameters, s) for (_, o), s in zip(self.terms, state, strict=True)]

@@ -165,9 +165,12 @@ class _Run:
     def advance(self) -> float:
         """One update; the progress is unchanged when it is refused."""
         state = self.progress.state
-        evaluation, objective_state = self.objective.evaluate(Parameters(state.parameters, self.fixed), state.objective)
+        parameters = Parameters(state.parameters, self.fixed)
+        evaluation, objective_state = self.objective.evaluate(parameters, state.objective)
         done = update(state, evaluation, self.optimizer, self.decay)
         _refuse_bad(done, evaluation, self.step)
+        fraction = self.objective.step_fraction(parameters, done.parameters, objective_state)
+        done = done.shortened(state, fraction, self.decay)
         self.progress.state = done.apply_to(state, objective_state)
         self.progress.means.add(evaluation)
         return float(evaluation.loss)

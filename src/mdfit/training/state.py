@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from mdfit.objectives import Evaluation
+from mdfit.objectives.base import part_of_step
 
 
 class FitState(eqx.Module):
@@ -77,6 +78,14 @@ class Update(eqx.Module):
     lowest: Float[Array, ""]
     gradient_norm: Float[Array, ""]
     finite: Bool[Array, ""]
+
+    def shortened(self, state: FitState, fraction: float, decay: float | None) -> "Update":
+        """The same with a part of the step; the optimiser's memory is that of the whole step."""
+        if fraction == 1.0:
+            return self
+        parameters = part_of_step(state.parameters, self.parameters, fraction)
+        average = parameters if decay is None else _averaged(state, parameters, decay)
+        return eqx.tree_at(lambda u: (u.parameters, u.average), self, (parameters, average))
 
     def apply_to(self, state: FitState, objective_state: Any) -> FitState:
         """The state after this step."""

@@ -1,0 +1,103 @@
+"""Energies and observables of stored frames as functions of the parameters, and the derivative of a loss of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdfit.objectives.base import Parameters
+from mdfit.observables import Observable
+from mdfit.observables.snapshot import Snapshot
+from mdfit.potentials import born_stiffness, evaluate
+from mdfit.simulate import Trajectory
+from mdfit.simulate.frame_graphs import FrameBatch, FrameGraphs
+
+
+class FrameValues:
+    """What the potential says of the frames of a trajectory.
+
+    A loss of weighted averages depends on all frames at once, but only through one energy and a few values of each.
+    So the values of all frames are found first, batch by batch, then the derivative of the loss with respect to them,
+    and last, batch by batch again, their derivative with respect to the parameters: exact, and the memory does not grow
+    with the number of frames.
+
+    Args:
+        observables: evaluated at each frame; functions of the parameters where they contain energies or stresses.
+        trajectory: the frames.
+        cutoff: of the potential in Å.
+    """
+
+    def __init__(self, observables: tuple[Observable, ...], trajectory: Trajectory, cutoff: float):
+        for observable in observables:
+            observable.check(trajectory)
+        self._observables = observables
+        self._template = Snapshot.of(trajectory, 0)
+        self._graphs = FrameGraphs(trajectory, cutoff)
+        atoms = len(trajectory.species)
+        self._columns = (
+            trajectory.positions.reshape(-1, atoms, 3),
+            trajectory.velocities.reshape(-1, atoms, 3),
+            trajectory.cells.reshape(-1, 3, 3),
+        )
+
+    def of(self, parameters: Parameters) -> tuple[np.ndarray, ...]:
+        """Potential energies ``(samples,)`` in eV, then the values ``(samples, *shape)`` of each observable."""
+        parts = []
+        for batch in self._graphs:
+            values = _values(parameters, batch.graph, self._frames(batch), self._template, self._observables)
+            parts.append([np.asarray(value, np.float64)[: batch.number] for value in values])
+        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+    def energies(self, parameters: Parameters) -> np.ndarray:
+        """Potential energies ``(samples,)`` in eV alone."""
+        parts = [
+            np.asarray(_values(parameters, batch.graph, self._frames(batch), self._template, ())[0])[: batch.number]
+            for batch in self._graphs
+        ]
+        return np.concatenate(parts)
+
+    def pull_back(self, parameters: Parameters, slopes: tuple[Any, ...]) -> Any:
+        """Σ over frames and values of slope · ∂value/∂parameters, a tree like the trained parameters."""
+        total = None
+        for batch in self._graphs:
+            own = np.arange(len(batch.frames)) < batch.number
+            # Repetitions that fill up the last batch do not count.
+            chosen = tuple(
+                jnp.asarray(np.asarray(s)[batch.frames] * own.reshape(-1, *[1] * (np.ndim(s) - 1))) for s in slopes
+            )
+            part = _pulled_back(parameters, batch.graph, self._frames(batch), self._template, self._observables, chosen)
+            total = part if total is None else jax.tree.map(jnp.add, total, part)
+        return total
+
+    def _frames(self, batch: FrameBatch) -> tuple[jax.Array, ...]:
+        return tuple(jnp.asarray(column[batch.frames], jnp.float64) for column in self._columns)
+
+
+@eqx.filter_jit
+def _values(parameters: Parameters, graph, frames, template: Snapshot, observables: tuple[Observable, ...]):
+    potential = parameters.combine()
+    prediction = evaluate(potential, graph)
+    positions, velocities, cells = frames
+    volumes = jnp.abs(jnp.linalg.det(cells)) if all(template.periodic) else jnp.full(len(cells), jnp.inf)
+    columns = [positions, velocities, cells, prediction.energy, prediction.stress(volumes)]
+    if any(observable.needs_stiffness for observable in observables):
+        columns.append(born_stiffness(potential, graph) / volumes[:, None, None, None, None])
+
+    def at_frame(frame):
+        snapshot = template.at(*frame)
+        return tuple(observable.per_snapshot(snapshot) for observable in observables)
+
+    return (prediction.energy, *jax.vmap(at_frame)(tuple(columns)))
+
+
+@eqx.filter_jit
+def _pulled_back(parameters: Parameters, graph, frames, template, observables, slopes):
+    def values(trained):
+        return _values(parameters._replace(trained=trained), graph, frames, template, observables)
+
+    _, transpose = jax.vjp(values, parameters.trained)
+    return transpose(slopes)[0]

@@ -1,0 +1,224 @@
+"""Differentiable trajectory reweighting: learning from averages, without derivatives through the dynamics.
+
+S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021), doi:10.1038/s41467-021-27241-4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdfit.errors import TrainingError
+from mdfit.measurements import Measurement
+from mdfit.objectives.base import Combinable, Evaluation, Parameters, part_of_step
+from mdfit.objectives.difftre.frame_values import FrameValues
+from mdfit.objectives.difftre.reference import Reference, ReferenceSampler
+from mdfit.reweighting import average, effective_samples, effective_size, log_weights, thermal_energy
+from mdfit.simulate import StatePoint
+from mdfit.simulate.samplers import Sampler
+from mdfit.simulate.simulation import Lengths
+from mdfit.units import quantity
+
+#: Steps are halved at most so often to keep the effective size.
+MOST_HALVINGS = 16
+
+
+class DiffTRe(Combinable):
+    """Mean over the measurements of how far reweighted averages are from them.
+
+    L(θ) = Σ_k χ²_k(<O_k>_θ), with <O>_θ = Σ_i w_i O(S_i, θ) over frames S_i of a reference trajectory made with
+    parameters θ̂, and w_i ∝ exp(−[U_θ(S_i) − U_θ̂(S_i)]/k_BT).  The gradient contains both the change of the weights and
+    the explicit dependence of O on θ.  A trajectory is used again while the effective number of frames stays above
+    ``reuse`` times their number; else a new one starts where the last one ended.
+
+    Measurements at the same :class:`~mdfit.simulate.StatePoint` object share a trajectory.
+
+    Args:
+        measurements: the targets.
+        sampler: ensemble and integrator.
+        sample: length of a reference trajectory, in fs or with a unit.
+        every: between saved frames.
+        equilibrate: dropped at the start of each trajectory.
+        replicas: side by side, each as long as ``sample``.
+        reuse: smallest ratio of effective to all frames with which a trajectory is used again.
+        step_ratio: an update is shortened so that it leaves at least this share of the effective frames; None
+            switches the limit off.  Call it through :func:`mdfit.fit`.
+        fewest_samples: independent frames that a new trajectory must be worth, judged by its potential energies.
+        skin: of the neighbour lists in Å.
+        dtype: of positions and forces.
+
+    Raises:
+        TrainingError: for settings out of range, a trajectory with too few independent frames or not finite, and when
+            the effective size collapses.
+    """
+
+    steps_per_epoch = 1
+
+    def __init__(
+        self,
+        measurements: Sequence[Measurement],
+        sampler: Sampler,
+        *,
+        sample: str | float,
+        every: str | float,
+        equilibrate: str | float = 0.0,
+        replicas: int = 1,
+        reuse: float = 0.9,
+        step_ratio: float | None = None,
+        fewest_samples: float = 5.0,
+        skin: str | float = "0.5 Å",
+        dtype: Any = jnp.float32,
+    ):
+        if not measurements:
+            raise TrainingError("DiffTRe needs at least one measurement.")
+        if not 0 < reuse <= 1 or not (step_ratio is None or 0 < step_ratio < 1):
+            raise TrainingError(f"reuse must be in (0, 1] and step_ratio in (0, 1), not {reuse} and {step_ratio}.")
+        self._reuse, self._step_ratio, self._fewest = reuse, step_ratio, fewest_samples
+        lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
+        thickness = quantity(skin, "Å", "skin")
+        points: dict[int, StatePoint] = {id(m.at): m.at for m in measurements}
+        self._points = [
+            _Point(
+                ReferenceSampler(at, sampler, lengths, replicas, thickness, dtype),
+                tuple(m for m in measurements if m.at is at),
+            )
+            for at in points.values()
+        ]
+
+    def initial_state(self, seed: int) -> tuple[Reference, ...]:
+        return tuple(point.sampler.empty(seed + index) for index, point in enumerate(self._points))
+
+    def evaluate(
+        self, parameters: Parameters, state: tuple[Reference, ...]
+    ) -> tuple[Evaluation, tuple[Reference, ...]]:
+        """Loss and gradient; new trajectories are made where the old ones are worth too little."""
+        outcomes = [
+            point.evaluate(parameters, reference, self._reuse, self._fewest)
+            for point, reference in zip(self._points, state, strict=True)
+        ]
+        evaluations, references = zip(*outcomes, strict=True)
+        metrics: dict[str, Any] = {}
+        for index, evaluation in enumerate(evaluations):
+            prefix = f"{index}/" if len(evaluations) > 1 else ""
+            metrics |= {prefix + name: value for name, value in evaluation.metrics.items()}
+        gradient = jax.tree.map(lambda *parts: sum(parts[1:], start=parts[0]), *(e.gradient for e in evaluations))
+        loss = jnp.sum(jnp.stack([e.loss for e in evaluations]))
+        return Evaluation(loss, gradient, metrics), references
+
+    def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Reference, ...]) -> float:
+        """How much of the step to the ``proposed`` trained parameters keeps enough effective frames.
+
+        The step is halved until it does (S. Fuchs et al., Comput. Phys. Commun. 310, 109512 (2025),
+        doi:10.1016/j.cpc.2025.109512, divide the interval more finely, which needs many more evaluations).
+        """
+        if self._step_ratio is None:
+            return 1.0
+        fractions = [
+            point.step_fraction(parameters, proposed, reference, self._step_ratio)
+            for point, reference in zip(self._points, state, strict=True)
+        ]
+        return min(fractions)
+
+
+class _Point:
+    """One state point: its sampler, its measurements, and the values of the frames at hand."""
+
+    def __init__(self, sampler: ReferenceSampler, measurements: tuple[Measurement, ...]):
+        self.sampler, self.measurements = sampler, measurements
+        self._kT = float(thermal_energy(sampler.state_point.temperature))
+        self._names = _distinct([m.observable.name for m in measurements])
+        self._loss = jax.jit(jax.value_and_grad(self._loss_of_values, has_aux=True))
+        self._frames: tuple[Reference, FrameValues] | None = None
+
+    def evaluate(
+        self, parameters: Parameters, reference: Reference, reuse: float, fewest: float
+    ) -> tuple[Evaluation, Reference]:
+        recomputed = False
+        if reference.generation > 0:
+            values = self._values(reference, parameters).of(parameters)
+            size = self._effective_size(values[0], reference)
+        if reference.generation == 0 or not size >= reuse * self._samples(reference):
+            reference, values = self._renewed(parameters, reference, fewest)
+            recomputed, size = True, float(self._samples(reference))
+        energies = reference.frames[3].reshape(-1)
+        slopes: tuple[Any, ...]
+        (loss, (parts, predictions)), slopes = self._loss(values, energies)
+        gradient = self._values(reference, parameters).pull_back(parameters, slopes)
+        metrics = {"effective_size": jnp.asarray(size), "recomputed": jnp.asarray(float(recomputed))}
+        for name, part, prediction in zip(self._names, parts, predictions, strict=True):
+            metrics[f"loss/{name}"] = part
+            if prediction.ndim == 0:
+                metrics[name] = prediction
+        return Evaluation(loss, gradient, metrics), reference
+
+    def step_fraction(self, parameters: Parameters, proposed: Any, reference: Reference, ratio: float) -> float:
+        frames = self._values(reference, parameters)
+        before = self._effective_size(frames.energies(parameters), reference)
+        fraction = 1.0
+        for _ in range(MOST_HALVINGS):
+            trained = part_of_step(parameters.trained, proposed, fraction)
+            energies = frames.energies(parameters._replace(trained=trained))
+            # A comparison with NaN is false.
+            if self._effective_size(energies, reference) >= ratio * before:
+                break
+            fraction /= 2
+        return fraction
+
+    def _renewed(self, parameters: Parameters, reference: Reference, fewest: float):
+        """A new trajectory, and the values of its frames."""
+        potential = parameters.combine()
+        reference = self.sampler.renewed(potential, reference)
+        values = self._values(reference, parameters).of(parameters)
+        if not all(np.isfinite(value).all() for value in values):
+            raise TrainingError(
+                f"Energies or observables of the trajectory at {self._where} are not finite; start from another "
+                "potential or choose a smaller learning rate. The parameters before this step are kept."
+            )
+        own = values[0].reshape(reference.frames[3].shape)
+        reference = reference._replace(frames=(*reference.frames[:3], own, *reference.frames[4:]))
+        self._frames = (reference, self._values_of(reference, parameters))
+        samples = effective_samples(np.zeros_like(own), own).samples
+        if samples < fewest:
+            raise TrainingError(
+                f"The trajectory at {self._where} is worth {samples:.1f} independent frames by its potential energies, "
+                f"but {fewest:g} are asked for; sample longer, equilibrate longer or use more replicas."
+            )
+        return reference, values
+
+    def _values(self, reference: Reference, parameters: Parameters) -> FrameValues:
+        if self._frames is None or self._frames[0].frames is not reference.frames:
+            self._frames = (reference, self._values_of(reference, parameters))
+        return self._frames[1]
+
+    def _values_of(self, reference: Reference, parameters: Parameters) -> FrameValues:
+        observables = tuple(m.observable for m in self.measurements)
+        return FrameValues(observables, self.sampler.trajectory(reference), parameters.combine().cutoff)
+
+    def _effective_size(self, energies: np.ndarray, reference: Reference) -> float:
+        change = (energies - reference.frames[3].reshape(-1)) / self._kT
+        return float(effective_size(log_weights(change)))
+
+    def _loss_of_values(self, values, reference_energies):
+        energies, *observed = values
+        weights = log_weights((energies - reference_energies) / self._kT)
+        predictions = [
+            m.observable.combine(average(weights, value)) for m, value in zip(self.measurements, observed, strict=True)
+        ]
+        parts = [m.chi_square(prediction) for m, prediction in zip(self.measurements, predictions, strict=True)]
+        return sum(parts[1:], start=parts[0]), (parts, predictions)
+
+    @property
+    def _where(self) -> str:
+        return f"{self.sampler.state_point.temperature:g} K"
+
+    @staticmethod
+    def _samples(reference: Reference) -> int:
+        return reference.frames[3].size
+
+
+def _distinct(names: list[str]) -> list[str]:
+    return [name if names.count(name) == 1 else f"{name} {names[:i].count(name) + 1}" for i, name in enumerate(names)]

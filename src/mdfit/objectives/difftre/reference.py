@@ -1,0 +1,120 @@
+"""Reference trajectories of one state point: made with the present potential, reused while their weights allow."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdfit.potentials import Potential
+from mdfit.precision import cast
+from mdfit.progress import Bar
+from mdfit.simulate import StatePoint, Trajectory
+from mdfit.simulate.samplers import Sampler
+from mdfit.simulate.simulation import Lengths, Simulation
+from mdfit.simulate.trajectory import PER_FRAME
+
+
+class Reference(NamedTuple):
+    """The frames at hand, all that is needed to weigh them and to go on; arrays only, for checkpoints.
+
+    Attributes:
+        generation: how many trajectories have been made; 0 before the first.
+        key: raw random key of the next one.
+        sizes: of the neighbour lists.
+        frames: the arrays of the trajectory, in the order of ``PER_FRAME``; the potential energies are those of the
+            potential that made it, evaluated as later ones are.
+    """
+
+    generation: np.ndarray
+    key: np.ndarray
+    sizes: np.ndarray
+    frames: tuple[np.ndarray, ...]
+
+
+class ReferenceSampler:
+    """Makes the reference trajectories of one state point.
+
+    Args:
+        state_point: structure, temperature, pressure.
+        sampler: ensemble and integrator.
+        lengths: time steps of each trajectory.
+        replicas: side by side.
+        skin: of the neighbour lists in Å.
+        dtype: of positions and forces.
+    """
+
+    def __init__(self, state_point: StatePoint, sampler: Sampler, lengths: Lengths, replicas: int, skin: float, dtype):
+        self.state_point, self.sampler, self.lengths = state_point, sampler, lengths
+        self._replicas, self._skin, self._dtype = replicas, skin, dtype
+        self._simulation: Simulation | None = None
+
+    def empty(self, seed: int) -> Reference:
+        """Before the first trajectory."""
+        structure = self.state_point.structure
+        shape = (self._replicas, self.lengths.frames)
+        vectors = np.zeros((*shape, structure.number_of_atoms, 3), self._dtype)
+        matrices = np.zeros((*shape, 3, 3), np.float64)
+        return Reference(
+            generation=np.asarray(0, np.int64),
+            key=np.asarray(jax.random.key_data(jax.random.key(seed))),
+            sizes=np.zeros(2, np.int64),
+            frames=(vectors, vectors, matrices, np.zeros(shape, np.float64), matrices),
+        )
+
+    def renewed(self, potential: Potential, reference: Reference) -> Reference:
+        """A new trajectory that starts where the last one ended; the first one after a throw-away trajectory.
+
+        Raises:
+            SimulationError: when the dynamics explodes.
+        """
+        potential = cast(potential, jnp.float64) if self._dtype == jnp.float64 else potential
+        now, later = jax.random.split(jax.random.wrap_key_data(jnp.asarray(reference.key)))
+        simulation = self._start(potential, reference, now)
+        bar = Bar()
+        if reference.generation == 0:
+            simulation.advance(self.lengths.frames * self.lengths.between, bar)
+        if self.lengths.equilibration:
+            simulation.advance(self.lengths.equilibration, bar)
+        frames = []
+        for _ in range(self.lengths.frames):
+            simulation.advance(self.lengths.between, bar)
+            frames.append(simulation.frame())
+        trajectory = simulation.trajectory(frames, self.lengths)
+        return Reference(
+            generation=reference.generation + 1,
+            key=np.asarray(jax.random.key_data(later)),
+            sizes=simulation.sizes(),
+            frames=tuple(
+                np.asarray(getattr(trajectory, name), a.dtype)
+                for name, a in zip(PER_FRAME, reference.frames, strict=True)
+            ),
+        )
+
+    def trajectory(self, reference: Reference) -> Trajectory:
+        """The frames as a trajectory."""
+        structure, step = self.state_point.structure, self.sampler.timestep_fs
+        return Trajectory(
+            times=np.arange(1, self.lengths.frames + 1) * self.lengths.between * step,
+            species=structure.species,
+            masses=structure.masses,
+            periodic=structure.periodic,
+            degrees_of_freedom=self.sampler.degrees_of_freedom(structure.number_of_atoms),
+            ensemble=self.sampler.ensemble,
+            temperature=self.state_point.temperature,
+            pressure=self.state_point.pressure,
+            timestep=step,
+            **dict(zip(PER_FRAME, reference.frames, strict=True)),
+        )
+
+    def _start(self, potential: Potential, reference: Reference, key: jax.Array) -> Simulation:
+        if self._simulation is None:
+            self._simulation = Simulation(potential, self.state_point, self.sampler)
+            self._simulation.prepare(key, self._replicas, self._skin, "auto", self._dtype)
+        if reference.generation > 0:
+            self._simulation.restore_sizes(reference.sizes)
+            positions, velocities, cells, *_ = reference.frames
+            self._simulation.restart(potential, positions[:, -1], velocities[:, -1], cells[:, -1], key)
+        return self._simulation

@@ -1,0 +1,203 @@
+"""A running simulation: the state of all replicas, their lists, and the frames that they give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdfit.errors import SimulationError
+from mdfit.potentials import Potential
+from mdfit.simulate.dynamics import Context, Dynamics
+from mdfit.simulate.health import check_frame, check_step
+from mdfit.simulate.neighbours import ListBuilder, list_builder
+from mdfit.simulate.samplers import Sampler
+from mdfit.simulate.state_point import StatePoint
+from mdfit.simulate.trajectory import PER_FRAME, Trajectory
+from mdfit.units import BOLTZMANN, quantity
+
+#: Room for so many more neighbours within the cutoff than an atom has at the start; more of them mean a new compilation.
+PACKING_MARGIN = 2
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Numbers of time steps: dropped at the start, between frames, and the number of frames."""
+
+    equilibration: int
+    between: int
+    frames: int
+
+    @classmethod
+    def of(cls, duration, every, equilibrate, timestep: float) -> Lengths:
+        total, interval, dropped = (
+            quantity(value, "fs", name)
+            for value, name in ((duration, "duration"), (every, "every"), (equilibrate, "equilibrate"))
+        )
+        between = round(interval / timestep)
+        if between < 1 or abs(between * timestep - interval) > 1e-6 * interval:
+            raise SimulationError(
+                f"The interval between frames ({interval} fs) is not a multiple of the time step ({timestep} fs)."
+            )
+        frames = round(total / interval)
+        if frames < 1:
+            raise SimulationError(f"A duration of {total} fs holds no frame at one every {interval} fs; lengthen it.")
+        if dropped < 0:
+            raise SimulationError(f"The equilibration must not be negative, but is {dropped} fs; give 0 or more.")
+        return cls(round(dropped / timestep), between, frames)
+
+
+class Simulation:
+    """A running simulation of all replicas."""
+
+    def __init__(self, potential: Potential, state_point: StatePoint, sampler: Sampler):
+        self.potential, self.state_point, self.sampler = potential, state_point, sampler
+        self.structure = state_point.structure
+        self.degrees_of_freedom = sampler.degrees_of_freedom(self.structure.number_of_atoms)
+        self.done = 0
+
+    def prepare(self, key, replicas: int, skin: float, neighbour_lists: str, dtype) -> None:
+        structure = self.structure
+        self.skin = skin
+        point, cutoff = self.state_point, self.potential.cutoff
+        self.dynamics = Dynamics(self.sampler, point.temperature, point.pressure, cutoff, skin)
+        reach = self.potential.cutoff + skin
+        self._builder: ListBuilder = list_builder(neighbour_lists, structure.periodic, structure.cell, reach)
+        self._packed_width = 0
+        positions = jnp.tile(jnp.asarray(structure.positions, dtype), (replicas, 1, 1))
+        cells = jnp.tile(jnp.asarray(structure.cell, dtype), (replicas, 1, 1))
+        velocities = (
+            None if structure.velocities is None else jnp.tile(jnp.asarray(structure.velocities), (replicas, 1, 1))
+        )
+        self.restart(self.potential, positions, velocities, cells, key)
+
+    def restart(self, potential: Potential, positions, velocities, cells, key) -> None:
+        """Goes on elsewhere, perhaps with another potential of the same structure; nothing is compiled anew.
+
+        Args:
+            potential: drives the atoms from now on.
+            positions: ``(replicas, atoms, 3)`` in Å.
+            velocities: the same shape, Å per internal time unit, or None for a Maxwell–Boltzmann distribution.
+            cells: ``(replicas, 3, 3)`` in Å.
+            key: random key of velocities and noise.
+        """
+        self.potential, self.done = potential, 0
+        positions = jnp.asarray(positions)
+        dtype = positions.dtype
+        species = jnp.asarray(self.structure.species, jnp.int32)
+        lists = self._builder.build(positions, jnp.asarray(cells, dtype)).with_packed_width(self._packed_width)
+        self.context = Context(potential, species, lists)
+        if potential.many_body:
+            crowd = int(self.dynamics.most_neighbours(positions, self.context))
+            if crowd > self._packed_width:
+                self._pack(crowd + PACKING_MARGIN)
+        masses = jnp.asarray(self.structure.masses, dtype)
+        momenta = None if velocities is None else jnp.asarray(velocities, dtype) * masses[:, None]
+        keys = jax.random.split(key, len(positions))
+        self.state = self.dynamics.initialize(keys, positions, masses, momenta, self.context)
+
+    def sizes(self) -> np.ndarray:
+        """The padded sizes of lists on the host, which decide how sums are rounded: to be restored for an exact resume."""
+        width = self._builder.memory()
+        return np.array([width if isinstance(width, np.ndarray) else 0, self._packed_width], np.int64)
+
+    def restore_sizes(self, sizes: np.ndarray) -> None:
+        """Sets what :meth:`sizes` gave."""
+        if isinstance(self._builder.memory(), np.ndarray):
+            self._builder.recall(sizes[0])
+        self._packed_width = int(sizes[1])
+
+    def checkpoint(self) -> dict[str, Any]:
+        """All that the following steps depend on; the lists too, since their order decides how sums are rounded."""
+        lists = self.context.neighbours
+        return {
+            "state": self.state,
+            "done": np.asarray(self.done, np.int64),
+            "list_origin": lists.origin,
+            "list_cell": lists.cell,
+            "list_memory": self._builder.memory(),
+            "packed_width": np.asarray(self._packed_width, np.int64),
+        }
+
+    def restore(self, checkpoint: dict[str, Any]) -> None:
+        """Goes back to a :meth:`checkpoint`."""
+        self.state, self.done = checkpoint["state"], int(checkpoint["done"])
+        self._builder.recall(checkpoint["list_memory"])
+        self._packed_width = int(checkpoint["packed_width"])
+        self._build_lists(checkpoint["list_origin"], checkpoint["list_cell"])
+
+    def renew_lists(self) -> None:
+        """New neighbour lists at the present positions."""
+        self._build_lists(self.state.position, self.dynamics.cells(self.state, self.context))
+
+    def _build_lists(self, positions, cells) -> None:
+        lists = self._builder.build(positions, cells).with_packed_width(self._packed_width)
+        self.context = self.context._replace(neighbours=lists)
+
+    def _pack(self, width: int) -> None:
+        """Makes room for so many neighbours within the cutoff in the graphs that the potential sees."""
+        self._packed_width = width
+        self.context = self.context._replace(neighbours=self.context.neighbours.with_packed_width(width))
+
+    def advance(self, steps: int, bar) -> None:
+        """Time steps with new lists as needed."""
+        remaining = steps
+        fresh = False
+        while remaining > 0:
+            progress = self.dynamics.advance(self.state, self.context, remaining)
+            done, finite = int(progress.steps), bool(progress.finite)
+            self.state = progress.state
+            self.done += done
+            remaining -= done
+            bar.advance(done)
+            if remaining > 0 and bool(progress.crowded):
+                self._pack(self._packed_width + PACKING_MARGIN)
+            elif remaining > 0:
+                if fresh or not finite:
+                    check_step(finite, done, float(progress.jump), self.skin, self.time)
+                self.renew_lists()
+                fresh = True
+
+    @property
+    def time(self) -> float:
+        """In fs since the start."""
+        return self.done * self.sampler.timestep_fs
+
+    def frame(self) -> dict[str, np.ndarray]:
+        """The present frame of all replicas, checked."""
+        state = self.state
+        prediction = self.dynamics.record(state, self.context)
+        cells = np.asarray(self.dynamics.cells(state, self.context), np.float64)
+        velocities = np.asarray(state.momentum / state.mass)
+        energy = np.asarray(prediction.energy[:, 0])
+        periodic = self.structure.periodic.all()
+        volumes = np.abs(np.linalg.det(cells)) if periodic else np.full(len(cells), np.inf)
+        kinetic = 0.5 * np.sum(velocities.astype(np.float64) ** 2 * self.structure.masses[:, None], axis=(1, 2))
+        temperature = 2 * kinetic / (self.degrees_of_freedom * BOLTZMANN)
+        check_frame(energy, temperature, self.state_point.temperature, self.time)
+        return {
+            "positions": np.asarray(state.position),
+            "velocities": velocities,
+            "cells": cells,
+            "potential_energies": energy,
+            "stresses": np.asarray(prediction.strain_derivative[:, 0]) / volumes[:, None, None],
+        }
+
+    def trajectory(self, frames: list[dict[str, np.ndarray]], lengths: Lengths) -> Trajectory:
+        """The frames as a trajectory."""
+        arrays = {name: np.stack([frame[name] for frame in frames], axis=1) for name in PER_FRAME}
+        return Trajectory(
+            times=np.arange(1, len(frames) + 1) * lengths.between * self.sampler.timestep_fs,
+            species=self.structure.species,
+            masses=self.structure.masses,
+            periodic=self.structure.periodic,
+            degrees_of_freedom=self.degrees_of_freedom,
+            ensemble=self.sampler.ensemble,
+            temperature=self.state_point.temperature,
+            pressure=self.state_point.pressure,
+            timestep=self.sampler.timestep_fs,
+            **arrays,
+        )
