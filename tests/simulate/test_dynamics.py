@@ -108,14 +108,14 @@ def test_thin_and_thick_skins_give_the_same_trajectory(small, monkeypatch, sampl
     np.testing.assert_allclose(thin.potential_energies, thick.potential_energies, atol=1e-8)
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
-def test_more_neighbours_than_there_was_room_for_are_not_lost(small, monkeypatch, replicas):
+@pytest.mark.parametrize(("replicas", "skin"), [(1, 2.0), (2, 2.0), (1, 0.1)])
+def test_more_neighbours_than_there_was_room_for_are_not_lost(small, monkeypatch, replicas, skin):
     # In the perfect crystal only four neighbours are within the cutoff; at 3000 K there are many more.
     structure, potential = small.silicon(), StillingerWeber.silicon()
     widths = []
     pack = Simulation._pack
     monkeypatch.setattr(Simulation, "_pack", lambda self, width: widths.append(width) or pack(self, width))
-    arguments = {"temperature": 3000.0, "every": 20, "replicas": replicas, "skin": 2.0}
+    arguments = {"temperature": 3000.0, "every": 20, "replicas": replicas, "skin": skin}
     packed = simulate(potential, structure, NVE(1.0), 200, **arguments)
     monkeypatch.setattr(StillingerWeber, "many_body", False)
     plain = simulate(potential, structure, NVE(1.0), 200, **arguments)

@@ -145,6 +145,7 @@ class Simulation:
     def advance(self, steps: int, bar) -> None:
         """Time steps with new lists as needed."""
         remaining = steps
+        # Whether the lists were made at the present positions.
         fresh = False
         while remaining > 0:
             progress = self.dynamics.advance(self.state, self.context, remaining)
@@ -153,6 +154,7 @@ class Simulation:
             self.done += done
             remaining -= done
             bar.advance(done)
+            fresh = fresh and done == 0
             if remaining > 0 and bool(progress.crowded):
                 self._pack(self._packed_width + PACKING_MARGIN)
             elif remaining > 0:
