@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         simulate,
         units,
     )
+    from mdfit.measurements import Measurement
     from mdfit.precision import key
     from mdfit.simulate import StatePoint
     from mdfit.structure import Structure, read_structure
@@ -45,6 +46,7 @@ _ROOMS = (
     "units",
 )
 _NAMES = {
+    "Measurement": "mdfit.measurements",
     "StatePoint": "mdfit.simulate",
     "Structure": "mdfit.structure",
     "estimate": "mdfit.observables",
