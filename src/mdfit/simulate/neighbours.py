@@ -52,7 +52,10 @@ class Neighbours(eqx.Module):
         """The graph at other positions, in a cell that is ``scale`` times as long as that of the list."""
         offsets = self.offsets if scale is None else self.offsets * scale
         # Component by component, so that sums over pairs run on plain two-dimensional arrays.
-        columns = [positions[:, axis] for axis in range(3)]
+        # A product with the unit matrix is exact, and is not merged with what follows: otherwise XLA would calculate the
+        # time step anew for each neighbour that is fetched.
+        unit = jnp.eye(3, dtype=positions.dtype)
+        columns = jnp.matmul(unit, positions.T, precision=jax.lax.Precision.HIGHEST)
         components = [take(c, self.indices) - c[:, None] + offset for c, offset in zip(columns, offsets, strict=True)]
         atoms = len(species)
         return Graph(
