@@ -98,7 +98,8 @@ class Calculator(ASECalculator):
         if lists is None or not lists.still_hold(atoms, self.skin):
             self._lists = lists = self._new_lists(atoms)
         vectors = lists.table.vectors(atoms.positions, lists.structure.cell)
-        return lists.graph.with_vectors(jnp.asarray(vectors, self.dtype))
+        graph = lists.graph.with_vectors(jnp.asarray(vectors, self.dtype))
+        return graph.with_positions(jnp.asarray(atoms.positions, self.dtype))
 
     def _new_lists(self, atoms: Atoms) -> _Lists:
         structure = Structure.from_ase(atoms)
@@ -106,7 +107,8 @@ class Calculator(ASECalculator):
         columns = 0
         if self._lists is not None and len(self._lists.structure.species) == len(atoms):
             columns = self._lists.table.width
-        reach = self.potential.cutoff + self.skin
+        cutoff = self.potential.cutoff
+        reach = cutoff + self.skin if cutoff > 0 else 0.0
         table = neighbor_table(structure.positions, structure.cell, structure.periodic, reach, minimum_width=columns)
         if table.width > columns:
             table = table.widened(-(-int(np.ceil(table.width * _HEAD_ROOM)) // _COLUMNS) * _COLUMNS)

@@ -110,6 +110,7 @@ class Batches:
             [frame.frame.structure.species for frame in chosen],
             [frame.table for frame in chosen],
             [frame.vectors for frame in chosen],
+            [frame.frame.structure.positions for frame in chosen],
             atoms=atoms,
             neighbours=width,
         )

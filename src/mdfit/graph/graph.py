@@ -1,11 +1,14 @@
 """The graph that every potential sees."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 import mdfit.precision  # noqa: F401  (64-bit sums)
+from mdfit.errors import PotentialError
 from mdfit.graph.gathering import take
 
 
@@ -24,6 +27,8 @@ class Graph(eqx.Module):
         mask: ``(atoms, neighbours)``, false for padding.
         reverse: ``(atoms, neighbours)`` flat position of the opposite edge (0 in padding); every edge has one.
         number_of_structures: how many structures share the graph.
+        positions: ``(atoms, 3)`` in Å as the structure gives them, not wrapped into the cell, zero in padding; None where
+            only the edges are known.  Only external fields look at them.
     """
 
     species: Int[Array, " atoms"]
@@ -33,6 +38,7 @@ class Graph(eqx.Module):
     mask: Bool[Array, "atoms neighbours"]
     reverse: Int[Array, "atoms neighbours"]
     number_of_structures: int = eqx.field(static=True)
+    positions: Float[Array, "atoms 3"] | None = None
 
     @property
     def atom_mask(self) -> Bool[Array, " atoms"]:
@@ -45,6 +51,23 @@ class Graph(eqx.Module):
     def with_vectors(self, vectors: Float[Array, "atoms neighbours 3"]) -> "Graph":
         """The same graph at other edge vectors."""
         return eqx.tree_at(lambda graph: graph.vectors, self, vectors)
+
+    def with_positions(self, positions: Float[Array, "atoms 3"]) -> "Graph":
+        """The same graph with other positions of the atoms, the edge vectors as they are."""
+        return replace(self, positions=positions)
+
+    def known_positions(self) -> Float[Array, "atoms 3"]:
+        """The positions in Å.
+
+        Raises:
+            PotentialError: when the graph has none.
+        """
+        if self.positions is None:
+            raise PotentialError(
+                "The potential depends on the positions of the atoms, but this graph holds only vectors between them; "
+                "build it with mdfit.graph.build_graph, or use graph.with_positions(...)."
+            )
+        return self.positions
 
     def within(self, cutoff: float) -> "Graph":
         """The same graph with the edges beyond ``cutoff`` (Å) masked."""
@@ -79,6 +102,7 @@ class Graph(eqx.Module):
             mask=mask,
             reverse=jnp.where(mask, reverse, 0),
             number_of_structures=self.number_of_structures,
+            positions=self.positions,
         )
 
     def distances(self) -> Float[Array, "atoms neighbours"]:

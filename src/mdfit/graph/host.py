@@ -66,7 +66,7 @@ def neighbor_table(
         positions: ``(atoms, 3)`` in Å, inside or outside the cell.
         cell: ``(3, 3)`` row vectors in Å; rows of directions that are not periodic do not matter.
         periodic: three flags.
-        cutoff: in Å.
+        cutoff: in Å; without one (zero) no atom has neighbours.
         minimum_width: pad to at least so many neighbours per atom.
 
     Raises:
@@ -82,6 +82,9 @@ def neighbor_table(
 
 def _half_list(positions, cell, periodic, cutoff):
     """Each pair once, as arrays of first atom, second atom and cell translation of the second."""
+    if cutoff == 0:
+        nothing = np.zeros(0, np.int32)
+        return nothing, nothing, np.zeros((0, 3), np.int32)
     from vesin import NeighborList
 
     calculator = NeighborList(cutoff=cutoff, full_list=False)
@@ -153,7 +156,8 @@ def build_graph(
     tables = [neighbor_table(s.positions, s.cell, s.periodic, cutoff) for s in listed]
     vectors = [table.vectors(s.positions, s.cell) for s, table in zip(listed, tables, strict=True)]
     species = [s.species for s in listed]
-    arrays = concatenate(species, tables, vectors, atoms=atoms, neighbours=neighbours)
+    positions = [s.positions for s in listed]
+    arrays = concatenate(species, tables, vectors, positions, atoms=atoms, neighbours=neighbours)
     return as_graph(arrays, len(listed), dtype)
 
 
@@ -167,6 +171,7 @@ def as_graph(arrays: dict[str, np.ndarray], number_of_structures: int, dtype=Non
         mask=jnp.asarray(arrays["mask"]),
         reverse=jnp.asarray(arrays["reverse"]),
         number_of_structures=number_of_structures,
+        positions=jnp.asarray(arrays["positions"], dtype),
     )
 
 
@@ -174,6 +179,7 @@ def concatenate(
     species: Sequence[np.ndarray],
     tables: Sequence[NeighborTable],
     vectors: Sequence[np.ndarray],
+    positions: Sequence[np.ndarray],
     atoms: int | None = None,
     neighbours: int | None = None,
 ) -> dict[str, np.ndarray]:
@@ -193,13 +199,15 @@ def concatenate(
         "vectors": np.zeros((*shape, 3), vectors[0].dtype),
         "mask": np.zeros(shape, bool),
         "reverse": np.zeros(shape, np.int32),
+        "positions": np.zeros((atoms, 3), vectors[0].dtype),
     }
     start = 0
-    for index, (kinds, table, edges) in enumerate(zip(species, tables, vectors, strict=True)):
+    for index, (kinds, table, edges, places) in enumerate(zip(species, tables, vectors, positions, strict=True)):
         rows, columns = slice(start, start + len(kinds)), slice(0, table.width)
         row, column = table.reverse // table.width, table.reverse % table.width
         out["species"][rows] = kinds
         out["structure"][rows] = index
+        out["positions"][rows] = places
         out["neighbours"][rows, columns] = np.where(table.mask, table.neighbours + start, 0)
         out["vectors"][rows, columns] = edges
         out["mask"][rows, columns] = table.mask

@@ -3,6 +3,7 @@
 from mdfit.potentials.base import Constant, Potential, Sum, trainable
 from mdfit.potentials.dimenet import DimeNetPP
 from mdfit.potentials.evaluation import Prediction, energies, evaluate, forces
+from mdfit.potentials.external import ExternalField, ExternalPolynomial, ExternalSpline
 from mdfit.potentials.files import load
 from mdfit.potentials.lennard_jones import LennardJones
 from mdfit.potentials.painn import PaiNN
@@ -18,6 +19,9 @@ __all__ = [
     "ZBL",
     "Constant",
     "DimeNetPP",
+    "ExternalField",
+    "ExternalPolynomial",
+    "ExternalSpline",
     "FramePrediction",
     "LennardJones",
     "PaiNN",

@@ -27,10 +27,13 @@ class Potential(eqx.Module):
     Attributes:
         cutoff: in Å; edges beyond it must not change the energy.
         species: the atomic numbers (or bead types) that the potential knows; empty when it takes any.
+        position_dependent: true when the energy depends on where the atoms are, not only on the vectors between them, as
+            in an external field; neither moving nor turning everything then leaves the energy as it is.
         many_body: false when the cost per edge is so low that leaving out edges beyond the cutoff does not pay.
     """
 
     many_body: ClassVar[bool] = True
+    position_dependent: ClassVar[bool] = False
 
     if TYPE_CHECKING:
         # A static field or a property of the subclass.
@@ -57,9 +60,26 @@ class Potential(eqx.Module):
         return local, jnp.where(graph.mask[..., None], gradient, jnp.zeros((), gradient.dtype))
 
     def forces(self, graph: Graph) -> Float[Array, "atoms 3"]:
-        """Forces in eV/Å: F_i = Σ_j (g_ij − g_ji), g the derivative with respect to the edge vectors."""
-        gradient = self.energies_and_gradient(graph)[1]
-        return graph.sum_neighbours(gradient - graph.flip(gradient))
+        """Forces in eV/Å."""
+        return self.forces_of(graph, self.energies_and_gradient(graph)[1])
+
+    def forces_of(self, graph: Graph, gradient: Float[Array, "atoms neighbours 3"]) -> Float[Array, "atoms 3"]:
+        """Forces in eV/Å from the ``gradient`` g with respect to the edge vectors: F_i = Σ_j (g_ij − g_ji) − ∂E/∂r_i."""
+        forces = graph.sum_neighbours(gradient - graph.flip(gradient))
+        return forces - self.position_gradient(graph) if self.position_dependent else forces
+
+    def position_gradient(self, graph: Graph) -> Float[Array, "atoms 3"]:
+        """∂E/∂r_i in eV/Å at fixed edge vectors: zero but for external fields.
+
+        Raises:
+            PotentialError: when the potential depends on positions, but the graph has none.
+        """
+
+        def total(positions):
+            local = self.atomic_energies(graph.with_positions(positions))
+            return jnp.sum(jnp.where(graph.atom_mask, local, jnp.zeros((), local.dtype)))
+
+        return jax.grad(total)(graph.known_positions())
 
     def __add__(self, other: Potential) -> Sum:
         return Sum((*_terms(self), *_terms(other)))
@@ -110,6 +130,10 @@ class Sum(Potential):
     def many_body(self) -> bool:  # type: ignore[override]
         return any(term.many_body for term in self.terms)
 
+    @property
+    def position_dependent(self) -> bool:  # type: ignore[override]
+        return any(term.position_dependent for term in self.terms)
+
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
         energies = [term.atomic_energies(graph.within(term.cutoff)) for term in self.terms]
         return sum(energies[1:], start=energies[0])
@@ -122,6 +146,10 @@ class Sum(Potential):
 
     def forces(self, graph: Graph):
         parts = [term.forces(graph.within(term.cutoff)) for term in self.terms]
+        return sum(parts[1:], start=parts[0])
+
+    def position_gradient(self, graph: Graph):
+        parts = [term.position_gradient(graph) for term in self.terms if term.position_dependent]
         return sum(parts[1:], start=parts[0])
 
 

@@ -51,14 +51,15 @@ def evaluate(potential: Potential, graph: Graph) -> Prediction:
 
     The forces follow from the derivatives with respect to the edge vectors: F_i = Σ_j (g_ij − g_ji), and so does the
     strain derivative: ∂E/∂ε = Σ_i Σ_j r_ij ⊗ g_ij, which is exact under periodic boundaries for any many-body energy
-    (A. P. Thompson et al., J. Chem. Phys. 131, 154107 (2009), doi:10.1063/1.3245303).
+    (A. P. Thompson et al., J. Chem. Phys. 131, 154107 (2009), doi:10.1063/1.3245303).  An external field adds to the
+    forces, but not to the strain derivative, which is that of the internal energy: a field is fixed in space.
     """
     local, gradient = potential.energies_and_gradient(graph)
     virial = jnp.einsum("aki,akj->aij", graph.vectors, gradient)
     virial = 0.5 * (virial + jnp.swapaxes(virial, -1, -2))
     return Prediction(
         energy=graph.sum_structures(local),
-        forces=graph.sum_neighbours(gradient - graph.flip(gradient)),
+        forces=potential.forces_of(graph, gradient),
         strain_derivative=graph.sum_structures(virial),
         atomic_energies=local,
     )

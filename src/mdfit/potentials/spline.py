@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mdfit.errors import PotentialError
+from mdfit.potentials.cubic_spline import cubic_spline
 from mdfit.potentials.pair import PairPotential
 from mdfit.units import quantity
 
@@ -86,18 +87,11 @@ class PairSpline(PairPotential):
         distance = jnp.sqrt(squared_distance)
         step = (self.cutoff - self.minimum) / self.intervals
         x = (distance - self.minimum) / step
-        cell = jnp.clip(jnp.floor(x), 0, self.intervals - 1)
-        t = x - cell
         # Three zeros at the end make the potential vanish smoothly.
         table = jnp.pad(self.coefficients.astype(dtype), ((0, 0), (0, 3)))
         row = self._pair_index(first, second) * table.shape[1]
-        flat, start = table.ravel(), row + cell.astype(jnp.int32)
-        c0, c1, c2, c3 = (flat[start + k] for k in range(4))
-        inside = jnp.clip(t, 0, 1)
-        a, b = 1 - inside, inside
-        value = (c0 * a**3 + c1 * (4 - 6 * b**2 + 3 * b**3) + c2 * (4 - 6 * a**2 + 3 * a**3) + c3 * b**3) / 6
-        below = jnp.minimum(t, 0) * (c2 - c0) / 2
-        return jnp.where(distance < self.cutoff, value + below, jnp.zeros((), dtype))
+        value = cubic_spline(x, table.ravel(), self.intervals, row)
+        return jnp.where(distance < self.cutoff, value, jnp.zeros((), dtype))
 
     def _pair_index(self, first, second):
         if len(self.species) < 2:

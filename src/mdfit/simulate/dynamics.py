@@ -73,7 +73,8 @@ class Dynamics:
     def __init__(self, sampler: Sampler, temperature: float, pressure: float | None, cutoff: float, skin: float):
         self._integrator: Integrator = sampler.integrator(INTERACTIONS, temperature, pressure)
         self._variable_cell = sampler.ensemble == "NPT"
-        self._limit = skin / 2
+        # Lists without neighbours are never too old.
+        self._limit = skin / 2 if cutoff > 0 else float(jnp.finfo(jnp.float32).max)
         self._reach = cutoff + skin
         self._advance = eqx.filter_jit(self._advance_until_stale)
         self._initialize = eqx.filter_jit(self._initialize_all)

@@ -12,9 +12,10 @@ from mdfit.graph import Graph, NeighborTable, neighbor_table
 from mdfit.graph.host import as_graph, concatenate
 from mdfit.simulate.trajectory import Trajectory
 
-#: Atoms of all the frames that are evaluated at once.
+#: Atoms of all the frames that are evaluated at once; without neighbours an atom costs far less.
 ATOMS_AT_ONCE = 2048
-#: Neighbour tables are kept up to this many bytes in all, and made again each time beyond.
+ATOMS_AT_ONCE_WITHOUT_NEIGHBOURS = 2**16
+#: Neighbour tables are kept up to this many bytes in all, and made again each time beyond; whole graphs up to a quarter.
 BYTES_TO_KEEP = 2**29
 
 
@@ -48,6 +49,8 @@ class FrameGraphs:
         self._dtype = trajectory.positions.dtype
         self._positions = trajectory.positions.reshape(-1, atoms, 3)
         self._cells = trajectory.cells.reshape(-1, 3, 3).astype(np.float64)
+        if cutoff == 0:
+            atoms_at_once = ATOMS_AT_ONCE_WITHOUT_NEIGHBOURS
         self._together = min(max(1, atoms_at_once // atoms), len(self._positions))
         self._kept: list[NeighborTable] = []
         self._width = 0
@@ -58,12 +61,19 @@ class FrameGraphs:
             used += sum(array.nbytes for array in (table.neighbours, table.shifts, table.mask, table.reverse))
             if used < BYTES_TO_KEEP:
                 self._kept.append(table)
+        # Indices, reverse edges, vectors and mask of each edge.
+        edges = len(self._positions) * atoms * self._width
+        small = edges * (9 + 3 * np.dtype(self._dtype).itemsize) < BYTES_TO_KEEP // 4
+        self._batches = list(self._made_batches()) if small else None
 
     def __len__(self) -> int:
         """Frames of all replicas."""
         return len(self._positions)
 
     def __iter__(self) -> Iterator[FrameBatch]:
+        yield from self._made_batches() if self._batches is None else self._batches
+
+    def _made_batches(self) -> Iterator[FrameBatch]:
         for start in range(0, len(self), self._together):
             stop = min(start + self._together, len(self))
             chosen = np.resize(np.arange(start, stop), self._together)
@@ -80,5 +90,6 @@ class FrameGraphs:
             table.vectors(self._positions[index].astype(np.float64), self._cells[index])
             for table, index in zip(tables, chosen, strict=True)
         ]
-        arrays = concatenate([self._species] * len(tables), tables, edges, neighbours=self._width)
+        places = list(self._positions[chosen])
+        arrays = concatenate([self._species] * len(tables), tables, edges, places, neighbours=self._width)
         return as_graph(arrays, len(tables), jnp.dtype(self._dtype))

@@ -66,6 +66,7 @@ class Neighbours(eqx.Module):
             mask=self.mask,
             reverse=self.reverse,
             number_of_structures=1,
+            positions=positions,
         )
 
 
@@ -256,7 +257,12 @@ def cell_heights(cell: np.ndarray) -> np.ndarray:
 
 
 def list_builder(choice: str, periodic: np.ndarray, cell: np.ndarray, reach: float) -> ListBuilder:
-    """``"host"``, ``"device"``, or ``"auto"``: on the device where there is a GPU and the cell allows it."""
+    """``"host"``, ``"device"``, or ``"auto"``: on the device where there is a GPU and the cell allows it.
+
+    Without a reach there are no neighbours, and so nothing to be done on the device.
+    """
+    if reach == 0:
+        return HostLists(periodic, reach)
     if choice == "device":
         if not np.all(periodic):
             raise NeighborListError(

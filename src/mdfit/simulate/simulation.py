@@ -55,6 +55,11 @@ class Simulation:
 
     def __init__(self, potential: Potential, state_point: StatePoint, sampler: Sampler):
         self.potential, self.state_point, self.sampler = potential, state_point, sampler
+        if sampler.ensemble == "NPT" and potential.position_dependent:
+            raise SimulationError(
+                "Constant pressure has no meaning in an external field, which does not follow changes of the cell; choose "
+                "NVE, Langevin or NoseHoover."
+            )
         self.structure = state_point.structure
         self.degrees_of_freedom = sampler.degrees_of_freedom(self.structure.number_of_atoms)
         self.done = 0
@@ -64,7 +69,8 @@ class Simulation:
         self.skin = skin
         point, cutoff = self.state_point, self.potential.cutoff
         self.dynamics = Dynamics(self.sampler, point.temperature, point.pressure, cutoff, skin)
-        reach = self.potential.cutoff + skin
+        # Without a cutoff there are no neighbours that could come near.
+        reach = cutoff + skin if cutoff > 0 else 0.0
         self._builder: ListBuilder = list_builder(neighbour_lists, structure.periodic, structure.cell, reach)
         self._packed_width = 0
         positions = jnp.tile(jnp.asarray(structure.positions, dtype), (replicas, 1, 1))

@@ -30,8 +30,16 @@ _evaluate = eqx.filter_jit(evaluate)
 
 def check_potential(potential: Potential) -> None:
     """All checks, one after the other."""
-    for check in CONTRACT:
+    for check in contract(potential):
         check(potential)
+
+
+def contract(potential: Potential) -> tuple[Callable[[Potential], None], ...]:
+    """The checks that apply: all, but for those of :data:`OF_INTERNAL_ENERGIES` where positions matter themselves.
+
+    See :attr:`mdfit.potentials.Potential.position_dependent`.
+    """
+    return tuple(c for c in CONTRACT if not (potential.position_dependent and c in OF_INTERNAL_ENERGIES))
 
 
 def invariant_under_translation(potential: Potential) -> None:
@@ -191,8 +199,8 @@ def padding_changes_nothing(potential: Potential) -> None:
 def gradients_are_finite(potential: Potential) -> None:
     """No parameter gradient of a force loss is NaN, with padding, isolated atoms and straight angles present."""
     number = _species(potential)[0]
-    spacing = 0.5 * potential.cutoff
-    places = np.array([[0, 0, 0], [spacing, 0, 0], [2 * spacing, 0, 0], [30 + 5 * potential.cutoff, 0, 0]])
+    spacing = 0.5 * (potential.cutoff or LENGTH_WITHOUT_CUTOFF)
+    places = np.array([[0, 0, 0], [spacing, 0, 0], [2 * spacing, 0, 0], [30 + 10 * spacing, 0, 0]])
     structure = Structure(
         species=np.full(4, number, np.int32),
         positions=places,
@@ -259,6 +267,22 @@ CONTRACT: tuple[Callable[[Potential], None], ...] = (
     single_precision_stays_single,
 )
 
+#: Checks that hold only when the energy depends on nothing but the vectors between atoms.
+OF_INTERNAL_ENERGIES = frozenset(
+    {
+        invariant_under_translation,
+        invariant_under_rotation_and_reflection,
+        stress_is_derivative,
+        smooth_at_cutoff,
+        smooth_at_symmetric_structures,
+        additive_when_far_apart,
+        isolated_atoms_are_finite,
+    }
+)
+
+#: Length in Å of the test structures of potentials without a cutoff.
+LENGTH_WITHOUT_CUTOFF = 3.0
+
 
 def _species(potential: Potential) -> tuple[int, ...]:
     return potential.species or (18,)
@@ -266,7 +290,7 @@ def _species(potential: Potential) -> tuple[int, ...]:
 
 def _crystal(potential: Potential) -> Structure:
     """A distorted, triclinic cell that is narrower than the cutoff in one direction, of all species."""
-    spacing = 0.55 * potential.cutoff
+    spacing = 0.55 * (potential.cutoff or LENGTH_WITHOUT_CUTOFF)
     random = np.random.default_rng(3)
     grid = np.stack(np.meshgrid(range(1), range(2), range(3), indexing="ij"), -1).reshape(-1, 3)
     cell = spacing * np.array([[1.1, 0.1, 0.0], [0.2, 2.2, 0.1], [-0.3, 0.2, 3.1]])
