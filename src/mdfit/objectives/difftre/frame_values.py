@@ -36,6 +36,8 @@ class FrameValues:
             observable.check(trajectory)
         self._observables = observables
         self._template = Snapshot.of(trajectory, 0)
+        self._follow = tuple(_follows_potential(observable, self._template) for observable in observables)
+        self._fixed: tuple[np.ndarray, ...] | None = None
         self._graphs = FrameGraphs(trajectory, cutoff)
         atoms = len(trajectory.species)
         self._columns = (
@@ -46,35 +48,61 @@ class FrameValues:
 
     def of(self, parameters: Parameters) -> tuple[np.ndarray, ...]:
         """Potential energies ``(samples,)`` in eV, then the values ``(samples, *shape)`` of each observable."""
-        parts = []
-        for batch in self._graphs:
-            values = _values(parameters, batch.graph, self._frames(batch), self._template, self._observables)
-            parts.append([np.asarray(value, np.float64)[: batch.number] for value in values])
-        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+        if self._fixed is None:
+            values = self._evaluated(parameters, self._observables)
+            self._fixed = tuple(value for value, follows in zip(values[1:], self._follow, strict=True) if not follows)
+            return values
+        energies, *following = self._evaluated(parameters, self._following(self._observables))
+        new, old = iter(following), iter(self._fixed)
+        return (energies, *(next(new if follows else old) for follows in self._follow))
 
     def energies(self, parameters: Parameters) -> np.ndarray:
         """Potential energies ``(samples,)`` in eV alone."""
-        parts = [
-            np.asarray(_values(parameters, batch.graph, self._frames(batch), self._template, ())[0])[: batch.number]
-            for batch in self._graphs
-        ]
-        return np.concatenate(parts)
+        return self._evaluated(parameters, ())[0]
+
+    def _evaluated(self, parameters: Parameters, observables: tuple[Observable, ...]) -> tuple[np.ndarray, ...]:
+        parts = []
+        for batch in self._graphs:
+            values = _values(parameters, batch.graph, self._frames(batch), self._template, observables)
+            parts.append([np.asarray(value, np.float64)[: batch.number] for value in values])
+        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+    def _following(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Those of the observables that change with the potential."""
+        return tuple(value for value, follows in zip(values, self._follow, strict=True) if follows)
 
     def pull_back(self, parameters: Parameters, slopes: tuple[Any, ...]) -> Any:
         """Σ over frames and values of slope · ∂value/∂parameters, a tree like the trained parameters."""
         total = None
+        observables, slopes = self._following(self._observables), (slopes[0], *self._following(slopes[1:]))
         for batch in self._graphs:
             own = np.arange(len(batch.frames)) < batch.number
             # Repetitions that fill up the last batch do not count.
             chosen = tuple(
                 jnp.asarray(np.asarray(s)[batch.frames] * own.reshape(-1, *[1] * (np.ndim(s) - 1))) for s in slopes
             )
-            part = _pulled_back(parameters, batch.graph, self._frames(batch), self._template, self._observables, chosen)
+            part = _pulled_back(parameters, batch.graph, self._frames(batch), self._template, observables, chosen)
             total = part if total is None else jax.tree.map(jnp.add, total, part)
         return total
 
     def _frames(self, batch: FrameBatch) -> tuple[jax.Array, ...]:
         return tuple(jnp.asarray(column[batch.frames], jnp.float64) for column in self._columns)
+
+
+def _follows_potential(observable: Observable, template: Snapshot) -> bool:
+    """Whether the value of a given frame contains its energy, stress or stiffness; structures and velocities stay."""
+    stiffness = jnp.zeros((3, 3, 3, 3)) if observable.needs_stiffness else None
+
+    def value(energy, stress, stiffness):
+        frame = (template.positions, template.velocities, template.cell, energy, stress, stiffness)
+        return observable.per_snapshot(template.at(*frame))
+
+    program = jax.make_jaxpr(value)(template.potential_energy, template.stress, stiffness).jaxpr
+    reached = {id(variable) for variable in program.invars}
+    for equation in program.eqns:
+        if any(id(variable) in reached for variable in equation.invars):
+            reached |= {id(variable) for variable in equation.outvars}
+    return any(id(variable) in reached for variable in program.outvars)
 
 
 @eqx.filter_jit
