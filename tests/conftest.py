@@ -23,6 +23,15 @@ def compiled_programs(tmp_path_factory):
         os.environ[name.upper()] = str(value)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_more_programs_than_memory_maps():
+    """Every compiled program holds a few memory maps, of which Linux allows 65530 per process: beyond that it crashes."""
+    import jax
+
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def ctrl_c_in_update(monkeypatch):
     """``ctrl_c_in_update(n)``: as if Ctrl-C were pressed during the ``n``-th update of a training."""
