@@ -5,6 +5,7 @@ from dataclasses import replace
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 import mdfit.precision  # noqa: F401  (64-bit sums)
@@ -80,11 +81,13 @@ class Graph(eqx.Module):
     def packed(self, cutoff: float, width: int) -> "Graph":
         """The edges within ``cutoff`` (Å) only, in ``width`` columns; no atom may have more of them."""
         inside = self.inside(cutoff)
-        place = jnp.cumsum(inside, axis=1, dtype=jnp.int32) - 1
+        # Running counts and look-ups as sums over columns: XLA's cumulative sums, sorts, arg-maxima and scattered writes each
+        # cost more than all of these.
+        triangle = np.triu(np.ones((inside.shape[1],) * 2, np.float32))
+        place = (inside.astype(jnp.float32) @ triangle).astype(jnp.int32) - 1
         slots = jnp.arange(width, dtype=jnp.int32)
-        # By comparison, since XLA's sorts and scattered writes cost more than all of these.
         chosen = inside[:, None, :] & (place[:, None, :] == slots[None, :, None])
-        columns = jnp.argmax(chosen, axis=-1).astype(jnp.int32)
+        columns = jnp.sum(jnp.where(chosen, jnp.arange(inside.shape[1], dtype=jnp.int32), 0), axis=-1, dtype=jnp.int32)
         mask = slots < jnp.sum(inside, axis=1, dtype=jnp.int32)[:, None]
         rows = jnp.arange(len(self.species), dtype=jnp.int32)[:, None]
         flat = rows * self.mask.shape[1] + columns
