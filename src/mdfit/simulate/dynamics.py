@@ -130,7 +130,9 @@ class Dynamics:
             farthest = jnp.argmax(squared)
             second = jnp.max(jnp.where(jnp.arange(len(squared)) == farthest, 0, squared))
             moved = (jnp.sqrt(squared[farthest]) + jnp.sqrt(second)) / 2
-            return jnp.where(jnp.isfinite(here).all(), moved, jnp.inf) + self._strain_margin(one, neighbours)
+            # A sum, because maxima may pass over NaN.
+            finite = jnp.isfinite(jnp.sum(squared))
+            return jnp.where(finite, moved, jnp.inf) + self._strain_margin(one, neighbours)
 
         def crowd(one, neighbours):
             """Whether an atom has more neighbours than the packed graph holds."""

@@ -172,7 +172,8 @@ class _Point:
         """A new trajectory, and the values of its frames."""
         potential = parameters.combine()
         reference = self.sampler.renewed(potential, reference)
-        values = self._values(reference, parameters).of(parameters)
+        frames = self._values(reference, parameters)
+        values = frames.of(parameters)
         if not all(np.isfinite(value).all() for value in values):
             raise TrainingError(
                 f"Energies or observables of the trajectory at {self._where} are not finite; start from another "
@@ -180,7 +181,7 @@ class _Point:
             )
         own = values[0].reshape(reference.frames[3].shape)
         reference = reference._replace(frames=(*reference.frames[:3], own, *reference.frames[4:]))
-        self._frames = (reference, self._values_of(reference, parameters))
+        self._frames = (reference, frames)
         samples = effective_samples(np.zeros_like(own), own).samples
         if samples < fewest:
             raise TrainingError(
