@@ -81,8 +81,8 @@ class Graph(eqx.Module):
     def packed(self, cutoff: float, width: int) -> "Graph":
         """The edges within ``cutoff`` (Å) only, in ``width`` columns; no atom may have more of them."""
         inside = self.inside(cutoff)
-        # Running counts and look-ups as sums over columns: XLA's cumulative sums, sorts, arg-maxima and scattered writes each
-        # cost more than all of these.
+        # Running counts and look-ups as sums over columns: XLA's cumulative sums, sorts, arg-maxima and scattered writes
+        # each cost more than all of these.
         triangle = np.triu(np.ones((inside.shape[1],) * 2, np.float32))
         place = (inside.astype(jnp.float32) @ triangle).astype(jnp.int32) - 1
         slots = jnp.arange(width, dtype=jnp.int32)
