@@ -204,3 +204,18 @@ def test_state_points_have_their_own_trajectories():
     assert len(state) == 2
     difference = float(evaluation.metrics["1/PotentialEnergy"] - evaluation.metrics["0/PotentialEnergy"])
     assert difference > 0
+
+
+def test_it_adds_with_other_objectives():
+    at = StatePoint(argon(), TEMPERATURE)
+    one = objective([Measurement(Pressure(), "500 bar", at, sigma="100 bar")])
+    limited = objective([Measurement(PotentialEnergy(), 0.0, at, weight=1.0)], step_ratio=0.5)
+    parameters = split(potential())
+    total = one + 0.1 * limited
+    evaluation, state = total.evaluate(parameters, total.initial_state(0))
+    parts = [o.evaluate(parameters, s)[0] for o, s in zip((one, limited), state, strict=True)]
+    assert float(evaluation.loss) == pytest.approx(float(parts[0].loss + 0.1 * parts[1].loss), rel=1e-12)
+    slopes = [float(e.gradient.sigma) for e in (evaluation, *parts)]
+    assert slopes[0] == pytest.approx(slopes[1] + 0.1 * slopes[2], rel=1e-9)
+    # The one that limits steps limits those of the sum.
+    assert total.step_fraction(parameters, split(potential(10.0)).trained, state) < 0.5

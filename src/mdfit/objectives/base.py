@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
@@ -63,6 +64,15 @@ def part_of_step(old: Any, new: Any, fraction: float) -> Any:
     return jax.tree.map(lambda o, n: o + (n - o) * jnp.asarray(fraction, o.dtype), old, new)
 
 
+def weighted_sum(weights: Sequence[float], evaluations: Sequence[Evaluation]) -> tuple[Float[Array, ""], Any]:
+    """Σ weight · loss and Σ weight · gradient."""
+    gradient = jax.tree.map(
+        lambda *parts: sum(w * part for w, part in zip(weights, parts, strict=True)),
+        *(evaluation.gradient for evaluation in evaluations),
+    )
+    return jnp.sum(jnp.stack([w * e.loss for w, e in zip(weights, evaluations, strict=True)])), gradient
+
+
 class Combinable:
     """Gives an objective ``+`` and ``*``, and lets it take whole steps."""
 
@@ -103,10 +113,6 @@ class WeightedSum(Combinable):
         pairs = [o.evaluate(parameters, s) for (_, o), s in zip(self.terms, state, strict=True)]
         weights = [weight for weight, _ in self.terms]
         evaluations = [evaluation for evaluation, _ in pairs]
-        gradient = jax.tree.map(
-            lambda *parts: sum(w * part for w, part in zip(weights, parts, strict=True)),
-            *(evaluation.gradient for evaluation in evaluations),
-        )
-        loss = jnp.sum(jnp.stack([w * e.loss for w, e in zip(weights, evaluations, strict=True)]))
+        loss, gradient = weighted_sum(weights, evaluations)
         metrics = {f"{i}/{name}": value for i, e in enumerate(evaluations) for name, value in e.metrics.items()}
         return Evaluation(loss, gradient, metrics), tuple(next_state for _, next_state in pairs)

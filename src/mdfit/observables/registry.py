@@ -14,11 +14,6 @@ from mdfit.observables.collective_variables import CollectiveVariable
 _PARTS = (CollectiveVariable, Observable)
 
 
-def observable_names() -> tuple[str, ...]:
-    """The names of all observables that have been imported, those of the user included."""
-    return tuple(sorted(_classes(Observable)))
-
-
 def observable_from(choice: str | Mapping[str, Any]) -> Observable:
     """An observable from its name, or from ``{name: {argument: value}}``.
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mdfit.errors import TrainingError
 from mdfit.measurements import Measurement
-from mdfit.objectives.base import Combinable, Evaluation, Parameters, part_of_step
+from mdfit.objectives.base import Combinable, Evaluation, Parameters, part_of_step, weighted_sum
 from mdfit.objectives.difftre.frame_values import FrameValues
 from mdfit.objectives.difftre.reference import Reference, ReferenceSampler
 from mdfit.reweighting import average, effective_samples, effective_size, log_weights, thermal_energy
@@ -28,7 +28,7 @@ MOST_HALVINGS = 16
 
 
 class DiffTRe(Combinable):
-    """Mean over the measurements of how far reweighted averages are from them.
+    """Sum over the measurements of how far reweighted averages are from them.
 
     L(θ) = Σ_k χ²_k(<O_k>_θ), with <O>_θ = Σ_i w_i O(S_i, θ) over frames S_i of a reference trajectory made with
     parameters θ̂, and w_i ∝ exp(−[U_θ(S_i) − U_θ̂(S_i)]/k_BT).  The gradient contains both the change of the weights and
@@ -46,14 +46,14 @@ class DiffTRe(Combinable):
         replicas: side by side, each as long as ``sample``.
         reuse: smallest ratio of effective to all frames with which a trajectory is used again.
         step_ratio: an update is shortened so that it leaves at least this share of the effective frames; None
-            switches the limit off.  Call it through :func:`mdfit.fit`.
+            switches the limit off.  :func:`mdfit.fit` asks for it.
         fewest_samples: independent frames that a new trajectory must be worth, judged by its potential energies.
         skin: of the neighbour lists in Å.
         dtype: of positions and forces.
 
     Raises:
-        TrainingError: for settings out of range, a trajectory with too few independent frames or not finite, and when
-            the effective size collapses.
+        TrainingError: for settings out of range, and for a trajectory with too few independent frames or values that
+            are not finite.
     """
 
     steps_per_epoch = 1
@@ -105,8 +105,7 @@ class DiffTRe(Combinable):
         for index, evaluation in enumerate(evaluations):
             prefix = f"{index}/" if len(evaluations) > 1 else ""
             metrics |= {prefix + name: value for name, value in evaluation.metrics.items()}
-        gradient = jax.tree.map(lambda *parts: sum(parts[1:], start=parts[0]), *(e.gradient for e in evaluations))
-        loss = jnp.sum(jnp.stack([e.loss for e in evaluations]))
+        loss, gradient = weighted_sum([1.0] * len(evaluations), evaluations)
         return Evaluation(loss, gradient, metrics), references
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Reference, ...]) -> float:
