@@ -21,10 +21,16 @@ def gallery() -> Path:
 
 def list_recipes() -> list[tuple[str, str, list[str]]]:
     """Name, title and scales of each recipe."""
+    from mdfit.recipes.script import is_script, load_script
+
     out = []
-    for path in sorted(gallery().glob("*/recipe.yaml")):
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        out.append((path.parent.name, content["title"], list(content.get("scales") or {})))
+    for folder in sorted(gallery().iterdir()):
+        if is_script(folder):
+            script = load_script(folder)
+            out.append((folder.name, script.title, list(script.scales)))
+        elif (folder / "recipe.yaml").is_file():
+            content = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
+            out.append((folder.name, content["title"], list(content.get("scales") or {})))
     return out
 
 

@@ -15,8 +15,9 @@ def run_interruptible(directory: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt as stop:
         from mdfit.recipes.loading import RESOLVED
+        from mdfit.recipes.script import REQUEST
 
-        begun = (directory / RESOLVED).exists()
+        begun = any((directory / record).exists() for record in (RESOLVED, REQUEST))
         command = f"mdfit resume {shlex.quote(str(directory))}"
         remedy = f"resume with: {command}" if begun else "nothing has been written yet: run the same command again."
         raise KeyboardInterrupt(f"Interrupted; {remedy}") from stop

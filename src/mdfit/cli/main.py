@@ -55,15 +55,25 @@ def check(file: Path, cutoff: str | None, energy_key, forces_key, stress_key) ->
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--scale", default=None, help="One of the recipe's scales: demo, cpu, paper …")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Directory of the run [runs/RECIPE-SCALE].")
+@click.option("--seed", type=int, default=None, help="Of recipes that are Python programs [0].")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
-def run(recipe: Path, scale: str | None, out: Path | None, quiet: bool) -> None:
+def run(recipe: Path, scale: str | None, out: Path | None, seed: int | None, quiet: bool) -> None:
     """Run a recipe: train, test, simulate, report."""
     from mdfit.cli.environment import prepare
 
     prepare()
     from mdfit.cli.interruption import run_interruptible
-    from mdfit.recipes import load_recipe, run_recipe
+    from mdfit.recipes import is_script, load_recipe, load_script, run_recipe, run_script
 
+    if is_script(recipe):
+        script = load_script(recipe)
+        scale = scale or script.scales[0]
+        directory = out or Path("runs") / f"{script.directory.name}-{scale}"
+        with run_interruptible(directory):
+            _show(run_script(script, directory, scale, seed or 0, show_progress=not quiet), directory)
+        return
+    if seed is not None:
+        raise click.UsageError("--seed is for recipes that are Python programs; this one names its seeds in the YAML.")
     loaded = load_recipe(recipe, scale)
     name = loaded.directory.name + (f"-{scale}" if scale else "")
     directory = out or Path("runs") / name
@@ -80,19 +90,29 @@ def resume(directory: Path, quiet: bool) -> None:
 
     prepare()
     from mdfit.cli.interruption import run_interruptible
-    from mdfit.recipes import resume_run
+    from mdfit.recipes import resume_run, resume_script
+    from mdfit.recipes.script import REQUEST
 
     with run_interruptible(directory):
-        _finish(resume_run(directory, show_progress=not quiet))
+        if (directory / REQUEST).exists():
+            _show(resume_script(directory, show_progress=not quiet), directory)
+        else:
+            _finish(resume_run(directory, show_progress=not quiet))
+
+
+def _show(metrics, directory: Path) -> None:
+    from mdfit.cli.tables import metrics_table
+
+    click.echo(metrics_table(metrics))
+    click.echo(f"Metrics and figures: {directory}")
 
 
 def _finish(outcome) -> None:
-    from mdfit.cli.tables import metrics_table
     from mdfit.report import write_report
 
     report = write_report(outcome.directory)
-    click.echo(metrics_table(outcome.metrics))
-    click.echo(f"Metrics: {outcome.directory / 'metrics.json'}\nReport:  {report}")
+    _show(outcome.metrics, outcome.directory)
+    click.echo(f"Report: {report}")
 
 
 @main.command()
@@ -182,11 +202,16 @@ def evaluate(potential: Path, file: Path, group: str | None) -> None:
 )
 def report(directory: Path, results: Path | None) -> None:
     """Write the HTML report of a run again."""
-    from mdfit.report import write_report, write_results
+    from mdfit.recipes.script import REQUEST
+    from mdfit.report import write_report, write_results, write_script_results
 
-    click.echo(f"Report:  {write_report(directory)}")
+    script = (directory / REQUEST).exists()
+    if not script:
+        click.echo(f"Report:  {write_report(directory)}")
+    elif results is None:
+        raise click.UsageError(f"The figures are in {directory}; give --results DIR to collect metrics and figures.")
     if results is not None:
-        click.echo(f"Results: {write_results(directory, results)}")
+        click.echo(f"Results: {(write_script_results if script else write_results)(directory, results)}")
 
 
 @main.command()

@@ -2,5 +2,6 @@
 
 from mdfit.report.page import write_report
 from mdfit.report.results import save_small_plots, write_results
+from mdfit.report.script_results import write_script_results
 
-__all__ = ["save_small_plots", "write_report", "write_results"]
+__all__ = ["save_small_plots", "write_report", "write_results", "write_script_results"]

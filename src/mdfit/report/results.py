@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mdfit.errors import RecipeError
-from mdfit.recipes.metrics import write_metrics
+from mdfit.recipes.metrics import Metrics, write_metrics
 from mdfit.report.figures import Panel, save_row
 from mdfit.report.page import seeds
 from mdfit.report.plots_accuracy import parity_panels
@@ -55,7 +55,7 @@ def write_results(directory: str | Path, to: str | Path) -> Path:
     plots = _save_plots(run, to)
     document = provenance(run)
     write_text(to / "provenance.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    write_text(to / "run.md", _summary(run, document, plots))
+    write_text(to / "run.md", summary(run.loaded.recipe.title, document, run.metrics, plots))
     return to / "run.md"
 
 
@@ -90,28 +90,35 @@ def command(run: RunFiles) -> str:
     return f"mdfit run recipes/{run.loaded.directory.name}{scale}"
 
 
-def _times(seconds: dict[str, float]) -> str:
-    return ", ".join(f"{stage} {duration(time)}" for stage, time in seconds.items()) or "unknown"
+def summary(title: str, document: dict[str, Any], metrics: Metrics, figures: list[Path]) -> str:
+    """A readable account of a run: where it comes from, its metrics and figures.
 
-
-def _summary(run: RunFiles, document: dict[str, Any], plots: list[Path]) -> str:
-    machine = document.get("machine", {})
+    Args:
+        title: heading.
+        document: provenance of the run.
+        metrics: its numbers.
+        figures: PNG files beside the account.
+    """
+    machine, seconds = document.get("machine", {}), document["seconds"]
     lines = [
-        f"# {run.loaded.recipe.title}",
+        f"# {title}",
         "",
         f"- command: `{document['command']}`",
         f"- date: {document.get('date', 'unknown')}",
         f"- machine: {machine.get('processor', 'unknown')}, {machine.get('cores', '?')} cores, "
         f"{', '.join(machine.get('devices', [])) or 'devices unknown'}",
         f"- mdfit {document.get('mdfit', '?')}, commit {document.get('git_commit') or 'unknown'}",
-        f"- wall times: {_times(run.times.wall)}",
-        f"- CPU times: {_times(run.times.cpu)}",
+        f"- wall times: {_times(seconds['wall'])}",
+        f"- CPU times: {_times(seconds['cpu'])}",
         "- seeds: " + ", ".join(f"{name} {seed}" for name, seed in document["seeds"].items()),
         "",
         "| metric | value | unit |",
         "| --- | --- | --- |",
-        *(f"| `{name}` | {number(metric)} | {metric.unit} |" for name, metric in run.metrics.items()),
+        *(f"| `{name}` | {number(metric)} | {metric.unit} |" for name, metric in metrics.items()),
+        *(line for figure in figures for line in ("", f"![{figure.stem.replace('_', ' ')}]({figure.name})")),
     ]
-    for plot in plots:
-        lines += ["", f"![{plot.stem.replace('_', ' ')}]({plot.name})"]
     return "\n".join(lines) + "\n"
+
+
+def _times(seconds: dict[str, float]) -> str:
+    return ", ".join(f"{stage} {duration(time)}" for stage, time in seconds.items()) or "unknown"

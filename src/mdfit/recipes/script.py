@@ -1,0 +1,181 @@
+"""Recipes that are Python programs: a folder with ``recipe.py``, for work that the YAML schema does not describe.
+
+``recipe.py`` has a docstring whose first line is the title, ``SCALES`` (names, the usual one first) and
+``run(request) -> Metrics``.  Other modules of its folder are imported by their plain names.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mdfit.errors import CheckpointError, MdfitError, OutputError, RecipeError, nearest
+from mdfit.recipes.metrics import Metrics, write_metrics
+from mdfit.recipes.stage_times import StageTimes
+from mdfit.storage import read_json, write_text
+
+SCRIPT = "recipe.py"
+#: Which script, scale and seed a run belongs to.
+REQUEST = "request.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of the recipe.
+
+    Attributes:
+        scale: one of the recipe's scales.
+        seed: of all random numbers.
+        out: directory of the run; what is there already need not be done again.
+        show_progress: whether to draw progress bars.
+    """
+
+    scale: str
+    seed: int
+    out: Path
+    show_progress: bool = True
+
+    @contextlib.contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Adds the time that the block takes to the record of the run."""
+        with StageTimes.read(self.out).measure(stage, self.out):
+            yield
+
+
+@dataclass(frozen=True)
+class ScriptRecipe:
+    """A recipe of this kind.
+
+    Attributes:
+        directory: of the recipe.
+        title: first line of its docstring.
+        scales: their names.
+    """
+
+    directory: Path
+    title: str
+    scales: tuple[str, ...]
+
+
+def is_script(path: str | Path) -> bool:
+    """Whether a path is a recipe of this kind: its file or its folder."""
+    path = Path(path)
+    return path.name == SCRIPT or (path / SCRIPT).is_file()
+
+
+def load_script(path: str | Path) -> ScriptRecipe:
+    """Title and scales of a recipe, without running it.
+
+    Raises:
+        RecipeError: when there is no such file, or it lacks docstring, ``SCALES`` or ``run``.
+    """
+    path = Path(path)
+    path = path / SCRIPT if path.is_dir() else path
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not a Python program ({error}); mend it.") from error
+    title, scales = ast.get_docstring(tree), None
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [getattr(t, "id", "") for t in node.targets] == ["SCALES"]:
+            with contextlib.suppress(ValueError):
+                scales = ast.literal_eval(node.value)
+    runs = any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in tree.body)
+    if not (title and isinstance(scales, tuple) and scales and runs):
+        raise RecipeError(
+            f"{path} is not a recipe: it needs a docstring, SCALES = (...) with the names of its scales, and run(request)."
+        )
+    return ScriptRecipe(path.resolve().parent, title.splitlines()[0].rstrip("."), scales)
+
+
+def run_script(
+    recipe: ScriptRecipe,
+    out: str | Path,
+    scale: str | None = None,
+    seed: int = 0,
+    *,
+    resume: bool = False,
+    show_progress: bool = True,
+) -> Metrics:
+    """Carries out a recipe in the directory ``out`` and writes ``metrics.json`` and ``provenance.json`` there.
+
+    Args:
+        recipe: which one.
+        out: directory of the run.
+        scale: one of the recipe's; the first one by default.
+        seed: of all random numbers.
+        resume: goes on with a run that was interrupted.
+        show_progress: whether to draw progress bars.
+
+    Raises:
+        RecipeError: for an unknown scale.
+        OutputError: when ``out`` holds a run that is not to be resumed, or cannot be written.
+        MdfitError: whatever the recipe raises.
+    """
+    out = Path(out)
+    scale = recipe.scales[0] if scale is None else scale
+    if scale not in recipe.scales:
+        raise RecipeError(f"{recipe.directory / SCRIPT} has no scale '{scale}': {nearest(scale, recipe.scales)}")
+    if (out / REQUEST).exists() and not resume:
+        raise OutputError(f"{out} already holds a run; `mdfit resume {out}`, or choose another directory.")
+    write_json(out / REQUEST, {"directory": str(recipe.directory), "scale": scale, "seed": seed})
+    metrics = _run_function(recipe)(Request(scale, seed, out, show_progress))
+    from mdfit.provenance import environment
+
+    write_json(out / "provenance.json", {"title": recipe.title, **_record(recipe, scale, seed, out), **environment()})
+    # Last, since a run with metrics is a finished one.
+    write_metrics(out / "metrics.json", metrics)
+    return metrics
+
+
+def resume_script(out: str | Path, show_progress: bool = True) -> Metrics:
+    """Goes on with a run that was interrupted or killed.
+
+    Raises:
+        CheckpointError: when the record of the run is damaged.
+        RecipeError: when the recipe is gone.
+    """
+    request = read_json(Path(out) / REQUEST)
+    if not {"directory", "scale", "seed"} <= set(request):
+        raise CheckpointError(f"{Path(out) / REQUEST} is damaged; run the recipe again in another directory.")
+    recipe = load_script(request["directory"])
+    return run_script(recipe, out, request["scale"], request["seed"], resume=True, show_progress=show_progress)
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """A readable JSON file."""
+    write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _record(recipe: ScriptRecipe, scale: str, seed: int, out: Path) -> dict[str, Any]:
+    command = f"mdfit run recipes/{recipe.directory.name} --scale {scale} --seed {seed}"
+    return {"command": command, "scale": scale, "seeds": {"all": seed}, "seconds": StageTimes.read(out).document()}
+
+
+def _run_function(recipe: ScriptRecipe) -> Callable[[Request], Metrics]:
+    """``run`` of a recipe, whose neighbours can be imported from now on."""
+    folder = str(recipe.directory)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = f"mdfit_recipe_{recipe.directory.name}"
+    specification = importlib.util.spec_from_file_location(name, recipe.directory / SCRIPT)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    except MdfitError:
+        raise
+    except Exception as error:
+        raise RecipeError(f"{recipe.directory / SCRIPT} cannot be imported ({error!r}); mend it.") from error
+    return module.run

@@ -1,0 +1,45 @@
+"""Small results of a recipe that is a Python program, to keep under version control."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from mdfit.errors import OutputError, RecipeError
+from mdfit.recipes.metrics import read_metrics, write_metrics
+from mdfit.recipes.script import write_json
+from mdfit.report.results import summary
+from mdfit.storage import read_json, write_text
+
+#: Larger files stay in the run.
+LARGEST_FIGURE, LARGEST_POTENTIAL = 150_000, 300_000
+
+
+def write_script_results(run: str | Path, to: str | Path) -> Path:
+    """Copies metrics, provenance, figures and small potentials of a complete run, and writes a readable ``run.md``.
+
+    Returns:
+        The path of ``run.md``.
+
+    Raises:
+        RecipeError: when the run is not complete.
+        OutputError: when the results cannot be written.
+    """
+    run, to = Path(run), Path(to)
+    if not (run / "metrics.json").is_file():
+        raise RecipeError(f"The run in {run} is not complete: it has no metrics.json; `mdfit resume {run}`.")
+    metrics, provenance = read_metrics(run / "metrics.json"), read_json(run / "provenance.json")
+    write_metrics(to / "metrics.json", metrics)
+    write_json(to / "provenance.json", provenance)
+    figures = _small(run, "*.png", LARGEST_FIGURE)
+    try:
+        for path in (*figures, *_small(run, "*.mdfit", LARGEST_POTENTIAL)):
+            shutil.copyfile(path, to / path.name)
+    except OSError as error:
+        raise OutputError(f"Could not write {to}: {error.strerror or error}; free some space.") from error
+    write_text(to / "run.md", summary(provenance["title"], provenance, metrics, figures))
+    return to / "run.md"
+
+
+def _small(run: Path, pattern: str, largest: int) -> list[Path]:
+    return sorted(path for path in run.glob(pattern) if path.stat().st_size < largest)
