@@ -4,11 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from mdfit.potentials import ZBL, DimeNetPP, LennardJones, PaiNN, PairSpline, StillingerWeber
+from mdfit.potentials import ZBL, DimeNetPP, InversePower, LennardJones, PaiNN, PairSpline, StillingerWeber
 from mdfit.testing import CONTRACT
 
 POTENTIALS = {
     "lennard_jones_switch": lambda: LennardJones(0.01, 3.4, 8.5),
+    "inverse_power": lambda: InversePower(0.01, 3.1, 6.0),
     "stillinger_weber_si": StillingerWeber.silicon,
     "stillinger_weber_ge": StillingerWeber.germanium,
     "spline": lambda: PairSpline(2.0, 6.0, 12, coefficients=np.exp(-np.arange(12) / 3.0)),

@@ -14,13 +14,14 @@ import pytest
 
 from mdfit.errors import OutputError, PotentialFileError
 from mdfit.graph import build_graph
-from mdfit.potentials import ZBL, DimeNetPP, LennardJones, PaiNN, PairSpline, Scaling, StillingerWeber, energies, load
+from mdfit.potentials import ZBL, DimeNetPP, InversePower, LennardJones, PaiNN, PairSpline, Scaling, StillingerWeber, energies, load
 from mdfit.structure import Structure
 
 SCALING = Scaling({6: -1037.123456789012, 8: -2043.987654321098}, 1.234)
 
 POTENTIALS = {
     "lennard_jones": lambda: LennardJones(0.0123456789, 1.7, 5.0, truncation="shift"),
+    "inverse_power": lambda: InversePower(0.0123456789, 1.7, 5.0, power=9, switch_start=3.0),
     "stillinger_weber": lambda: StillingerWeber(species=(6,), epsilon=2.1 / 0.7, sigma=1.4),
     "spline": lambda: PairSpline(0.5, 5.0, 12, (6, 8), np.random.default_rng(0).normal(size=(3, 12))),
     "zbl": lambda: ZBL(2.1),

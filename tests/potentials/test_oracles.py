@@ -9,7 +9,7 @@ from scipy.interpolate import BSpline
 from scipy.special import spherical_jn
 
 from mdfit.graph import build_graph
-from mdfit.potentials import ZBL, DimeNetPP, LennardJones, PairSpline, StillingerWeber, energies, evaluate
+from mdfit.potentials import ZBL, DimeNetPP, InversePower, LennardJones, PairSpline, StillingerWeber, energies, evaluate
 from mdfit.precision import cast
 from mdfit.structure import Structure
 
@@ -97,6 +97,16 @@ def pairs_of(structure, cutoff):
             distances = np.linalg.norm(structure.positions[j] - structure.positions[i] + shifts, axis=1)
             for distance in distances[(distances < cutoff) & (distances > 1e-9)]:
                 yield distance, i, j
+
+
+def test_inverse_power_is_what_its_name_says_up_to_the_switch():
+    structure = distorted(FCC, 5.26, (1, 1, 2), 18, 3, 0.25)
+    distances = np.array([distance for distance, _, _ in pairs_of(structure, 6.0)])
+    # All pairs lie below the switch, or beyond the cutoff.
+    near, far = distances[distances < 4.5], distances[distances >= 4.5].min()
+    potential = InversePower(0.02, 3.1, far - 1e-3, power=9, switch_start=4.5)
+    expected = 0.5 * np.sum(0.02 * (3.1 / near) ** 9)
+    assert predict(potential, structure).energy == pytest.approx(expected, rel=1e-5)
 
 
 def test_zbl_equals_the_formula_in_atomic_units():

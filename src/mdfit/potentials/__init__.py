@@ -5,6 +5,7 @@ from mdfit.potentials.dimenet import DimeNetPP
 from mdfit.potentials.evaluation import Prediction, energies, evaluate, forces
 from mdfit.potentials.external import ExternalField, ExternalPolynomial, ExternalSpline
 from mdfit.potentials.files import load
+from mdfit.potentials.inverse_power import InversePower
 from mdfit.potentials.lennard_jones import LennardJones
 from mdfit.potentials.painn import PaiNN
 from mdfit.potentials.pair import PairPotential
@@ -23,6 +24,7 @@ __all__ = [
     "ExternalPolynomial",
     "ExternalSpline",
     "FramePrediction",
+    "InversePower",
     "LennardJones",
     "PaiNN",
     "PairPotential",

@@ -1,0 +1,65 @@
+"""Repulsion by an inverse power of the distance, the usual prior under a learned coarse-grained potential."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mdfit.errors import PotentialError
+from mdfit.potentials.lennard_jones import switch
+from mdfit.potentials.pair import PairPotential
+from mdfit.units import quantity
+
+
+class InversePower(PairPotential):
+    """φ(r) = ε(σ/r)ⁿ S(r) between all atoms, S falling from 1 to 0 between ``switch_start`` and the cutoff.
+
+    S is twice continuously differentiable, as in :class:`LennardJones`.
+
+    Args:
+        epsilon: energy at σ in eV.
+        sigma: in Å.
+        cutoff: in Å.
+        power: n.
+        switch_start: in Å, by default nine tenths of the cutoff.
+
+    Raises:
+        PotentialError: for parameters out of range.
+        UnitError: for quantities of another dimension.
+    """
+
+    cutoff: float = eqx.field(static=True)
+    power: int = eqx.field(static=True)
+    switch_start: float = eqx.field(static=True)
+    epsilon: Float[Array, ""]
+    sigma: Float[Array, ""]
+
+    def __init__(
+        self,
+        epsilon: float | str = 1.0,
+        sigma: float | str = 1.0,
+        cutoff: float | str = 2.5,
+        power: int = 12,
+        switch_start: float | str | None = None,
+    ):
+        self.epsilon = jnp.asarray(quantity(epsilon, "eV", "epsilon"), jnp.float64)
+        self.sigma = jnp.asarray(quantity(sigma, "Å", "sigma"), jnp.float64)
+        self.cutoff, self.power = quantity(cutoff, "Å", "cutoff"), power
+        self.switch_start = 0.9 * self.cutoff if switch_start is None else quantity(switch_start, "Å", "switch_start")
+        if not 0 < self.switch_start < self.cutoff or power < 1:
+            raise PotentialError(
+                f"An inverse power needs 0 < switch_start < cutoff and a power of at least 1, not {self.switch_start} Å, "
+                f"{self.cutoff} Å and {power}."
+            )
+
+    @property
+    def species(self) -> tuple[int, ...]:  # type: ignore[override]
+        return ()
+
+    def pair_energy(self, squared_distance, first, second):
+        epsilon, sigma = (parameter.astype(squared_distance.dtype) for parameter in (self.epsilon, self.sigma))
+        inside = squared_distance < self.cutoff**2
+        energy = epsilon * (sigma / jnp.sqrt(squared_distance)) ** self.power
+        factor, _ = switch(squared_distance, self.switch_start, self.cutoff)
+        return jnp.where(inside, energy * factor, jnp.zeros((), energy.dtype))
