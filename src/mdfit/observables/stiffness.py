@@ -5,7 +5,7 @@ from __future__ import annotations
 import equinox as eqx
 import numpy as np
 
-from mdfit.potentials import Potential, born_stiffness
+from mdfit.potentials import Potential, distinct_cutoffs, energy_and_derivatives
 from mdfit.simulate import Trajectory
 from mdfit.simulate.frame_graphs import FrameGraphs
 
@@ -20,10 +20,12 @@ def stiffness_of_frames(potential: Potential, trajectory: Trajectory) -> np.ndar
         UnknownSpeciesError: when the potential was not made for the structure.
     """
     potential.check_species(set(trajectory.species.tolist()))
-    batches = FrameGraphs(trajectory, potential.cutoff)
-    results = [np.asarray(_stiffness(potential, batch.graph), np.float64)[: batch.number] for batch in batches]
+    batches = FrameGraphs(trajectory, distinct_cutoffs(potential))
+    results = [np.asarray(_stiffness(potential, batch.graphs), np.float64)[: batch.number] for batch in batches]
     stacked = np.concatenate(results).reshape(trajectory.replicas, len(trajectory), 3, 3, 3, 3)
     return stacked / trajectory.volumes.astype(np.float64)[:, :, None, None, None, None]
 
 
-_stiffness = eqx.filter_jit(born_stiffness)
+@eqx.filter_jit
+def _stiffness(potential: Potential, graphs):
+    return energy_and_derivatives(potential, graphs, True)[-1]

@@ -14,6 +14,7 @@ from mdfit.potentials.readout import Scaling
 from mdfit.potentials.spline import PairSpline
 from mdfit.potentials.stiffness import born_stiffness, lagrangian_stiffness
 from mdfit.potentials.stillinger_weber import StillingerWeber
+from mdfit.potentials.term_by_term import distinct_cutoffs, energy_and_derivatives
 from mdfit.potentials.zbl import ZBL
 
 __all__ = [
@@ -35,7 +36,9 @@ __all__ = [
     "StillingerWeber",
     "Sum",
     "born_stiffness",
+    "distinct_cutoffs",
     "energies",
+    "energy_and_derivatives",
     "evaluate",
     "forces",
     "lagrangian_stiffness",

@@ -82,7 +82,7 @@ class Potential(eqx.Module):
         return jax.grad(total)(graph.known_positions())
 
     def __add__(self, other: Potential) -> Sum:
-        return Sum((*_terms(self), *_terms(other)))
+        return Sum((*terms_of(self), *terms_of(other)))
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, of JSON types."""
@@ -180,7 +180,8 @@ def registered_names() -> tuple[str, ...]:
     return tuple(sorted(_REGISTRY))
 
 
-def _terms(potential: Potential) -> tuple[Potential, ...]:
+def terms_of(potential: Potential) -> tuple[Potential, ...]:
+    """The terms of a sum, or the potential itself."""
     return potential.terms if isinstance(potential, Sum) else (potential,)
 
 

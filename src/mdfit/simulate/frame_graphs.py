@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -24,12 +24,12 @@ class FrameBatch:
     """Some frames of a trajectory, of all replicas one after the other.
 
     Attributes:
-        graph: of all these frames.
+        graphs: of all these frames, one for each cutoff.
         frames: which they are, ``replica · frames + frame``; the last batch is filled up with repetitions.
         number: how many of them are no repetitions.
     """
 
-    graph: Graph
+    graphs: tuple[Graph, ...]
     frames: np.ndarray
     number: int
 
@@ -39,36 +39,34 @@ class FrameGraphs:
 
     Args:
         trajectory: of one or several replicas.
-        cutoff: in Å.
+        cutoffs: in Å; each has its own graphs, no wider than it needs.
         atoms_at_once: of all frames of a batch.
+        triplets_at_once: limits atoms × neighbours² of a batch when given; a batch holds at least one frame.
     """
 
-    def __init__(self, trajectory: Trajectory, cutoff: float, atoms_at_once: int = ATOMS_AT_ONCE):
+    def __init__(
+        self,
+        trajectory: Trajectory,
+        cutoffs: Sequence[float],
+        atoms_at_once: int = ATOMS_AT_ONCE,
+        triplets_at_once: int | None = None,
+    ):
         atoms = len(trajectory.species)
-        self._species, self._periodic, self._cutoff = trajectory.species, trajectory.periodic, cutoff
-        self._dtype = trajectory.positions.dtype
-        self._positions = trajectory.positions.reshape(-1, atoms, 3)
-        self._cells = trajectory.cells.reshape(-1, 3, 3).astype(np.float64)
-        if cutoff == 0:
+        if max(cutoffs) == 0:
             atoms_at_once = ATOMS_AT_ONCE_WITHOUT_NEIGHBOURS
-        self._together = min(max(1, atoms_at_once // atoms), len(self._positions))
-        self._kept: list[NeighborTable] = []
-        self._width = 0
-        used = 0
-        for index in range(len(self._positions)):
-            table = self._table(index)
-            self._width = max(self._width, -(-table.width // 4) * 4)
-            used += sum(array.nbytes for array in (table.neighbours, table.shifts, table.mask, table.reverse))
-            if used < BYTES_TO_KEEP:
-                self._kept.append(table)
-        # Indices, reverse edges, vectors and mask of each edge.
-        edges = len(self._positions) * atoms * self._width
-        small = edges * (9 + 3 * np.dtype(self._dtype).itemsize) < BYTES_TO_KEEP // 4
+        self._frames = trajectory.replicas * len(trajectory)
+        share = BYTES_TO_KEEP // len(cutoffs)
+        self._tables = [_Tables(trajectory, cutoff, share) for cutoff in cutoffs]
+        self._together = min(max(1, atoms_at_once // atoms), self._frames)
+        if triplets_at_once is not None:
+            triplets = atoms * sum(tables.width**2 for tables in self._tables)
+            self._together = min(self._together, max(1, triplets_at_once // max(triplets, 1)))
+        small = all(tables.bytes_of_graphs < share // 4 for tables in self._tables)
         self._batches = list(self._made_batches()) if small else None
 
     def __len__(self) -> int:
         """Frames of all replicas."""
-        return len(self._positions)
+        return self._frames
 
     def __iter__(self) -> Iterator[FrameBatch]:
         yield from self._made_batches() if self._batches is None else self._batches
@@ -77,19 +75,50 @@ class FrameGraphs:
         for start in range(0, len(self), self._together):
             stop = min(start + self._together, len(self))
             chosen = np.resize(np.arange(start, stop), self._together)
-            yield FrameBatch(self._graph(chosen), chosen, stop - start)
+            yield FrameBatch(tuple(tables.graph(chosen) for tables in self._tables), chosen, stop - start)
+
+
+class _Tables:
+    """Neighbour tables of all frames for one cutoff, kept as long as they are small.
+
+    Attributes:
+        width: neighbours per atom that the graphs have room for.
+    """
+
+    def __init__(self, trajectory: Trajectory, cutoff: float, bytes_to_keep: int):
+        atoms = len(trajectory.species)
+        self._species, self._periodic, self._cutoff = trajectory.species, trajectory.periodic, cutoff
+        self._dtype = trajectory.positions.dtype
+        self._positions = trajectory.positions.reshape(-1, atoms, 3)
+        self._cells = trajectory.cells.reshape(-1, 3, 3).astype(np.float64)
+        self._kept: list[NeighborTable] = []
+        self.width = 0
+        used = 0
+        for index in range(len(self._positions)):
+            table = self._table(index)
+            self.width = max(self.width, -(-table.width // 4) * 4)
+            used += sum(array.nbytes for array in (table.neighbours, table.shifts, table.mask, table.reverse))
+            if used < bytes_to_keep:
+                self._kept.append(table)
+
+    @property
+    def bytes_of_graphs(self) -> int:
+        """Of all frames: indices, reverse edges, vectors and mask of each edge."""
+        edges = len(self._positions) * len(self._species) * self.width
+        return edges * (9 + 3 * np.dtype(self._dtype).itemsize)
 
     def _table(self, index: int) -> NeighborTable:
         if index < len(self._kept):
             return self._kept[index]
         return neighbor_table(self._positions[index], self._cells[index], self._periodic, self._cutoff)
 
-    def _graph(self, chosen: np.ndarray) -> Graph:
+    def graph(self, chosen: np.ndarray) -> Graph:
+        """Of some of the frames."""
         tables = [self._table(index) for index in chosen]
         edges = [
             table.vectors(self._positions[index].astype(np.float64), self._cells[index])
             for table, index in zip(tables, chosen, strict=True)
         ]
         places = list(self._positions[chosen])
-        arrays = concatenate([self._species] * len(tables), tables, edges, places, neighbours=self._width)
+        arrays = concatenate([self._species] * len(tables), tables, edges, places, neighbours=self.width)
         return as_graph(arrays, len(tables), jnp.dtype(self._dtype))

@@ -148,10 +148,12 @@ class _Point:
         (loss, (parts, predictions)), slopes = self._loss(values, energies)
         gradient = self._values(reference, parameters).pull_back(parameters, slopes)
         metrics = {"effective_size": jnp.asarray(size), "recomputed": jnp.asarray(float(recomputed))}
-        for name, part, prediction in zip(self._names, parts, predictions, strict=True):
+        for measurement, name, part, prediction in zip(self.measurements, self._names, parts, predictions, strict=True):
             metrics[f"loss/{name}"] = part
             if prediction.ndim == 0:
                 metrics[name] = prediction
+            for index, label in enumerate(measurement.observable.labels):
+                metrics[f"{name}/{label}"] = prediction[index]
         return Evaluation(loss, gradient, metrics), reference
 
     def step_fraction(self, parameters: Parameters, proposed: Any, reference: Reference, ratio: float) -> float:
@@ -196,7 +198,7 @@ class _Point:
 
     def _values_of(self, reference: Reference, parameters: Parameters) -> FrameValues:
         observables = tuple(m.observable for m in self.measurements)
-        return FrameValues(observables, self.sampler.trajectory(reference), parameters.combine().cutoff)
+        return FrameValues(observables, self.sampler.trajectory(reference), parameters.combine())
 
     def _effective_size(self, energies: np.ndarray, reference: Reference) -> float:
         change = (energies - reference.frames[3].reshape(-1)) / self._kT
