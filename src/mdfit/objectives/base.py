@@ -91,7 +91,8 @@ class WeightedSum(Combinable):
 
     def __init__(self, terms: tuple[tuple[float, Objective], ...]):
         self.terms = terms
-        self.steps_per_epoch = max(objective.steps_per_epoch for _, objective in terms)
+        # After an epoch there are a record and a checkpoint: as often as the term of the fewest, most costly steps asks.
+        self.steps_per_epoch = min(objective.steps_per_epoch for _, objective in terms)
 
     @classmethod
     def of(cls, objective: Any) -> WeightedSum:

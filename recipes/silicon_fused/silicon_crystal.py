@@ -1,0 +1,40 @@
+"""The crystal at 300 K in a simulation of its own, and the errors on the DFT test set."""
+
+from __future__ import annotations
+
+import jax
+from silicon_targets import DFT, INTERVAL, TEMPERATURE, Settings, crystal, sampler
+
+import mdfit as mf
+from mdfit.observables import ElasticConstants, Pressure
+from mdfit.potentials import Potential
+from mdfit.recipes.metrics import Metric, Metrics, accuracy_metrics
+from mdfit.training.accuracy import accuracy
+from mdfit.units import BAR, GIGAPASCAL
+
+
+def crystal_metrics(potential: Potential, settings: Settings, seed: int, show_progress: bool) -> Metrics:
+    """Pressure and elastic constants in GPa at the measured lattice constant, from a fresh start."""
+    trajectory = mf.simulate.run(
+        potential,
+        mf.StatePoint(crystal(settings.cells), TEMPERATURE),
+        sampler(),
+        equilibrate="0.48 ps",
+        duration=settings.validation,
+        every=INTERVAL,
+        key=jax.random.key(seed),
+        show_progress=show_progress,
+    )
+    pressure = mf.estimate(Pressure(), trajectory)
+    factor = BAR / GIGAPASCAL
+    metrics = {"pressure": Metric(factor * float(pressure.value), factor * float(pressure.standard_error), "GPa")}
+    if settings.elastic:
+        constants = mf.estimate(ElasticConstants(), trajectory, potential=potential)
+        for name, value, error in zip(constants.labels, constants.value, constants.standard_error, strict=True):
+            metrics[name] = Metric(float(value), float(error), "GPa")
+    return metrics
+
+
+def test_metrics(potential: Potential) -> Metrics:
+    """Errors on the structures that neither training has seen."""
+    return accuracy_metrics("test", accuracy(potential, mf.data.read(DFT / "Si_test.extxyz")), "eV/Å")
