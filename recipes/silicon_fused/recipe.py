@@ -24,14 +24,14 @@ START = Path(__file__).parent / "data" / "silicon_dft.mdfit"
 
 
 def run(request: Request) -> Metrics:
-    """Judges the start, refines it, and judges the outcome in the same way."""
+    """Refines the start, and judges start and outcome in the same way."""
     settings = SETTINGS[request.scale]
     start = mf.potentials.load(START)
-    # Independent of the seeds of the training.
-    before = _judged(request, start, "before", request.seed + 101)
     with request.timed("training"):
         result = refine(start, settings, request.seed, request.out / "fit", request.show_progress)
     result.last.save(request.out / "silicon_fused.mdfit")
+    # With seeds of their own.
+    before = _judged(request, start, "before", request.seed + 101)
     after = _judged(request, result.last, "after", request.seed + 201)
     after["test/force_rmse_ratio"] = _ratio(after["test/force_rmse"], before["test/force_rmse"])
     draw_learning(result.history, request.out / "learning.png")

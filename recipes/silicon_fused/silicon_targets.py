@@ -55,7 +55,7 @@ class Settings:
 
 SETTINGS = {
     "demo": Settings(4, "0.96 ps", (3e-4, 1e-4), 8, elastic=False, validation="2.88 ps", properties=False),
-    "cpu": Settings(16, "3.072 ps", (1.5e-4, 1.5e-5), 16, elastic=True, validation="24 ps", properties=True),
+    "cpu": Settings(14, "3.072 ps", (1.8e-4, 1.5e-5), 16, elastic=True, validation="18 ps", properties=True),
     "paper": Settings(200, "48 ps", (1e-4, 1e-6), 32, elastic=True, validation="1 ns", properties=True, cells=4),
 }
 
