@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from mdfit.cli.main import main
 from mdfit.errors import OutputError, RecipeError
-from mdfit.recipes import load_script, read_metrics, resume_script, run_script
+from mdfit.recipes import Metric, Request, load_script, read_metrics, resume_script, run_script
 from mdfit.report import write_script_results
 
 PROGRAM = '''"""Counts its stages.
@@ -31,7 +31,7 @@ def run(request):
             if request.seed == 13:
                 raise KeyboardInterrupt
     (request.out / "figure.png").write_bytes(b"not a real picture")
-    return {"answer": Metric(answer(request.scale), 0.5, "GPa")}
+    return request.stage("answering", lambda: {"answer": Metric(answer(request.scale), 0.5, "GPa")})
 '''
 
 
@@ -52,7 +52,13 @@ def test_run_writes_metrics_and_provenance(folder, tmp_path):
     assert read_metrics(tmp_path / "run" / "metrics.json") == metrics
     provenance = json.loads((tmp_path / "run" / "provenance.json").read_text())
     assert provenance["command"] == "mdfit run recipes/counting --scale large --seed 4"
-    assert set(provenance["seconds"]["wall"]) == {"first"}
+    assert set(provenance["seconds"]["wall"]) == {"first", "answering"}
+
+
+def test_finished_stages_are_not_done_again(tmp_path):
+    request = Request("small", 0, tmp_path)
+    assert request.stage("one", lambda: {"x": Metric(1.0, None, "eV")})["x"].value == 1.0
+    assert request.stage("one", lambda: {"x": Metric(2.0, None, "eV")})["x"].value == 1.0
 
 
 def test_killed_run_goes_on_with_its_seed_and_scale(folder, tmp_path):

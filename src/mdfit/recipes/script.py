@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mdfit.errors import CheckpointError, MdfitError, OutputError, RecipeError, nearest
-from mdfit.recipes.metrics import Metrics, write_metrics
+from mdfit.recipes.metrics import Metrics, read_metrics, write_metrics
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.storage import read_json, write_text
 
@@ -47,6 +47,15 @@ class Request:
         """Adds the time that the block takes to the record of the run."""
         with StageTimes.read(self.out).measure(stage, self.out):
             yield
+
+    def stage(self, name: str, make: Callable[[], Metrics]) -> Metrics:
+        """The metrics that ``make`` gives; once finished, a stage is read instead of done again."""
+        path = self.out / "stages" / f"{name}.json"
+        if not path.exists():
+            with self.timed(name):
+                metrics = make()
+            write_metrics(path, metrics)
+        return read_metrics(path)
 
 
 @dataclass(frozen=True)

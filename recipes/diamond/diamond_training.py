@@ -1,0 +1,189 @@
+"""What is learned, from what, and how the outcome is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import numpy as np
+import optax
+from ase.build import bulk
+
+import mdfit as mf
+from mdfit.objectives import DiffTRe
+from mdfit.observables import ElasticConstants, Stress
+from mdfit.potentials import DimeNetPP, Potential, StillingerWeber, trainable
+from mdfit.precision import key
+from mdfit.recipes.metrics import Metric, Metrics
+from mdfit.recipes.script import Request
+from mdfit.simulate import Langevin, StatePoint, can_resume
+from mdfit.training import FitResult
+from mdfit.units import quantity
+
+DATA = Path(__file__).parent / "data"
+CARBON = 6
+TEMPERATURE = "298.15 K"
+#: Of the cubic cell at 3512 kg/m³.
+LATTICE_CONSTANT = "3.568 Å"
+#: Published: 4 /ps.  C44 contains fluctuations of the optical vibration, whose energy must be forgotten from frame to frame
+#: to give independent samples of them; averages do not depend on the friction.
+FRICTION = "40 /ps"
+#: Published: 5e-8 and 1e-10 per (kJ/mol/nm³)²; 1 GPa is 602.21 kJ/mol/nm³.  The published mean is over the nine
+#: components of the stress tensor, in which each shear stands twice.
+STRESS_WEIGHT = 5e-8 * 602.21**2 * 6 / 9 * np.array([1, 1, 1, 2, 2, 2])
+ELASTIC_WEIGHT = 1e-10 * 602.21**2
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Some updates with trajectories of one length.
+
+    Attributes:
+        name: of its directory.
+        updates: of the parameters.
+        rates: learning rate of Adam in the first and in the last update.
+        equilibrate, sample, every: of each trajectory.
+    """
+
+    name: str
+    updates: int
+    rates: tuple[float, float]
+    equilibrate: str
+    sample: str
+    every: str = "25 fs"
+    timestep: str = "1 fs"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The simulation that judges a potential: of its own, from the perfect crystal.
+
+    Attributes:
+        cells: repeats of the cubic cell of eight atoms.
+        duration: for the trained potential.
+        duration_of_prior: for the start, of which less need be known.
+        equilibrate: dropped before.
+        every: between frames.
+        timestep: of the integrator.
+    """
+
+    cells: int
+    duration: str
+    duration_of_prior: str
+    equilibrate: str
+    every: str
+    timestep: str = "0.5 fs"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One scale: repeats of the cubic cell of eight atoms, phases of the training, validation."""
+
+    cells: int
+    phases: tuple[Phase, ...]
+    validation: Validation
+
+
+SETTINGS = {
+    "demo": Settings(
+        2, (Phase("short", 4, (4e-3, 4e-3), "0.1 ps", "0.4 ps"),), Validation(2, "2 ps", "2 ps", "0.2 ps", "25 fs")
+    ),
+    "cpu": Settings(
+        2,
+        (
+            Phase("short", 80, (4e-3, 6e-4), "0.1 ps", "1.6 ps"),
+            Phase("long", 14, (4e-4, 4e-5), "0.1 ps", "6.4 ps"),
+        ),
+        Validation(2, "40 ps", "8 ps", "1 ps", "25 fs"),
+    ),
+    "paper": Settings(
+        5,
+        (Phase("only", 700, (2e-3, 3.2e-6), "10 ps", "60 ps", timestep="0.5 fs"),),
+        Validation(5, "10 ns", "1 ns", "1 ns", "1 ps"),
+    ),
+}
+
+
+def start(seed: int) -> Potential:
+    """The network, not trained, on the prior: Stillinger-Weber with the shape constants of silicon."""
+    epsilon = quantity("200 kJ/mol", "eV")
+    network = DimeNetPP((CARBON,), cutoff=2.0, key=key(seed))
+    return network + StillingerWeber(CARBON, epsilon=epsilon, sigma=1.4)
+
+
+def only_network(potential: Potential):
+    """Flags for training: all of the network, nothing of the prior."""
+    flags = trainable(potential)
+    return eqx.tree_at(lambda tree: tree.terms[1], flags, jax.tree.map(lambda _: False, flags.terms[1]))
+
+
+def state_point(cells: int) -> StatePoint:
+    """The crystal at its measured density."""
+    a = quantity(LATTICE_CONSTANT, "Å")
+    return StatePoint(mf.Structure.from_ase(bulk("C", "diamond", a=a, cubic=True).repeat(cells)), TEMPERATURE)
+
+
+def measurements(at: StatePoint) -> list[mf.Measurement]:
+    """No stress at 1 bar, and the elastic constants, with the published weights."""
+    constants = mf.measurements.read(DATA / "elastic_constants.yaml", at=at)
+    return [
+        mf.Measurement(Stress(), [0.0] * 6, at, weight=STRESS_WEIGHT),
+        mf.Measurement(ElasticConstants(), constants.value, at, weight=ELASTIC_WEIGHT, doi=constants.doi),
+    ]
+
+
+def train(potential: Potential, phase: Phase, cells: int, request: Request) -> FitResult:
+    """One phase, from where the last one ended."""
+    objective = DiffTRe(
+        measurements(state_point(cells)),
+        Langevin(phase.timestep, friction=FRICTION),
+        equilibrate=phase.equilibrate,
+        sample=phase.sample,
+        every=phase.every,
+        step_ratio=0.3,
+        fewest_samples=2,
+    )
+    first, last = phase.rates
+    rate = optax.exponential_decay(first, max(phase.updates - 1, 1), last / first)
+    out = request.out / f"fit_{phase.name}"
+    return mf.fit(
+        potential,
+        objective,
+        optimizer=optax.adam(rate, b1=0.1, b2=0.4),
+        steps=phase.updates,
+        train_only=only_network,
+        seed=request.seed,
+        out=out,
+        resume=(out / "checkpoint.safetensors").exists(),
+        show_progress=request.show_progress,
+    )
+
+
+def judge(potential: Potential, validation: Validation, duration: str, request: Request, name: str) -> Metrics:
+    """Elastic constants and stress of a simulation that shares nothing with those of the training."""
+    out = request.out / f"validation_{name}.h5"
+    trajectory = mf.simulate.run(
+        potential,
+        state_point(validation.cells),
+        Langevin(validation.timestep, friction=FRICTION),
+        duration=duration,
+        equilibrate=validation.equilibrate,
+        every=validation.every,
+        key=key(1000 + request.seed),
+        out=out,
+        resume=can_resume(out),
+        show_progress=request.show_progress,
+    )
+    constants = mf.estimate(ElasticConstants(), trajectory, potential=potential)
+    stress = mf.estimate(Stress(), trajectory)
+    values = zip(constants.value, constants.standard_error, strict=True)
+    metrics = {
+        label: Metric(float(value), float(error), "GPa")
+        for label, (value, error) in zip(constants.labels, values, strict=True)
+    }
+    worst = int(np.argmax(np.abs(stress.value)))
+    metrics["stress_max"] = Metric(float(abs(stress.value[worst])), float(stress.standard_error[worst]), "GPa")
+    mean, error = float(np.mean(stress.value[:3])), float(np.linalg.norm(stress.standard_error[:3]) / 3)
+    return metrics | {"stress_mean": Metric(mean, error, "GPa")}
