@@ -1,0 +1,103 @@
+"""Water with one bead per molecule: state points, targets and potentials.
+
+S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021), doi:10.1038/s41467-021-27241-4.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from mdfit.measurements import Measurement
+from mdfit.observables import ADF, RDF, Pressure
+from mdfit.potentials import InversePower, PaiNN, PairSpline, Potential, Scaling, Sum, trainable
+from mdfit.simulate import StatePoint
+from mdfit.structure import Structure, read_structure
+from mdfit.units import BAR, BOLTZMANN, quantity
+
+DATA = Path(__file__).parent / "data"
+TEMPERATURE = 296.15
+PRESSURE = 1.0  # bar
+MASS = 18.0154
+#: 901 beads in a cube of 30 Å: 998.3 g/l.
+BEADS_PER_VOLUME = 901 / 30.0**3
+OXYGEN = 8
+#: Both legs of an angle, in Å.
+LEG = 3.18
+#: The published weight of the squared pressure, 1e-7 per (kJ/mol/nm³)², in 1/bar².
+PUBLISHED_PRESSURE_WEIGHT = 1e-7 * (BAR * 1000 / quantity("1 kJ/mol", "eV")) ** 2
+
+
+def configuration() -> StatePoint:
+    """The 901 beads of the publication."""
+    beads = read_structure(DATA / "beads.xyz")
+    return StatePoint(dataclasses.replace(beads, masses=np.full(beads.number_of_atoms, MASS)), TEMPERATURE)
+
+
+def lattice(beads: int, seed: int) -> StatePoint:
+    """Some of the sites of a simple cubic lattice, chosen at random, at the density of water."""
+    edge = (beads / BEADS_PER_VOLUME) ** (1 / 3)
+    sites = int(np.ceil(beads ** (1 / 3) - 1e-9))
+    grid = np.stack(np.meshgrid(*[np.arange(sites)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    chosen = np.random.default_rng(seed).permutation(len(grid))[:beads]
+    structure = Structure(
+        species=np.full(beads, OXYGEN, np.int32),
+        positions=grid[chosen] * edge / sites,
+        cell=np.eye(3) * edge,
+        periodic=np.ones(3, bool),
+        masses=np.full(beads, MASS),
+    )
+    return StatePoint(structure, TEMPERATURE)
+
+
+def radial(at: StatePoint) -> RDF:
+    """O-O, in bins of 1/30 Å up to 10 Å or to half the cell."""
+    half = float(np.diag(at.structure.cell).min()) / 2
+    bins = min(300, int(half * 30))
+    return RDF(bins / 30, bins)
+
+
+def angular() -> ADF:
+    """O-O-O, in 200 bins."""
+    return ADF(LEG, bins=200)
+
+
+def targets(at: StatePoint, pressure_weight: float, angle_weight: float | None = None) -> list[Measurement]:
+    """The measured O-O distribution, the pressure in 1/bar² and, with a weight, the O-O-O distribution."""
+    doi = "10.1103/PhysRevLett.101.065502"
+    chosen = [
+        Measurement(radial(at), DATA / "oxygen_rdf.csv", at, weight=1.0, doi=doi),
+        Measurement(Pressure(), PRESSURE, at, weight=pressure_weight),
+    ]
+    if angle_weight is not None:
+        chosen.append(Measurement(angular(), DATA / "oxygen_adf.csv", at, weight=angle_weight, doi=doi))
+    return chosen
+
+
+def prior() -> InversePower:
+    """ε(σ/r)¹² with ε = 1 kJ/mol and σ = 3.165 Å, switched off between 4.5 and 5 Å; it is never trained."""
+    return InversePower("1 kJ/mol", "3.165 Å", cutoff="5 Å", power=12, switch_start="4.5 Å")
+
+
+def flat_spline() -> Sum:
+    """A spline of 40 intervals from 2.2 to 8 Å that is zero, and the prior."""
+    return PairSpline("2.2 Å", "8 Å", intervals=40) + prior()
+
+
+def small_network(channels: int, layers: int, seed: int) -> Sum:
+    """PaiNN with a cutoff of 5 Å, whose energies are of the order of kT, and the prior."""
+    scaling = Scaling({OXYGEN: 0.0}, scale=BOLTZMANN * TEMPERATURE)
+    neighbours = 4 / 3 * np.pi * 5.0**3 * BEADS_PER_VOLUME
+    network = PaiNN((OXYGEN,), 5.0, channels, layers, 8, neighbours, scaling, jax.random.key(seed))
+    return network + prior()
+
+
+def all_but_the_prior(potential: Potential) -> Any:
+    """Flags for training: the first term."""
+    flags = trainable(potential)
+    return eqx.tree_at(lambda tree: tree.terms[1], flags, jax.tree.map(lambda _: False, flags.terms[1]))

@@ -1,0 +1,117 @@
+"""Iterative Boltzmann inversion of the O-O distribution, for comparison.
+
+D. Reith, M. Pütz, F. Müller-Plathe, J. Comput. Chem. 24, 1624 (2003), doi:10.1002/jcc.10307.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from water_beads import targets
+from water_training import SKIN, Training
+
+from mdfit.observables import Pressure, estimate
+from mdfit.potentials import PairSpline, Sum
+from mdfit.simulate import StatePoint, Trajectory, run
+from mdfit.storage import write_text
+from mdfit.units import BOLTZMANN
+
+#: Below this both distributions say nothing about the potential.
+RARE = 0.02
+
+
+def invert(start: Sum, at: StatePoint, training: Training, seed: int, out: Path) -> tuple[Sum, np.ndarray]:
+    """As many simulations as ``training`` has updates, each followed by U(r) += kT ln(g(r)/g_measured(r)).
+
+    Args:
+        start: a spline, which is changed, and the prior.
+        at: the state point.
+        training: lengths of the trajectories and their number.
+        seed: of velocities and noise.
+        out: directory; a run that was interrupted goes on from there.
+
+    Returns:
+        The potential after the last correction, and of each simulation the root-mean-square error of the distribution
+        and the pressure in bar, ``(simulations, 2)``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    radial = targets(at, training.pressure_weight)[0]
+    spline, prior = start.terms
+    record = np.zeros((0, 2))
+    done = sorted(out.glob("*.npz"))
+    if done:
+        with np.load(done[-1]) as kept:
+            spline, record = _with(spline, kept["coefficients"]), kept["record"]
+            at = _moved(at, kept["positions"])
+    for simulation in range(len(done), training.updates):
+        trajectory = _simulated(spline + prior, at, training, jax.random.key(seed * 1000 + simulation), not len(record))
+        found = np.asarray(estimate(radial.observable, trajectory).value)
+        pressure = float(estimate(Pressure(), trajectory))
+        record = np.vstack([record, [np.sqrt(np.mean((found - radial.value) ** 2)), pressure]])
+        spline = corrected(spline, radial.observable.grid, found, radial.value, at.temperature)
+        at = _moved(at, trajectory.positions[0, -1])
+        np.savez(
+            out / f"{simulation:04d}.npz",
+            coefficients=spline.coefficients,
+            record=record,
+            positions=trajectory.positions[0, -1],
+        )
+    write_text(out / "learning.csv", "rdf_rmse,pressure_bar\n" + "".join(f"{r:.6g},{p:.6g}\n" for r, p in record))
+    return spline + prior, record
+
+
+def corrected(spline: PairSpline, distances, found, measured, temperature: float) -> PairSpline:
+    """The spline closest to U + kT ln(g/g_measured) where both distributions are there.
+
+    Args:
+        spline: U.
+        distances: ``(points,)`` in Å.
+        found: g in the simulation.
+        measured: g to be reached.
+        temperature: in K.
+    """
+    known = (found > RARE) & (measured > RARE) & (distances < spline.cutoff)
+    r = distances[known]
+    correction = BOLTZMANN * temperature * np.log(found[known] / measured[known])
+    # The spline is linear in its coefficients.
+    basis = np.asarray(jax.jacobian(lambda c: _values(spline, c, r))(spline.coefficients)).reshape(len(r), -1)
+    # A little stiffness for coefficients without data; it keeps them where they are.
+    stiffness = 1e-3 * np.eye(basis.shape[1])
+    step = np.linalg.lstsq(
+        np.vstack([basis, stiffness]), np.concatenate([correction, np.zeros(len(stiffness))]), rcond=None
+    )[0]
+    return _with(spline, spline.coefficients + step.reshape(spline.coefficients.shape))
+
+
+def _values(spline: PairSpline, coefficients, distances):
+    kinds = jnp.zeros((), jnp.int32)
+    return _with(spline, coefficients).pair_energy(jnp.asarray(distances) ** 2, kinds, kinds)
+
+
+def _with(spline: PairSpline, coefficients) -> PairSpline:
+    return eqx.tree_at(lambda s: s.coefficients, spline, jnp.asarray(coefficients))
+
+
+def _simulated(potential: Sum, at: StatePoint, training: Training, key: jax.Array, first: bool) -> Trajectory:
+    """As in :class:`DiffTRe`, the first one after a throw-away trajectory."""
+    return run(
+        potential,
+        at,
+        training.sampler(),
+        duration=training.sample,
+        every=training.every,
+        equilibrate=training.equilibrate + (training.sample if first else 0.0),
+        key=key,
+        skin=SKIN,
+    )
+
+
+def _moved(at: StatePoint, positions: np.ndarray) -> StatePoint:
+    """The same state point with other positions."""
+    import dataclasses
+
+    return StatePoint(dataclasses.replace(at.structure, positions=np.asarray(positions, np.float64)), at.temperature)

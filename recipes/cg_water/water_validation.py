@@ -1,0 +1,87 @@
+"""Independent simulations of the potentials, and how far they are from what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+from water_beads import angular, radial, targets
+from water_training import SKIN
+
+from mdfit.measurements import Measurement
+from mdfit.observables import Observable, Pressure, estimate, per_frame
+from mdfit.potentials import Potential
+from mdfit.recipes.metrics import Metric, Metrics
+from mdfit.simulate import Langevin, StatePoint, Trajectory, run
+
+#: A trajectory is cut into so many parts for the errors of nonlinear functions.
+PARTS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A distribution on its grid, with standard errors, beside the measured one."""
+
+    grid: np.ndarray
+    value: np.ndarray
+    standard_error: np.ndarray
+    measured: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """The curves of a potential and its metrics ``rdf_rmse``, ``adf_rmse`` and ``pressure``."""
+
+    rdf: Curve
+    adf: Curve
+    metrics: Metrics
+
+
+def validate(
+    potential: Potential, at: StatePoint, sampler: Langevin, duration: float, every: float, seed: int, out: Path
+) -> Validation:
+    """A new simulation of ``duration`` (fs) from ``at``, kept in the file ``out``.
+
+    A tenth of the duration is dropped at the start.
+    """
+    trajectory = run(
+        potential,
+        at,
+        sampler,
+        duration=duration,
+        every=every,
+        equilibrate=0.1 * duration,
+        key=jax.random.key(seed + 10_000),
+        skin=SKIN,
+        out=out,
+        resume=out.exists(),
+    )
+    pressure = estimate(Pressure(), trajectory)
+    metrics = {"pressure": Metric(float(pressure.value), float(pressure.standard_error), "bar")}
+    curves = {}
+    measured = targets(at, pressure_weight=1.0, angle_weight=1.0)
+    for name, observable, unit in (("rdf", radial(at), ""), ("adf", angular(), "1/rad")):
+        (target,) = (m for m in measured if m.observable == observable)
+        found = estimate(observable, trajectory)
+        curves[name] = Curve(observable.grid, np.asarray(found.value), np.asarray(found.standard_error), target.value)
+        metrics[f"{name}_rmse"] = Metric(*deviation(target, trajectory), unit)
+    return Validation(curves["rdf"], curves["adf"], metrics)
+
+
+def deviation(target: Measurement, trajectory: Trajectory) -> tuple[float, float]:
+    """Root-mean-square deviation from a measured curve and its standard error, by leaving out a part at a time.
+
+    The statistical error of the curve is part of the deviation.
+    """
+    values = per_frame(target.observable, trajectory)
+    parts = np.array([part.mean(axis=(0, 1)) for part in np.array_split(values, PARTS, axis=1)])
+    without = (parts.sum(axis=0) - parts) / (PARTS - 1)
+    each = np.array([_rmse(target, average) for average in without])
+    return _rmse(target, values.mean(axis=(0, 1))), float(np.sqrt((PARTS - 1) * each.var()))
+
+
+def _rmse(target: Measurement, average) -> float:
+    observable: Observable = target.observable
+    return float(np.sqrt(np.mean((np.asarray(observable.combine(average)) - target.value) ** 2)))

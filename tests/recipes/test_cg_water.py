@@ -1,0 +1,109 @@
+"""The pieces of the recipe for coarse-grained water, and its committed results."""
+
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mdfit.recipes.metrics import read_metrics
+
+FOLDER = Path(__file__).parents[2] / "recipes" / "cg_water"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def modules():
+    """The modules of the recipe can be imported by their names."""
+    sys.path.insert(0, str(FOLDER))
+    yield
+    sys.path.remove(str(FOLDER))
+
+
+def test_targets_are_those_of_the_experiment():
+    from water_beads import PUBLISHED_PRESSURE_WEIGHT, configuration, targets
+
+    at = configuration()
+    radial, pressure, angular = targets(at, PUBLISHED_PRESSURE_WEIGHT, 1.0)
+    grams_per_litre = at.structure.masses.sum() / at.structure.volume * 1660.539
+    assert grams_per_litre == pytest.approx(998.3, abs=0.1)
+    # The first maximum, from A. K. Soper, C. J. Benmore (2008), and about 4.3 neighbours up to the first minimum.
+    r, g = radial.observable.grid, radial.value
+    assert r[g.argmax()] == pytest.approx(2.75, abs=0.03)
+    assert g.max() == pytest.approx(2.6, abs=0.02)
+    shell = r < 3.3
+    neighbours = np.sum(4 * np.pi * r[shell] ** 2 * g[shell]) * (r[1] - r[0]) * 901 / at.structure.volume
+    assert 4.0 < neighbours < 4.6
+    assert np.sum(angular.value) * np.pi / 200 == pytest.approx(1, abs=1e-3)
+    # 1e-7 for 1 kJ/mol/nm³, which is 16.6054 bar.
+    assert float(pressure.chi_square(1 + 16.6054)) == pytest.approx(1e-7, rel=1e-4)
+
+
+def test_lattice_has_the_density_and_no_overlaps():
+    from water_beads import BEADS_PER_VOLUME, lattice
+
+    structure = lattice(150, seed=1).structure
+    assert structure.number_of_atoms == 150
+    assert 150 / structure.volume == pytest.approx(BEADS_PER_VOLUME)
+    vectors = structure.positions[:, None] - structure.positions
+    vectors -= np.round(vectors / structure.cell[0, 0]) * structure.cell[0, 0]
+    distances = np.linalg.norm(vectors, axis=-1)[np.triu_indices(150, 1)]
+    assert distances.min() > 2.5
+
+
+def test_boltzmann_inversion_adds_the_free_energy_of_a_pair():
+    from water_inversion import corrected
+
+    from mdfit.potentials import PairSpline
+    from mdfit.units import BOLTZMANN
+
+    spline = PairSpline(2.2, 8.0, 40)
+    r = (np.arange(300) + 0.5) / 30
+    wanted = 0.02 * np.exp(-((r - 4) ** 2)) * (r > 2.6)
+    measured = np.where(r > 2.6, 1.0, 0.0)
+    found = measured * np.exp(wanted / (BOLTZMANN * 300))
+    better = corrected(spline, r, found, measured, 300.0)
+    kinds = jnp.zeros((), jnp.int32)
+    inside = (r > 2.8) & (r < 7)
+    values = np.asarray(better.pair_energy(jnp.asarray(r[inside]) ** 2, kinds, kinds))
+    np.testing.assert_allclose(values, wanted[inside], atol=1e-4)
+
+
+def test_only_the_first_term_is_trained():
+    from water_beads import all_but_the_prior, flat_spline, small_network
+
+    for potential in (flat_spline(), small_network(4, 1, 0)):
+        flags = all_but_the_prior(potential)
+        assert not any(jax.tree.leaves(flags.terms[1]))
+        assert any(jax.tree.leaves(flags.terms[0]))
+
+
+def test_one_update_lowers_the_pressure_of_the_prior():
+    import equinox as eqx
+    from water_beads import all_but_the_prior, flat_spline, lattice, targets
+    from water_training import Training
+
+    from mdfit.objectives import Parameters
+
+    at = lattice(150, seed=0)
+    training = Training(1, 8e-3, 8e-3, 1000, 50, 500, 10, pressure_weight=1e-6)
+    objective = training.objective(targets(at, training.pressure_weight))
+    start = flat_spline()
+    parameters = Parameters(*eqx.partition(start, all_but_the_prior(start)))
+    evaluation, state = objective.evaluate(parameters, objective.initial_state(0))
+    # Its own repulsion gives about 12.8 kbar.
+    before = float(evaluation.metrics["Pressure"])
+    assert 10_000 < before < 15_000
+    trained = jax.tree.map(lambda p, g: p - 1e-4 * jnp.sign(g), parameters.trained, evaluation.gradient)
+    after, _ = objective.evaluate(parameters._replace(trained=trained), state)
+    assert float(after.metrics["recomputed"]) == 0
+    assert float(after.metrics["Pressure"]) < before - 10
+
+
+def test_results_are_committed_and_meet_what_the_readme_says():
+    metrics = read_metrics(FOLDER / "results" / "metrics.json")
+    models = ("prior", "spline", "network", "ibi")
+    assert {f"{kind}/{model}" for kind in ("rdf_rmse", "adf_rmse", "pressure") for model in models} <= set(metrics)
+    assert all(metric.standard_error is not None for metric in metrics.values())
+    assert metrics["rdf_rmse/spline"].value < 0.1 * metrics["rdf_rmse/prior"].value
