@@ -14,7 +14,18 @@ import pytest
 
 from mdfit.errors import OutputError, PotentialFileError
 from mdfit.graph import build_graph
-from mdfit.potentials import ZBL, DimeNetPP, InversePower, LennardJones, PaiNN, PairSpline, Scaling, StillingerWeber, energies, load
+from mdfit.potentials import (
+    ZBL,
+    DimeNetPP,
+    InversePower,
+    LennardJones,
+    PaiNN,
+    PairSpline,
+    Scaling,
+    StillingerWeber,
+    energies,
+    load,
+)
 from mdfit.structure import Structure
 
 SCALING = Scaling({6: -1037.123456789012, 8: -2043.987654321098}, 1.234)

@@ -1,7 +1,8 @@
 """Training objectives: each gives a loss and a gradient; they add and scale."""
 
+from mdfit.objectives.alternating import Alternating
 from mdfit.objectives.base import Evaluation, Objective, Parameters, WeightedSum
 from mdfit.objectives.difftre import DiffTRe
 from mdfit.objectives.force_matching import ForceMatching
 
-__all__ = ["DiffTRe", "Evaluation", "ForceMatching", "Objective", "Parameters", "WeightedSum"]
+__all__ = ["Alternating", "DiffTRe", "Evaluation", "ForceMatching", "Objective", "Parameters", "WeightedSum"]

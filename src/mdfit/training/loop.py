@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from mdfit.data import Dataset
-from mdfit.errors import TrainingError
+from mdfit.errors import SimulationError, TrainingError
 from mdfit.objectives import Evaluation, ForceMatching, Objective, Parameters
 from mdfit.potentials import Potential, trainable
 from mdfit.progress import progress_bar, stop_on_interrupt
@@ -22,6 +23,10 @@ from mdfit.training.accuracy import accuracy
 from mdfit.training.records import EpochMeans, Progress, Records
 from mdfit.training.state import FitState, Update, initial_state, update
 
+log = logging.getLogger(__name__)
+
+#: A step after which the dynamics explodes is halved at most so often.
+MOST_RETREATS = 6
 #: A smoothed training loss above this multiple of its lowest value counts as diverging.
 DIVERGENCE_FACTOR = 1e3
 
@@ -86,6 +91,8 @@ def fit(
 
     Raises:
         TrainingError: when the loss is not finite or diverges; the last good state is in ``out``.
+        SimulationError: when a simulation of the objective explodes at the start, or still does after most of the last
+            update has been taken back; the last good state is in ``out``.
         CheckpointError: when ``resume`` finds no checkpoint or one of another run.
         OutputError: when ``out`` cannot be written.
     """
@@ -99,7 +106,7 @@ def fit(
         while run.step < total and stopped == "finished":
             try:
                 stopped = _epoch(run, total, bar, interrupt, records)
-            except TrainingError:
+            except (TrainingError, SimulationError):
                 if records is not None:
                     records.checkpoint(run.progress)
                     records.save_potentials(run.best_potential(), run.last_potential(), run.step)
@@ -164,9 +171,9 @@ class _Run:
 
     def advance(self) -> float:
         """One update; the progress is unchanged when it is refused."""
+        evaluation, objective_state = self._evaluate()
         state = self.progress.state
         parameters = Parameters(state.parameters, self.fixed)
-        evaluation, objective_state = self.objective.evaluate(parameters, state.objective)
         done = update(state, evaluation, self.optimizer, self.decay)
         _refuse_bad(done, evaluation, self.step)
         fraction = self.objective.step_fraction(parameters, done.parameters, objective_state)
@@ -174,6 +181,26 @@ class _Run:
         self.progress.state = done.apply_to(state, objective_state)
         self.progress.means.add(evaluation)
         return float(evaluation.loss)
+
+    def _evaluate(self) -> tuple[Evaluation, Any]:
+        """The objective at the present parameters; when they make the dynamics explode, the last step is halved.
+
+        Raises:
+            SimulationError: when the start explodes, or a small part of the last step still does.
+        """
+        for attempt in range(MOST_RETREATS + 1):
+            state = self.progress.state
+            try:
+                return self.objective.evaluate(Parameters(state.parameters, self.fixed), state.objective)
+            except SimulationError as error:
+                if self.step == 0:
+                    raise
+                if attempt == MOST_RETREATS:
+                    self.progress.state = state.without_last_step()
+                    raise
+                log.warning("After update %d: %s Half of the update is taken back.", self.step, error)
+                self.progress.state = state.retreated()
+        raise AssertionError("the loop returns or raises")
 
     def close_epoch(self, last: bool) -> dict[str, Any]:
         """Validation and the record of the epoch; keeps the best parameters."""

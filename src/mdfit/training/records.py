@@ -19,20 +19,20 @@ from mdfit.training.state import FitState
 
 @dataclass
 class EpochMeans:
-    """Means of the loss and of the metrics since the last record."""
+    """Means of the loss and of the metrics since the last record, each over the updates that gave it."""
 
-    count: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
     sums: dict[str, float] = field(default_factory=dict)
 
     def add(self, evaluation: Evaluation) -> None:
-        self.count += 1
         for name, value in {"loss": evaluation.loss, **evaluation.metrics}.items():
             # Root-mean-square errors are averaged as squares.
             term = float(value) ** 2 if name.endswith("_rmse") else float(value)
             self.sums[name] = self.sums.get(name, 0.0) + term
+            self.counts[name] = self.counts.get(name, 0) + 1
 
     def means(self) -> dict[str, float]:
-        means = {name: total / self.count for name, total in self.sums.items()}
+        means = {name: total / self.counts[name] for name, total in self.sums.items()}
         return {name: math.sqrt(v) if name.endswith("_rmse") else v for name, v in means.items()}
 
 
@@ -93,7 +93,7 @@ class Records:
     def checkpoint(self, progress: Progress) -> None:
         header = {
             "format": "mdfit checkpoint",
-            "means": {"count": progress.means.count, "sums": progress.means.sums},
+            "means": {"counts": progress.means.counts, "sums": progress.means.sums},
             "history": progress.history,
         }
         write_tree(self.directory / "checkpoint.safetensors", progress.state, header)

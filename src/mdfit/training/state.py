@@ -28,6 +28,7 @@ class FitState(eqx.Module):
         stale: validations since the best one.
         lowest: the lowest smoothed training loss so far, and the smoothed loss.
         smoothed: exponential mean of the training loss.
+        before: parameters and average before the last update, to which a step is taken back that cannot be evaluated.
     """
 
     parameters: Any
@@ -40,6 +41,17 @@ class FitState(eqx.Module):
     stale: Int[Array, ""]
     lowest: Float[Array, ""]
     smoothed: Float[Array, ""]
+    before: tuple[Any, Any]
+
+    def retreated(self) -> "FitState":
+        """After half of the last step; the optimiser's memory is that of the whole step."""
+        old = self.before
+        half = (part_of_step(old[0], self.parameters, 0.5), part_of_step(old[1], self.average, 0.5))
+        return eqx.tree_at(lambda state: (state.parameters, state.average), self, half)
+
+    def without_last_step(self) -> "FitState":
+        """At the parameters before the last update."""
+        return eqx.tree_at(lambda state: (state.parameters, state.average), self, self.before)
 
     def judged(self, loss: float) -> "FitState":
         """After a validation: the averaged parameters become the best ones, or the run is staler by one."""
@@ -65,6 +77,7 @@ def initial_state(parameters: Any, optimizer: optax.GradientTransformation, obje
         stale=zero,
         lowest=infinity,
         smoothed=infinity,
+        before=(parameters, parameters),
     )
 
 
@@ -100,6 +113,7 @@ class Update(eqx.Module):
             stale=state.stale,
             lowest=self.lowest,
             smoothed=self.smoothed,
+            before=(state.parameters, state.average),
         )
 
 

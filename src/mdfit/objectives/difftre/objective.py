@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mdfit.errors import TrainingError
+from mdfit.errors import SimulationError, TrainingError
 from mdfit.measurements import Measurement
 from mdfit.objectives.base import Combinable, Evaluation, Parameters, part_of_step, weighted_sum
 from mdfit.objectives.difftre.frame_values import FrameValues
@@ -52,8 +52,9 @@ class DiffTRe(Combinable):
         dtype: of positions and forces.
 
     Raises:
-        TrainingError: for settings out of range, and for a trajectory with too few independent frames or values that
-            are not finite.
+        TrainingError: for settings out of range, and for a trajectory with too few independent frames.
+        SimulationError: when the dynamics explodes or values are not finite; :func:`mdfit.fit` then takes back a part of
+            the last update.
     """
 
     steps_per_epoch = 1
@@ -176,7 +177,7 @@ class _Point:
         frames = self._values(reference, parameters)
         values = frames.of(parameters)
         if not all(np.isfinite(value).all() for value in values):
-            raise TrainingError(
+            raise SimulationError(
                 f"Energies or observables of the trajectory at {self._where} are not finite; start from another "
                 "potential or choose a smaller learning rate. The parameters before this step are kept."
             )

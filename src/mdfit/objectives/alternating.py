@@ -1,0 +1,53 @@
+"""Objectives that take turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mdfit.errors import TrainingError
+from mdfit.objectives.base import Combinable, Evaluation, Objective, Parameters
+
+
+class Alternating(Combinable):
+    """Some updates with one objective, some with the next, and so on, again and again.
+
+    ``Alternating([(1, DiffTRe(...)), (20, ForceMatching(...))])`` learns from labels in 20 of 21 updates, at a small
+    part of the cost of a trajectory for each. All share the optimiser, so that they should be weighted to similar sizes
+    of the gradient where its memory is long.
+
+    Args:
+        turns: updates and objective of each turn.
+
+    Raises:
+        TrainingError: without turns, or for a turn of less than one update.
+    """
+
+    def __init__(self, turns: Sequence[tuple[int, Objective]]):
+        if not turns or any(number < 1 for number, _ in turns):
+            raise TrainingError("Alternating needs turns of at least one update, like [(1, first), (20, second)].")
+        self._objectives = tuple(objective for _, objective in turns)
+        self._ends = np.cumsum([number for number, _ in turns])
+        # A record and a checkpoint after each round.
+        self.steps_per_epoch = int(self._ends[-1])
+
+    def initial_state(self, seed: int) -> tuple[Any, ...]:
+        """The number of evaluations, then the state of each objective."""
+        states = (objective.initial_state(seed + index) for index, objective in enumerate(self._objectives))
+        return (np.asarray(0, np.int64), *states)
+
+    def evaluate(self, parameters: Parameters, state: tuple[Any, ...]) -> tuple[Evaluation, tuple[Any, ...]]:
+        """Loss and gradient of the objective whose turn it is; its metrics are named after its place."""
+        turn, states = self._turn(state[0]), list(state[1:])
+        evaluation, states[turn] = self._objectives[turn].evaluate(parameters, states[turn])
+        named = {f"{turn}/{name}": value for name, value in {"loss": evaluation.loss, **evaluation.metrics}.items()}
+        return Evaluation(evaluation.loss, evaluation.gradient, named), (state[0] + 1, *states)
+
+    def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Any, ...]) -> float:
+        turn = self._turn(state[0] - 1)
+        return self._objectives[turn].step_fraction(parameters, proposed, state[1 + turn])
+
+    def _turn(self, evaluations) -> int:
+        return int(np.searchsorted(self._ends, int(evaluations) % self._ends[-1], side="right"))
