@@ -28,13 +28,13 @@ def run(request: Request) -> Metrics:
     settings = SETTINGS[request.scale]
     start = mf.potentials.load(START)
     with request.timed("training"):
-        result = refine(start, settings, request.seed, request.out / "fit", request.show_progress)
-    result.last.save(request.out / "silicon_fused.mdfit")
+        potential, history = refine(start, settings, request.seed, request.out / "fit", request.show_progress)
+    potential.save(request.out / "silicon_fused.mdfit")
     # With seeds of their own.
     before = _judged(request, start, "before", request.seed + 101)
-    after = _judged(request, result.last, "after", request.seed + 201)
+    after = _judged(request, potential, "after", request.seed + 201)
     after["test/force_rmse_ratio"] = _ratio(after["test/force_rmse"], before["test/force_rmse"])
-    draw_learning(result.history, request.out / "learning.png")
+    draw_learning(history, request.out / "learning.png")
     if settings.properties:
         draw_liquid({name: _rdf(request, name) for name in ("before", "after")}, request.out / "liquid_rdf.png")
     return after | {f"before/{name}": metric for name, metric in before.items()}

@@ -25,15 +25,15 @@ def draw_learning(history: list[dict[str, Any]], path: Path) -> None:
 
     def panel(name: str, label: str, measured: float, factor: float) -> Panel:
         def draw(axes) -> None:
-            values = [factor * record[name] for record in history]
-            axes.plot(range(len(values)), values, "o-", color=BLUE, markersize=3, label="training trajectory")
+            points = [(step, factor * record[name]) for step, record in enumerate(history) if name in record]
+            axes.plot(*zip(*points, strict=True), "o-", color=BLUE, markersize=3, label="training trajectory")
             axes.axhline(measured, color=GREY, linestyle="--", label="experiment")
             axes.set(xlabel="updates", ylabel=f"{label} (GPa)")
             axes.legend()
 
         return Panel(label, f"{label} during training", draw)
 
-    save_row([panel(*curve) for curve in CURVES if curve[0] in history[0]], path)
+    save_row([panel(*curve) for curve in CURVES if curve[0] in history[-1]], path)
 
 
 def draw_liquid(curves: dict[str, Path], path: Path) -> None:
