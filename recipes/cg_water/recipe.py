@@ -53,12 +53,12 @@ class Scale:
 
 CPU = Scale(
     pairs=Training(
-        updates=40,
+        updates=25,
         first_rate=8e-3,
-        last_rate=2e-4,
-        sample=20_000,
+        last_rate=3e-4,
+        sample=12_000,
         every=200,
-        equilibrate=2_000,
+        equilibrate=1_500,
         timestep=10,
         pressure_weight=1e-9,
     ),
@@ -79,7 +79,7 @@ CPU = Scale(
     pair_beads=None,
     network_beads=150,
     validation_beads=267,
-    pair_validation=120_000,
+    pair_validation=75_000,
     network_validation=120_000,
     validation_every=500,
 )

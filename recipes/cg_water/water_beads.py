@@ -85,8 +85,8 @@ def prior() -> InversePower:
 
 
 def flat_spline() -> Sum:
-    """A spline of 40 intervals from 2.2 to 8 Å that is zero, and the prior."""
-    return PairSpline("2.2 Å", "8 Å", intervals=40) + prior()
+    """A spline of 38 intervals from 2.2 to 7.5 Å that is zero, and the prior."""
+    return PairSpline("2.2 Å", "7.5 Å", intervals=38) + prior()
 
 
 def small_network(channels: int, layers: int, seed: int) -> Sum:
