@@ -15,7 +15,7 @@ import numpy as np
 
 from mdfit.measurements import Measurement
 from mdfit.observables import ADF, RDF, Pressure
-from mdfit.potentials import InversePower, PaiNN, PairSpline, Potential, Scaling, Sum, trainable
+from mdfit.potentials import DimeNetPP, InversePower, PairSpline, Potential, Scaling, Sum, trainable
 from mdfit.simulate import StatePoint
 from mdfit.structure import Structure, read_structure
 from mdfit.units import BAR, BOLTZMANN, quantity
@@ -89,12 +89,29 @@ def flat_spline() -> Sum:
     return PairSpline("2.2 Å", "7.5 Å", intervals=38) + prior()
 
 
-def small_network(channels: int, layers: int, seed: int) -> Sum:
-    """PaiNN with a cutoff of 5 Å, whose energies are of the order of kT, and the prior."""
-    scaling = Scaling({OXYGEN: 0.0}, scale=BOLTZMANN * TEMPERATURE)
-    neighbours = 4 / 3 * np.pi * 5.0**3 * BEADS_PER_VOLUME
-    network = PaiNN((OXYGEN,), 5.0, channels, layers, 8, neighbours, scaling, jax.random.key(seed))
+def small_network(seed: int) -> Sum:
+    """DimeNet++ of one interaction block with a cutoff of 4.5 Å, whose energies are of the order of kT, and the prior."""
+    network = DimeNetPP(
+        (OXYGEN,),
+        4.5,
+        edge_channels=16,
+        triplet_channels=8,
+        output_channels=16,
+        blocks=1,
+        radial_functions=6,
+        angular_functions=4,
+        residuals_after=1,
+        output_layers=2,
+        scaling=Scaling({OXYGEN: 0.0}, scale=BOLTZMANN * TEMPERATURE),
+        key=jax.random.key(seed),
+    )
     return network + prior()
+
+
+def published_network(seed: int) -> Sum:
+    """DimeNet++ of the published size with a cutoff of 5 Å, and the prior."""
+    scaling = Scaling({OXYGEN: 0.0}, scale=BOLTZMANN * TEMPERATURE)
+    return DimeNetPP((OXYGEN,), 5.0, scaling=scaling, key=jax.random.key(seed)) + prior()
 
 
 def all_but_the_prior(potential: Potential) -> Any:

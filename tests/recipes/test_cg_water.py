@@ -73,7 +73,7 @@ def test_boltzmann_inversion_adds_the_free_energy_of_a_pair():
 def test_only_the_first_term_is_trained():
     from water_beads import all_but_the_prior, flat_spline, small_network
 
-    for potential in (flat_spline(), small_network(4, 1, 0)):
+    for potential in (flat_spline(), small_network(0)):
         flags = all_but_the_prior(potential)
         assert not any(jax.tree.leaves(flags.terms[1]))
         assert any(jax.tree.leaves(flags.terms[0]))
@@ -99,6 +99,18 @@ def test_one_update_lowers_the_pressure_of_the_prior():
     after, _ = objective.evaluate(parameters._replace(trained=trained), state)
     assert float(after.metrics["recomputed"]) == 0
     assert float(after.metrics["Pressure"]) < before - 10
+
+
+def test_monatomic_water_is_liquid_water_at_ambient_conditions():
+    from water_start import monatomic_water
+
+    # Its cutoff and the depth of an isolated pair, 4.32 Å and 6.189 kcal/mol in the work that introduced it.
+    model = monatomic_water()
+    assert model.cutoff == pytest.approx(4.32, abs=0.02)
+    dimer = Structure(
+        np.array([8, 8], np.int32), np.array([[0, 0, 0], [2.3925 * 2 ** (1 / 6), 0, 0]]), np.zeros((3, 3)), [False] * 3
+    )
+    assert predict(model, Dataset((LabelledStructure(dimer),)))[0].energy == pytest.approx(-0.26838, rel=2e-3)
 
 
 def test_results_are_committed_and_meet_what_the_readme_says():
