@@ -52,9 +52,9 @@ class Scale:
 
 CPU = Scale(
     pairs=Training(
-        updates=25,
+        updates=36,
         first_rate=8e-3,
-        last_rate=3e-4,
+        last_rate=7.075e-5,
         sample=12_000,
         every=200,
         equilibrate=1_500,

@@ -74,8 +74,12 @@ SKIN = "1.5 Å"
 def train(
     start: Potential, at: StatePoint, training: Training, seed: int, out: Path, show_progress: bool = False
 ) -> FitResult:
-    """All but the prior; goes on where a run in ``out`` stopped."""
-    return fit(
+    """All but the prior; goes on where a run in ``out`` stopped.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, which ends the whole recipe.
+    """
+    result = fit(
         start,
         training.objective(targets(at, training.pressure_weight, training.angle_weight)),
         optimizer=training.optimizer(),
@@ -86,3 +90,6 @@ def train(
         resume=(out / "checkpoint.safetensors").exists(),
         show_progress=show_progress,
     )
+    if result.stopped == "interrupted":
+        raise KeyboardInterrupt(f"The training in {out} was interrupted.")
+    return result

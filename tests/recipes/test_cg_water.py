@@ -101,15 +101,18 @@ def test_one_update_lowers_the_pressure_of_the_prior():
     assert float(after.metrics["Pressure"]) < before - 10
 
 
-def test_monatomic_water_is_liquid_water_at_ambient_conditions():
+def test_monatomic_water_has_the_parameters_of_its_publication():
     from water_start import monatomic_water
+
+    from mdfit.data import Dataset, LabelledStructure
+    from mdfit.potentials import predict
+    from mdfit.structure import Structure
 
     # Its cutoff and the depth of an isolated pair, 4.32 Å and 6.189 kcal/mol in the work that introduced it.
     model = monatomic_water()
     assert model.cutoff == pytest.approx(4.32, abs=0.02)
-    dimer = Structure(
-        np.array([8, 8], np.int32), np.array([[0, 0, 0], [2.3925 * 2 ** (1 / 6), 0, 0]]), np.zeros((3, 3)), [False] * 3
-    )
+    places = np.array([[0, 0, 0], [2.3925 * 2 ** (1 / 6), 0, 0]])
+    dimer = Structure(np.full(2, 8), places, np.zeros((3, 3)), np.zeros(3, bool), np.ones(2))
     assert predict(model, Dataset((LabelledStructure(dimer),)))[0].energy == pytest.approx(-0.26838, rel=2e-3)
 
 
