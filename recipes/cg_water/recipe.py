@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from water_beads import configuration, flat_spline, lattice, prior, published_network
+from water_beads import configuration, flat_spline, lattice, prior, published, published_network, targets
 from water_figures import draw_curves, draw_learning, draw_pair_potentials
 from water_inversion import invert
 from water_scales import SIZES, Scale
@@ -18,8 +18,9 @@ from water_training import Training, train
 from water_validation import Validation, validate
 
 from mdfit.potentials import Potential, Sum
-from mdfit.recipes.metrics import Metrics
+from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
+from mdfit.simulate import StatePoint
 
 SCALES = ("cpu", "demo", "paper")
 
@@ -55,8 +56,9 @@ def run(request: Request) -> Metrics:
         "network": _history(network.history, scale.network),
         "ibi": {"RDF": inversion[:, 0], "Pressure": inversion[:, 1]},
     }
-    _draw(models, validations, histories, out)
-    return {f"{kind}/{name}": metric for name, v in validations.items() for kind, metric in sorted(v.metrics.items())}
+    _draw(models, validations, histories, pairs_at, out)
+    own = {f"{kind}/{name}": metric for name, v in validations.items() for kind, metric in sorted(v.metrics.items())}
+    return _published_metrics(pairs_at) | own
 
 
 def _network_before(scale: Scale, seed: int, out: Path, show_progress: bool) -> Sum:
@@ -80,12 +82,22 @@ def _validated(potential: Potential, name: str, scale: Scale, pair_beads: int, s
     )
 
 
-def _draw(models, validations: dict[str, Validation], histories, out: Path) -> None:
+def _draw(models, validations: dict[str, Validation], histories, at: StatePoint, out: Path) -> None:
     draw_learning(histories, out / "learning.png")
-    draw_curves(validations, "rdf", "g(r), O-O", out / "rdf.png")
-    draw_curves(validations, "adf", "p(angle), O-O-O (1/rad)", out / "adf.png")
+    radial, angular = published(at)
+    draw_curves(validations, radial, "rdf", "g(r), O-O", out / "rdf.png")
+    draw_curves(validations, angular, "adf", "p(angle), O-O-O (1/rad)", out / "adf.png")
     pair_models = {name: models[name] for name in ("prior", "spline", "ibi")}
     draw_pair_potentials(pair_models, validations["spline"].rdf, out / "pair_potentials.png")
+
+
+def _published_metrics(at: StatePoint) -> Metrics:
+    """How far the published model is from what was measured; its curves have no errors."""
+    pairs = zip(("rdf_rmse", "adf_rmse"), published(at), targets(at, 1.0, 1.0)[::2], ("", "1/rad"), strict=True)
+    return {
+        f"{name}/published": Metric(float(np.sqrt(np.mean((model.value - target.value) ** 2))), None, unit)
+        for name, model, target, unit in pairs
+    }
 
 
 def _history(records: list[dict[str, Any]], training: Training) -> dict[str, np.ndarray]:

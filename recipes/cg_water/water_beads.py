@@ -79,6 +79,14 @@ def targets(at: StatePoint, pressure_weight: float, angle_weight: float | None =
     return chosen
 
 
+def published(at: StatePoint) -> tuple[Measurement, Measurement]:
+    """The O-O and O-O-O distributions of the published DimeNet++ model in 10 ns, in the place of measurements."""
+    return (
+        Measurement(radial(at), DATA / "published_rdf.csv", at, weight=1.0),
+        Measurement(angular(), DATA / "published_adf.csv", at, weight=1.0),
+    )
+
+
 def prior() -> InversePower:
     """ε(σ/r)¹² with ε = 1 kJ/mol and σ = 3.165 Å, switched off between 4.5 and 5 Å; it is never trained."""
     return InversePower("1 kJ/mol", "3.165 Å", cutoff="5 Å", power=12, switch_start="4.5 Å")

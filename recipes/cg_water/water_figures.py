@@ -11,11 +11,14 @@ import numpy as np
 from water_beads import TEMPERATURE
 from water_validation import Curve, Validation
 
+from mdfit.measurements import Measurement
 from mdfit.potentials import PairPotential, Potential, Sum
 from mdfit.units import BOLTZMANN
 
 
-def draw_curves(validations: Mapping[str, Validation], name: str, label: str, out: Path) -> None:
+def draw_curves(
+    validations: Mapping[str, Validation], published: Measurement, name: str, label: str, out: Path
+) -> None:
     """The distribution ``rdf`` or ``adf`` of every model beside the measured one; below, the deviations."""
     figure = _figure(5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -24,6 +27,9 @@ def draw_curves(validations: Mapping[str, Validation], name: str, label: str, ou
         (line,) = upper.plot(curve.grid, curve.value, lw=1, label=model)
         if model != "prior":
             lower.plot(curve.grid, curve.value - curve.measured, lw=0.8, color=line.get_color())
+    # The measured curve on the same grid; the pair potentials, which come last, reach farthest.
+    upper.plot(published.observable.grid, published.value, ":", color="0.4", lw=1, label="published model")
+    lower.plot(curve.grid, published.value - curve.measured, ":", color="0.4", lw=0.8)
     upper.plot(curve.grid, curve.measured, "k--", lw=1, label="measured")
     lower.axhline(0, color="k", lw=0.5)
     upper.set(ylabel=label)

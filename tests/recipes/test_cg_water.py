@@ -120,5 +120,8 @@ def test_results_are_committed_and_meet_what_the_readme_says():
     metrics = read_metrics(FOLDER / "results" / "metrics.json")
     models = ("prior", "spline", "network", "ibi")
     assert {f"{kind}/{model}" for kind in ("rdf_rmse", "adf_rmse", "pressure") for model in models} <= set(metrics)
-    assert all(metric.standard_error is not None for metric in metrics.values())
+    assert all(metrics[f"rdf_rmse/{model}"].standard_error > 0 for model in models)
+    # The figures that were computed from the saved results of the publication.
+    assert metrics["rdf_rmse/published"].value == pytest.approx(0.0111, abs=1e-4)
+    assert metrics["adf_rmse/published"].value == pytest.approx(0.0046, abs=1e-4)
     assert metrics["rdf_rmse/spline"].value < 0.1 * metrics["rdf_rmse/prior"].value
