@@ -11,7 +11,7 @@ from water_beads import angular, radial, targets
 from water_training import SKIN
 
 from mdfit.measurements import Measurement
-from mdfit.observables import Observable, Pressure, estimate, per_frame
+from mdfit.observables import Observable, Pressure, Temperature, estimate, per_frame
 from mdfit.potentials import Potential
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.simulate import Langevin, StatePoint, Trajectory, run
@@ -32,7 +32,7 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """The curves of a potential and its metrics ``rdf_rmse``, ``adf_rmse`` and ``pressure``."""
+    """The curves of a potential and its metrics ``rdf_rmse``, ``adf_rmse``, ``pressure`` and ``temperature``."""
 
     rdf: Curve
     adf: Curve
@@ -58,14 +58,16 @@ def validate(
         out=out,
         resume=out.exists(),
     )
-    pressure = estimate(Pressure(), trajectory)
-    metrics = {"pressure": Metric(float(pressure.value), float(pressure.standard_error), "bar")}
+    metrics = {}
+    for observable in (Pressure(), Temperature()):
+        found = estimate(observable, trajectory)
+        metrics[observable.name.lower()] = Metric(float(found.value), float(found.standard_error), found.unit)
     curves = {}
     measured = targets(at, pressure_weight=1.0, angle_weight=1.0)
-    for name, observable, unit in (("rdf", radial(at), ""), ("adf", angular(), "1/rad")):
-        (target,) = (m for m in measured if m.observable == observable)
-        found = estimate(observable, trajectory)
-        curves[name] = Curve(observable.grid, np.asarray(found.value), np.asarray(found.standard_error), target.value)
+    for name, curve, unit in (("rdf", radial(at), ""), ("adf", angular(), "1/rad")):
+        (target,) = (m for m in measured if m.observable == curve)
+        found = estimate(curve, trajectory)
+        curves[name] = Curve(curve.grid, np.asarray(found.value), np.asarray(found.standard_error), target.value)
         metrics[f"{name}_rmse"] = Metric(*deviation(target, trajectory), unit)
     return Validation(curves["rdf"], curves["adf"], metrics)
 
