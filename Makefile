@@ -35,9 +35,11 @@ $(VENV)/.extra-%: $(VENV)/.base
 	@$(INSTALL) -e ".[$*]"
 	@touch $@
 
-demo: $(VENV)/.base  ## train on DFT data of silicon, simulate, write runs/demo/report.html (under 8 minutes)
+demo: $(VENV)/.base  ## silicon from DFT data, simulated, runs/demo/report.html; then refined by experiment (under 8 minutes)
 	@echo "==> running the silicon recipe at demo scale"
 	@$(BIN)/mdfit run recipes/silicon_dft/recipe.yaml --scale demo --out runs/demo
+	@echo "==> refining a potential that was trained on DFT with the measured density, at demo scale"
+	@$(BIN)/mdfit run recipes/silicon_fused --scale demo --out runs/demo_fused
 
 test: $(VENV)/.extra-test  ## run the test suite without the slow tests
 	@echo "==> running the tests on $(WORKERS) workers"

@@ -39,7 +39,7 @@ class Stage:
         sample: length of a trajectory.
         batch: DFT structures per update.
         reuse: smallest share of effective frames with which a trajectory is used again.
-        fewest: independent frames that a trajectory must be worth; how many it is cannot be told from very few.
+        fewest: independent frames that a trajectory must be worth; 0 where it is too short to tell how many it is worth.
     """
 
     updates: int
@@ -70,9 +70,9 @@ class Settings:
 
 
 SETTINGS = {
-    "demo": Settings(Stage(4, (3e-4, 1e-4), "0.96 ps", batch=8, fewest=1.0), None, "1.44 ps", properties=False),
+    "demo": Settings(Stage(4, (3e-4, 1e-4), "0.96 ps", batch=8, fewest=0.0), None, "1.44 ps", properties=False),
     "cpu": Settings(
-        Stage(10, (3e-4, 5e-5), "1.536 ps", fewest=1.0),
+        Stage(10, (3e-4, 5e-5), "1.536 ps", fewest=0.0),
         # A new trajectory for almost every update: the noise of C44 averages out.
         Stage(12, (1.5e-4, 2e-5), "3.072 ps", reuse=0.98),
         "18 ps",
