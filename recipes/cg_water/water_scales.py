@@ -62,14 +62,14 @@ CPU = Scale(
         pressure_weight=1e-9,
     ),
     network=Training(
-        updates=30,
-        first_rate=2e-3,
-        last_rate=2e-4,
-        sample=8_000,
+        updates=55,
+        first_rate=3e-3,
+        last_rate=1e-4,
+        sample=12_000,
         every=200,
         equilibrate=1_000,
         timestep=10,
-        pressure_weight=PUBLISHED_PRESSURE_WEIGHT,
+        pressure_weight=1e-9,
         angle_weight=5.0,
         step_ratio=0.2,
     ),
@@ -78,7 +78,7 @@ CPU = Scale(
     network_beads=150,
     validation_beads=267,
     pair_validation=60_000,
-    network_validation=40_000,
+    network_validation=60_000,
     validation_every=400,
 )
 DEMO = Scale(
