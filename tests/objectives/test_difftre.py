@@ -219,3 +219,47 @@ def test_it_adds_with_other_objectives():
     assert slopes[0] == pytest.approx(slopes[1] + 0.1 * slopes[2], rel=1e-9)
     # The one that limits steps limits those of the sum.
     assert total.step_fraction(parameters, split(potential(10.0)).trained, state) < 0.5
+
+
+def test_gauss_newton_step_is_that_of_the_jacobian_by_finite_differences():
+    at = StatePoint(argon(), TEMPERATURE)
+    measured = targets(at)[::2]
+    aim, plain = objective(measured, reuse=0.01, gauss_newton=0.02), objective(measured, reuse=0.01)
+    parameters = split(potential())
+    evaluation, state = aim.evaluate(parameters, aim.initial_state(0))
+
+    def deviations(trained) -> np.ndarray:
+        shifted, _ = plain.evaluate(parameters._replace(trained=trained), state)
+        names = ["Pressure", *(f"ElasticConstants/{label}" for label in ("C11", "C12", "C44"))]
+        values = [float(shifted.metrics[name]) for name in names]
+        return np.array([(values[0] - 500) / 100, *(np.array(values[1:]) - [3.0, 1.0, 2.0]) / np.sqrt(3)])
+
+    columns = []
+    for name, step in (("epsilon", 1e-4 * EPSILON), ("sigma", 1e-4 * SIGMA)):
+        where = lambda tree, name=name: getattr(tree, name)  # noqa: E731
+        sides = [eqx.tree_at(where, parameters.trained, where(parameters.trained) + s * step) for s in (1, -1)]
+        columns.append((deviations(sides[0]) - deviations(sides[1])) / (2 * step))
+    jacobian, residuals = np.stack(columns, axis=1), deviations(parameters.trained)
+    assert float(evaluation.loss) == pytest.approx(np.sum(residuals**2), rel=1e-10)
+    damping = 0.02 * np.trace(jacobian @ jacobian.T) / 4
+    # The same step in the space of the parameters instead of the targets.
+    expected = np.linalg.solve(jacobian.T @ jacobian + damping * np.eye(2), jacobian.T @ residuals)
+    found = [float(evaluation.gradient.epsilon), float(evaluation.gradient.sigma)]
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_gauss_newton_fits_the_targets_in_few_steps():
+    at = StatePoint(argon(), TEMPERATURE)
+    truth = run(potential(), at, Langevin("5 fs", friction="2 /ps"), duration="20 ps", every="0.1 ps",
+                equilibrate="1 ps", key=jax.random.key(5), dtype=jnp.float64)  # fmt: skip
+    constants = estimate(ElasticConstants(), truth, potential=potential()).value
+    measured = [
+        Measurement(Pressure(), float(estimate(Pressure(), truth)), at, sigma="50 bar"),
+        Measurement(ElasticConstants(), constants, at, sigma=0.05),
+    ]
+    aim = objective(measured, sample="10 ps", gauss_newton=1e-3)
+    start = LennardJones(EPSILON * 0.8, SIGMA * 1.03, 5.4)
+    result = fit(start, aim, optimizer=optax.sgd(1.0), steps=5, seed=1, show_progress=False)
+    # Elastic constants of so short a trajectory are uncertain by 15 %, and so is ε; the pressure fixes σ.
+    assert result.history[-1]["loss"] < 0.05 * result.history[0]["loss"]
+    assert float(result.last.sigma) == pytest.approx(SIGMA, rel=0.01)

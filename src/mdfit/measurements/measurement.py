@@ -98,14 +98,18 @@ class Measurement:
         Args:
             predicted: in ``observable.unit``, of the shape of ``value``.
         """
+        return jnp.sum(self.deviations(predicted) ** 2)
+
+    def deviations(self, predicted: Float[Array, "*shape"]) -> Float[Array, " components"]:
+        """The numbers whose squares add to :meth:`chi_square`: (predicted − value)/(sigma √components)."""
         predicted = jnp.asarray(predicted, jnp.float64)
         if predicted.shape != self.value.shape:
             raise MeasurementError(
                 f"The prediction of {self.observable.name} has the shape {predicted.shape}, but the measured value has "
                 f"{self.value.shape}; predict it with the observable of the measurement."
             )
-        scale = self.weight if self.sigma is None else 1 / self.sigma**2
-        return jnp.mean(jnp.asarray(scale) * (predicted - self.value) ** 2)
+        scale = np.sqrt(self.weight) if self.weight is not None else 1 / np.asarray(self.sigma)
+        return (jnp.asarray(scale / np.sqrt(max(self.value.size, 1))) * (predicted - self.value)).ravel()
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)

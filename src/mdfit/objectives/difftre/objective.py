@@ -6,7 +6,7 @@ S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021), doi:10.1038/s41467-021-272
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +14,9 @@ import numpy as np
 
 from mdfit.errors import SimulationError, TrainingError
 from mdfit.measurements import Measurement
-from mdfit.objectives.base import Combinable, Evaluation, Parameters, part_of_step, weighted_sum
+from mdfit.objectives.base import Combinable, Evaluation, Parameters, part_of_step
 from mdfit.objectives.difftre.frame_values import FrameValues
+from mdfit.objectives.difftre.gauss_newton import combination, damped_step
 from mdfit.objectives.difftre.reference import Reference, ReferenceSampler
 from mdfit.reweighting import average, effective_samples, effective_size, log_weights, thermal_energy
 from mdfit.simulate import StatePoint
@@ -47,6 +48,9 @@ class DiffTRe(Combinable):
         reuse: smallest ratio of effective to all frames with which a trajectory is used again.
         step_ratio: an update is shortened so that it leaves at least this share of the effective frames; None
             switches the limit off.  :func:`mdfit.fit` asks for it.
+        gauss_newton: damping (0.01, say) of Gauss–Newton steps, which then stand in place of the gradient, for
+            ``optax.sgd(1.0)`` or less: a handful of updates instead of hundreds, each of which costs as many gradients as
+            there are components of measurements.  For up to about ten of them, and not in sums with other objectives.
         fewest_samples: independent frames that a new trajectory must be worth, judged by its potential energies.
         skin: of the neighbour lists in Å.
         dtype: of positions and forces.
@@ -70,6 +74,7 @@ class DiffTRe(Combinable):
         replicas: int = 1,
         reuse: float = 0.9,
         step_ratio: float | None = None,
+        gauss_newton: float | None = None,
         fewest_samples: float = 5.0,
         skin: str | float = "0.5 Å",
         dtype: Any = jnp.float32,
@@ -78,7 +83,10 @@ class DiffTRe(Combinable):
             raise TrainingError("DiffTRe needs at least one measurement.")
         if not 0 < reuse <= 1 or not (step_ratio is None or 0 < step_ratio < 1):
             raise TrainingError(f"reuse must be in (0, 1] and step_ratio in (0, 1), not {reuse} and {step_ratio}.")
+        if gauss_newton is not None and not gauss_newton >= 0:
+            raise TrainingError(f"gauss_newton is a damping of at least 0, not {gauss_newton}.")
         self._reuse, self._step_ratio, self._fewest = reuse, step_ratio, fewest_samples
+        self._gauss_newton = gauss_newton
         lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
         thickness = quantity(skin, "Å", "skin")
         points: dict[int, StatePoint] = {id(m.at): m.at for m in measurements}
@@ -101,13 +109,21 @@ class DiffTRe(Combinable):
             point.evaluate(parameters, reference, self._reuse, self._fewest)
             for point, reference in zip(self._points, state, strict=True)
         ]
-        evaluations, references = zip(*outcomes, strict=True)
         metrics: dict[str, Any] = {}
-        for index, evaluation in enumerate(evaluations):
-            prefix = f"{index}/" if len(evaluations) > 1 else ""
-            metrics |= {prefix + name: value for name, value in evaluation.metrics.items()}
-        loss, gradient = weighted_sum([1.0] * len(evaluations), evaluations)
-        return Evaluation(loss, gradient, metrics), references
+        for index, outcome in enumerate(outcomes):
+            prefix = f"{index}/" if len(outcomes) > 1 else ""
+            metrics |= {prefix + name: value for name, value in outcome.metrics.items()}
+        loss = jnp.sum(jnp.stack([outcome.loss for outcome in outcomes]))
+        return Evaluation(loss, self._direction(parameters, outcomes), metrics), tuple(o.reference for o in outcomes)
+
+    def _direction(self, parameters: Parameters, outcomes: list[_Outcome]) -> Any:
+        """The gradient, or a Gauss–Newton step in its place."""
+        if self._gauss_newton is None:
+            gradients = [o.frames.pull_back(parameters, o.slopes) for o in outcomes]
+            return combination([1.0] * len(gradients), gradients)
+        jacobians = [point.jacobian(parameters, o) for point, o in zip(self._points, outcomes, strict=True)]
+        residuals = np.concatenate([residuals for residuals, _ in jacobians])
+        return damped_step(residuals, [row for _, rows in jacobians for row in rows], self._gauss_newton)
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Reference, ...]) -> float:
         """How much of the step to the ``proposed`` trained parameters keeps enough effective frames.
@@ -124,6 +140,17 @@ class DiffTRe(Combinable):
         return min(fractions)
 
 
+class _Outcome(NamedTuple):
+    """The loss at one state point, and what its derivative follows from: the values of the frames and its slopes."""
+
+    loss: jax.Array
+    metrics: dict[str, Any]
+    reference: Reference
+    frames: FrameValues
+    values: tuple[np.ndarray, ...]
+    slopes: tuple[Any, ...]
+
+
 class _Point:
     """One state point: its sampler, its measurements, and the values of the frames at hand."""
 
@@ -132,11 +159,11 @@ class _Point:
         self._kT = float(thermal_energy(sampler.state_point.temperature))
         self._names = _distinct([m.observable.name for m in measurements])
         self._loss = jax.jit(jax.value_and_grad(self._loss_of_values, has_aux=True))
+        self._deviations = jax.jit(self._deviations_of_values)
+        self._slopes = jax.jit(jax.jacrev(self._deviations_of_values))
         self._frames: tuple[Reference, FrameValues] | None = None
 
-    def evaluate(
-        self, parameters: Parameters, reference: Reference, reuse: float, fewest: float
-    ) -> tuple[Evaluation, Reference]:
+    def evaluate(self, parameters: Parameters, reference: Reference, reuse: float, fewest: float) -> _Outcome:
         recomputed = False
         if reference.generation > 0:
             values = self._values(reference, parameters).of(parameters)
@@ -147,7 +174,6 @@ class _Point:
         energies = reference.frames[3].reshape(-1)
         slopes: tuple[Any, ...]
         (loss, (parts, predictions)), slopes = self._loss(values, energies)
-        gradient = self._values(reference, parameters).pull_back(parameters, slopes)
         metrics = {"effective_size": jnp.asarray(size), "recomputed": jnp.asarray(float(recomputed))}
         for measurement, name, part, prediction in zip(self.measurements, self._names, parts, predictions, strict=True):
             metrics[f"loss/{name}"] = part
@@ -155,7 +181,18 @@ class _Point:
                 metrics[name] = prediction
             for index, label in enumerate(measurement.observable.labels):
                 metrics[f"{name}/{label}"] = prediction[index]
-        return Evaluation(loss, gradient, metrics), reference
+        return _Outcome(loss, metrics, reference, self._values(reference, parameters), values, slopes)
+
+    def jacobian(self, parameters: Parameters, outcome: _Outcome) -> tuple[np.ndarray, list[Any]]:
+        """The deviations whose squares add to the loss, and the derivative of each by the parameters."""
+        energies = outcome.reference.frames[3].reshape(-1)
+        slopes = self._slopes(outcome.values, energies)
+        deviations = np.asarray(self._deviations(outcome.values, energies))
+        rows = [
+            outcome.frames.pull_back(parameters, tuple(slope[index] for slope in slopes))
+            for index in range(len(deviations))
+        ]
+        return deviations, rows
 
     def step_fraction(self, parameters: Parameters, proposed: Any, reference: Reference, ratio: float) -> float:
         frames = self._values(reference, parameters)
@@ -205,14 +242,21 @@ class _Point:
         change = (energies - reference.frames[3].reshape(-1)) / self._kT
         return float(effective_size(log_weights(change)))
 
-    def _loss_of_values(self, values, reference_energies):
+    def _predictions(self, values, reference_energies) -> list[jax.Array]:
         energies, *observed = values
         weights = log_weights((energies - reference_energies) / self._kT)
-        predictions = [
+        return [
             m.observable.combine(average(weights, value)) for m, value in zip(self.measurements, observed, strict=True)
         ]
+
+    def _loss_of_values(self, values, reference_energies):
+        predictions = self._predictions(values, reference_energies)
         parts = [m.chi_square(prediction) for m, prediction in zip(self.measurements, predictions, strict=True)]
         return sum(parts[1:], start=parts[0]), (parts, predictions)
+
+    def _deviations_of_values(self, values, reference_energies):
+        predictions = self._predictions(values, reference_energies)
+        return jnp.concatenate([m.deviations(p) for m, p in zip(self.measurements, predictions, strict=True)])
 
     @property
     def _where(self) -> str:
