@@ -33,10 +33,12 @@ def run(request: Request) -> Metrics:
     # With seeds of their own.
     before = _judged(request, start, "before", request.seed + 101)
     after = _judged(request, potential, "after", request.seed + 201)
+    if settings.properties:
+        before |= _liquid(request, start, "before", request.seed + 102)
+        after |= _liquid(request, potential, "after", request.seed + 202)
+        draw_liquid({name: _rdf(request, name) for name in ("before", "after")}, request.out / "liquid_rdf.png")
     after["test/force_rmse_ratio"] = _ratio(after["test/force_rmse"], before["test/force_rmse"])
     draw_learning(history, request.out / "learning.png")
-    if settings.properties:
-        draw_liquid({name: _rdf(request, name) for name in ("before", "after")}, request.out / "liquid_rdf.png")
     return after | {f"before/{name}": metric for name, metric in before.items()}
 
 
@@ -50,12 +52,12 @@ def _judged(request: Request, potential: Potential, name: str, seed: int) -> Met
     metrics |= _stage(request, f"{name}_test", lambda: test_metrics(potential))
     if settings.properties:
         metrics |= _stage(request, f"{name}_static", lambda: static_metrics(potential, seed))
-        metrics |= _stage(
-            request,
-            f"{name}_liquid",
-            lambda: liquid_metrics(potential, seed, _rdf(request, name), request.show_progress),
-        )
     return metrics
+
+
+def _liquid(request: Request, potential: Potential, name: str, seed: int) -> Metrics:
+    rdf = _rdf(request, name)
+    return _stage(request, f"{name}_liquid", lambda: liquid_metrics(potential, seed, rdf, request.show_progress))
 
 
 def _rdf(request: Request, name: str) -> Path:

@@ -82,13 +82,13 @@ def liquid_metrics(potential: Potential, seed: int, rdf_file: Path, show_progres
         potential,
         mf.StatePoint(structure, LIQUID_TEMPERATURE),
         Langevin("1.5 fs", friction="2 /ps"),
-        equilibrate="1.5 ps",
-        duration="6 ps",
+        equilibrate="0.75 ps",
+        duration="3 ps",
         every="30 fs",
         key=jax.random.key(seed),
         show_progress=show_progress,
     )
-    rdf = mf.estimate(RDF("5.4 Å", bins=108, smearing="0.05 Å"), trajectory)
+    rdf = mf.estimate(RDF("5.2 Å", bins=104, smearing="0.05 Å"), trajectory)
     columns = np.column_stack([rdf.grid, rdf.value, rdf.standard_error])
     np.savetxt(rdf_file, columns, "%.5f", ",", header="r (Å),g,standard_error", comments="")
     peak = int(np.argmax(rdf.value))
@@ -98,7 +98,7 @@ def liquid_metrics(potential: Potential, seed: int, rdf_file: Path, show_progres
     }
 
 
-def dft_liquid_rdf(distance: float = 5.4, bins: int = 54) -> tuple[np.ndarray, np.ndarray]:
+def dft_liquid_rdf(distance: float = 5.2, bins: int = 52) -> tuple[np.ndarray, np.ndarray]:
     """Distances in Å and g(r) of the DFT snapshots at 2530 K."""
     from ase.geometry.rdf import get_rdf
     from ase.io import read
