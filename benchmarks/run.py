@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peers.install import install
-from workloads import CRYSTALS, LIQUIDS, TRAINING_SETS
+from workloads import CRYSTALS, LIQUIDS, TRAINING_SETS, UPDATES
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -57,6 +57,7 @@ OURS_TRAINING = Program("ours", "ours_force_matching.py")
 OURS_DYNAMICS = Program("ours", "ours_dynamics.py")
 CHEMTRAIN_TRAINING = Program("chemtrain", "peers/chemtrain_force_matching.py", "chemtrain", (), OLD_RUNTIME)
 CHEMTRAIN_DYNAMICS = Program("chemtrain", "peers/chemtrain_dynamics.py", "chemtrain", (), OLD_RUNTIME)
+CHEMTRAIN_UPDATES = Program("chemtrain", "peers/chemtrain_difftre.py", "chemtrain", (), OLD_RUNTIME)
 JAX_MD = Program("jax_md", "peers/jax_md_lennard_jones.py")
 LAMMPS = Program("lammps", "peers/lammps_lennard_jones.py", "lammps")
 
@@ -65,6 +66,9 @@ WORKS |= dict.fromkeys(TRAINING_SETS, (OURS_TRAINING, CHEMTRAIN_TRAINING))
 WORKS |= dict.fromkeys(LIQUIDS, (OURS_DYNAMICS, JAX_MD, CHEMTRAIN_DYNAMICS, LAMMPS))
 WORKS |= dict.fromkeys(CRYSTALS, (OURS_DYNAMICS,))
 WORKS |= dict.fromkeys(("dimenet_md_64", "dimenet_md_512"), (OURS_DYNAMICS, CHEMTRAIN_DYNAMICS))
+
+WORKS |= dict.fromkeys(UPDATES, (Program("ours", "ours_difftre.py"), CHEMTRAIN_UPDATES))
+WORKS["difftre_memory"] = (Program("ours", "ours_difftre_memory.py"),)
 
 
 def main() -> None:
@@ -154,6 +158,13 @@ def summarise(work: str, results: dict[str, dict]) -> dict[str, dict]:
             if peer != "ours":
                 ratio = ours / speed
                 add(f"ratio_to_{peer}", ratio, ratio * math.hypot(our_error / ours, error / speed), "1")
+    for peer in results.keys() - {"ours"}:
+        for name in results[peer]["metrics"].keys() & results.get("ours", {"metrics": {}})["metrics"].keys():
+            if name.endswith("_time"):
+                theirs, ours_ = (results[program]["metrics"][name] for program in (peer, "ours"))
+                ratio = theirs["value"] / ours_["value"]
+                error = math.hypot(*(entry["standard_error"] / entry["value"] for entry in (theirs, ours_)))
+                add(f"{name}/ratio_to_{peer}", ratio, ratio * error, "1")
     return metrics
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -40,6 +41,40 @@ def measure(
         "steps_per_repeat": steps,
         "seconds_per_step": [timed(units) / steps for _ in range(repeats)],
     }
+
+
+def measure_parts(parts: dict[str, Callable[[], object]], sums: dict[str, tuple[str, ...]]) -> tuple[dict, dict]:
+    """Time functions that each do all of a part and return when it is done.
+
+    Args:
+        parts: by name; the first two calls of each compile.
+        sums: further names, and the parts whose times they add.
+
+    Returns:
+        The times to report (`compile_seconds`), and the metrics `<name>_time` with standard errors of the medians.
+    """
+    repeats, _ = _requested()
+    times: dict[str, list[float]] = {}
+    compiling = 0.0
+    for name, part in parts.items():
+        calls = []
+        for _ in range(2 + repeats):
+            start = time.perf_counter()
+            part()
+            calls.append(time.perf_counter() - start)
+        times[name] = calls[2:]
+        compiling += max(0.0, calls[0] + calls[1] - 2 * statistics.median(calls[2:]))
+    for name, names in sums.items():
+        times[name] = [sum(parts) for parts in zip(*(times[part] for part in names), strict=True)]
+    metrics = {
+        f"{name}_time": {
+            "value": statistics.median(values),
+            "standard_error": 1.2533 * statistics.stdev(values) / len(values) ** 0.5,
+            "unit": "s",
+        }
+        for name, values in times.items()
+    }
+    return {"compile_seconds": compiling}, metrics
 
 
 def report(work: str, timings: dict, metrics: dict | None = None, **details: object) -> None:

@@ -152,6 +152,31 @@ def molecule_training_set(batch: int = 64, batches: int = 4, beads: int = 10, cu
     return _labelled(np.stack(molecules), species, None, cutoff, batch)
 
 
+@dataclass(frozen=True)
+class ReweightedTraining:
+    """One update from a radial distribution function and a pressure: so many frames, so many steps apart.
+
+    `system` is a liquid, whose pair potential becomes a spline of `knots`, or a crystal, driven by a network.
+    """
+
+    system: LennardJonesLiquid | SiliconCrystal
+    frames: int
+    steps_between: int
+    bins: int
+    rdf_range: float
+    first_knot: float = 2.0
+    knots: int = 50
+
+
+def lennard_jones_table(work: ReweightedTraining) -> tuple[np.ndarray, np.ndarray]:
+    """Knots in Å and energies in eV of the liquid's potential, zero at the cutoff."""
+    liquid = work.system
+    knots = np.linspace(work.first_knot, liquid.cutoff, work.knots)
+    attraction = (liquid.sigma / knots) ** 6
+    edge = (liquid.sigma / liquid.cutoff) ** 6
+    return knots, 4 * liquid.epsilon * (attraction**2 - attraction - edge**2 + edge)
+
+
 LIQUIDS = {"lennard_jones_901": LennardJonesLiquid(901), "lennard_jones_4000": LennardJonesLiquid(4000)}
 CRYSTALS = {
     "dimenet_md_64": SiliconCrystal((2, 2, 2)),
@@ -162,3 +187,11 @@ CRYSTALS = {
     "painn_md_4096": SiliconCrystal((8, 8, 8)),
 }
 TRAINING_SETS = {"force_matching_molecules": molecule_training_set, "force_matching_silicon": silicon_training_set}
+UPDATES = {
+    "difftre_spline_901": ReweightedTraining(
+        LennardJonesLiquid(901), frames=100, steps_between=20, bins=300, rdf_range=10.0
+    ),
+    "difftre_dimenet_64": ReweightedTraining(
+        SiliconCrystal((2, 2, 2)), frames=100, steps_between=20, bins=100, rdf_range=5.4
+    ),
+}

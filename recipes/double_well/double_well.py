@@ -5,6 +5,7 @@ of the line = 1, mass = 1; here 1 eV (at 11604.5 K), 1 Å and 1 amu.  The partic
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -34,12 +35,29 @@ GRID = np.linspace(0, 1, 101)
 
 @dataclass(frozen=True)
 class Scale:
-    """Sizes of a training: particles, frames of a trajectory, frames dropped before, updates."""
+    """Sizes of a training: particles, frames of a trajectory, frames dropped before, updates.
+
+    ``trainings`` are done from different seeds and judged by ``validation_frames``; gradients are compared for trajectories
+    of ``lengths`` frames, and their growth is counted from ``growth_from`` frames on.
+    """
 
     particles: int = 200
     frames: int = 400
     dropped: int = 50
     updates: int = 200
+    trainings: int = 5
+    validation_frames: int = 2000
+    lengths: tuple[int, ...] = (5, 10, 20, 40, 80, 160, 320, 640)
+    growth_from: int = 40
+
+
+SCALE_OF = {
+    "cpu": Scale(),
+    "demo": Scale(
+        particles=50, frames=40, updates=5, trainings=1, validation_frames=100, lengths=(5, 10), growth_from=5
+    ),
+    "paper": Scale(particles=2000, frames=2000),
+}
 
 
 def frames_in_fs(frames: int) -> float:
@@ -103,7 +121,7 @@ def objective(scale: Scale, reuse: float = 0.9, fewest_samples: float = 5.0) -> 
     )
 
 
-def train(scale: Scale, seed: int, show_progress: bool = False) -> FitResult:
+def train(scale: Scale, seed: int, out: Path | None = None, show_progress: bool = False) -> FitResult:
     """The training of the paper: Adam with short memory, the rate falls from 0.2 to 0.002."""
     rate = optax.polynomial_schedule(0.2, 0.002, power=2, transition_steps=scale.updates)
     return fit(
@@ -113,6 +131,8 @@ def train(scale: Scale, seed: int, show_progress: bool = False) -> FitResult:
         steps=scale.updates,
         train_only=only_spline,
         seed=seed,
+        out=out,
+        resume=out is not None and (out / "checkpoint.safetensors").exists(),
         show_progress=show_progress,
     )
 

@@ -223,8 +223,10 @@ def recipes(copy: str | None) -> None:
     if copy is not None:
         click.echo(f"Copied to {copy_recipe(copy, Path.cwd())}; run it with: mdfit run {copy} --scale cpu")
         return
-    for name, title, scales in list_recipes():
-        click.echo(f"{name:<16} {title}  (scales: {', '.join(scales) or 'none'})")
+    found = list_recipes()
+    width = max(len(name) for name, _, _ in found)
+    for name, title, scales in found:
+        click.echo(f"{name:<{width}} {title}  (scales: {', '.join(scales) or 'none'})")
 
 
 @main.command()
