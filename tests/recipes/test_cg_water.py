@@ -86,7 +86,7 @@ def test_one_update_lowers_the_pressure_of_the_prior():
 
     from mdfit.objectives import Parameters
 
-    at = lattice(150, seed=0)
+    at = lattice(64, seed=0)
     training = Training(1, 8e-3, 8e-3, 1000, 50, 500, 10, pressure_weight=1e-6)
     objective = training.objective(targets(at, training.pressure_weight))
     start = flat_spline()
