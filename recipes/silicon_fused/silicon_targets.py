@@ -73,7 +73,7 @@ SETTINGS = {
     "demo": Settings(Stage(6, (3e-4, 1e-4), "0.96 ps", batch=8, fewest=0.0), None, "1.44 ps", properties=False),
     "cpu": Settings(
         Stage(10, (3e-4, 5e-5), "1.536 ps", fewest=0.0),
-        # A new trajectory for almost every update: the noise of C44 averages out.
+        # New trajectories early: those used again share the noise of C44.
         Stage(12, (1.5e-4, 2e-5), "3.072 ps", reuse=0.98),
         "18 ps",
         properties=True,
