@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from water_beads import configuration, flat_spline, lattice, prior, published, published_network, targets
+from water_beads import configuration, flat_spline, lattice, prior, published, published_network, targets, zero_spline
 from water_figures import draw_curves, draw_learning, draw_pair_potentials
 from water_inversion import invert
 from water_scales import SIZES, Scale
@@ -62,10 +62,12 @@ def run(request: Request) -> Metrics:
 
 
 def _network_before(scale: Scale, seed: int, out: Path, show_progress: bool) -> Sum:
-    """The network before it learns from experiment: random, or with the forces of mW."""
+    """The network before it learns from experiment: random, or with the forces of mW and a spline of pairs."""
     if scale.start is None:
         return published_network(seed)
-    return fitted_network(scale.start.beads, scale.start.frames, scale.start.epochs, seed, out, show_progress)
+    fitted = fitted_network(scale.start.beads, scale.start.frames, scale.start.epochs, seed, out, show_progress)
+    network, repulsion = fitted.terms
+    return network + zero_spline() + repulsion
 
 
 def _validated(potential: Potential, name: str, scale: Scale, pair_beads: int, seed: int, out: Path) -> Validation:

@@ -92,9 +92,14 @@ def prior() -> InversePower:
     return InversePower("1 kJ/mol", "3.165 Å", cutoff="5 Å", power=12, switch_start="4.5 Å")
 
 
+def zero_spline() -> PairSpline:
+    """A spline of 38 intervals from 2.2 to 7.5 Å that is zero."""
+    return PairSpline("2.2 Å", "7.5 Å", intervals=38)
+
+
 def flat_spline() -> Sum:
-    """A spline of 38 intervals from 2.2 to 7.5 Å that is zero, and the prior."""
-    return PairSpline("2.2 Å", "7.5 Å", intervals=38) + prior()
+    """The spline and the prior."""
+    return zero_spline() + prior()
 
 
 def small_network(seed: int) -> Sum:
@@ -123,6 +128,6 @@ def published_network(seed: int) -> Sum:
 
 
 def all_but_the_prior(potential: Potential) -> Any:
-    """Flags for training: the first term."""
+    """Flags for training: all terms but the last."""
     flags = trainable(potential)
-    return eqx.tree_at(lambda tree: tree.terms[1], flags, jax.tree.map(lambda _: False, flags.terms[1]))
+    return eqx.tree_at(lambda tree: tree.terms[-1], flags, jax.tree.map(lambda _: False, flags.terms[-1]))

@@ -62,7 +62,7 @@ CPU = Scale(
         pressure_weight=1e-9,
     ),
     network=Training(
-        updates=85,
+        updates=60,
         first_rate=3e-3,
         last_rate=1e-4,
         sample=12_000,
@@ -70,10 +70,8 @@ CPU = Scale(
         equilibrate=1_000,
         timestep=10,
         pressure_weight=1e-9,
-        angle_weight=5.0,
+        angle_weight=10.0,
         step_ratio=0.2,
-        again=55,
-        second_rate=1.2e-3,
     ),
     start=Start(beads=64, frames=24, epochs=40),
     pair_beads=None,
@@ -85,7 +83,7 @@ CPU = Scale(
 )
 DEMO = Scale(
     pairs=replace(CPU.pairs, updates=3, sample=4_000, every=100, equilibrate=500),
-    network=replace(CPU.network, updates=2, again=None, sample=2_000, every=100, equilibrate=500),
+    network=replace(CPU.network, updates=2, sample=2_000, every=100, equilibrate=500),
     start=Start(beads=27, frames=6, epochs=10),
     pair_beads=150,
     network_beads=100,

@@ -23,8 +23,6 @@ class Training:
         updates: of the parameters.
         first_rate: learning rate of Adam at the start.
         last_rate: at the end; it falls exponentially.
-        again: update at which the rate is raised to ``second_rate`` and begins to fall to the last one again.
-        second_rate: at that update.
         sample: length of a trajectory in fs.
         every: between frames in fs.
         equilibrate: dropped before each trajectory in fs.
@@ -44,8 +42,6 @@ class Training:
     pressure_weight: float
     angle_weight: float | None = None
     step_ratio: float | None = None
-    again: int | None = None
-    second_rate: float = 0.0
 
     def sampler(self) -> Langevin:
         """Constant temperature; friction of 1/ps."""
@@ -67,12 +63,7 @@ class Training:
 
     def optimizer(self) -> optax.GradientTransformation:
         """Adam with a short memory, as published."""
-        first = self.updates if self.again is None else self.again
-        rate = optax.exponential_decay(self.first_rate, first, self.last_rate / self.first_rate)
-        if self.again is not None:
-            ratio = self.last_rate / self.second_rate
-            second = optax.exponential_decay(self.second_rate, self.updates - first, ratio)
-            rate = optax.join_schedules([rate, second], [first])
+        rate = optax.exponential_decay(self.first_rate, self.updates, self.last_rate / self.first_rate)
         return optax.adam(rate, b1=0.1, b2=0.4)
 
 
