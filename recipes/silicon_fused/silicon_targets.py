@@ -25,7 +25,7 @@ TEMPERATURE = "300 K"
 #: Strong, so that the energy of each vibration is forgotten between two frames; averages do not depend on it.
 FRICTION = "20 /ps"
 INTERVAL = "48 fs"
-#: Of the force-matching loss: then 1 % more force error costs as much as 0.08 GPa of pressure.
+#: Of the force-matching loss: 1 % more force error then costs about as much as 0.06 GPa of pressure.
 FORCE_MATCHING = 3000.0
 
 
