@@ -67,7 +67,8 @@ def _network_before(scale: Scale, seed: int, out: Path, show_progress: bool) -> 
         return published_network(seed)
     fitted = fitted_network(scale.start.beads, scale.start.frames, scale.start.epochs, seed, out, show_progress)
     network, repulsion = fitted.terms
-    return network + zero_spline() + repulsion
+    # Of shorter range than the other spline: the network shares its list of neighbours.
+    return network + zero_spline(6.0, 28) + repulsion
 
 
 def _validated(potential: Potential, name: str, scale: Scale, pair_beads: int, seed: int, out: Path) -> Validation:

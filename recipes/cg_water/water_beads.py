@@ -92,14 +92,14 @@ def prior() -> InversePower:
     return InversePower("1 kJ/mol", "3.165 Å", cutoff="5 Å", power=12, switch_start="4.5 Å")
 
 
-def zero_spline() -> PairSpline:
-    """A spline of 38 intervals from 2.2 to 7.5 Å that is zero."""
-    return PairSpline("2.2 Å", "7.5 Å", intervals=38)
+def zero_spline(cutoff: float, intervals: int) -> PairSpline:
+    """A spline from 2.2 Å to the cutoff (Å) that is zero."""
+    return PairSpline("2.2 Å", cutoff, intervals)
 
 
 def flat_spline() -> Sum:
-    """The spline and the prior."""
-    return zero_spline() + prior()
+    """A spline of 38 intervals up to 7.5 Å, and the prior."""
+    return zero_spline(7.5, 38) + prior()
 
 
 def small_network(seed: int) -> Sum:
