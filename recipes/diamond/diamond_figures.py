@@ -38,17 +38,21 @@ def _pressure(record: dict[str, float]) -> float:
     return -float(np.mean([record[f"Stress/{component}"] for component in ("xx", "yy", "zz")]))
 
 
-def draw_constants(before: Metrics, after: Metrics, path: Path) -> None:
-    """Prior, trained and measured elastic constants."""
+def draw_constants(metrics: Metrics, path: Path) -> None:
+    """Elastic constants of the prior, of the prior after its own phase, of the outcome, and measured."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.5, 3.2), layout="constrained")
+    figure = Figure(figsize=(5.5, 3.2), layout="constrained")
     axes = figure.subplots()
-    places = np.arange(3)
-    for shift, (name, metrics) in zip((-0.27, 0.0), (("prior", before), ("trained", after)), strict=True):
-        values = [metrics[c].value for c in CONSTANTS]
-        axes.bar(places + shift, values, 0.25, yerr=[metrics[c].standard_error or 0 for c in CONSTANTS], label=name)
-    axes.bar(places + 0.27, MEASURED, 0.25, label="measured", color="grey")
+    places, width = np.arange(3), 0.2
+    labels = {"before": "prior", "prior": "trained prior", "after": "prior + network"}
+    shown = [name for name in labels if f"{name}/C11" in metrics]
+    for index, name in enumerate(shown):
+        found = [metrics[f"{name}/{constant}"] for constant in CONSTANTS]
+        errors = [metric.standard_error or 0 for metric in found]
+        values = [metric.value for metric in found]
+        axes.bar(places + width * (index - 1.5), values, width, yerr=errors, label=labels[name])
+    axes.bar(places + width * (len(shown) - 1.5), MEASURED, width, label="measured", color="grey")
     axes.set(xticks=places, xticklabels=CONSTANTS, ylabel="elastic constant (GPa)")
     axes.legend()
     figure.savefig(path, dpi=110)

@@ -47,7 +47,7 @@ class Settings:
     updates: int
 
 
-SETTINGS = {"cpu": Settings(6, 1000, 300, 20), "demo": Settings(2, 100, 100, 3)}
+SETTINGS = {"cpu": Settings(6, 1000, 300, 32), "demo": Settings(2, 100, 100, 3)}
 
 
 def potential(epsilon: float, sigma: float) -> LennardJones:
@@ -131,13 +131,15 @@ def recover(start: LennardJones, targets: Metrics, settings: Settings, request: 
         equilibrate=steps(1000),
         sample=steps(50 * settings.training_frames),
         every=steps(50),
+        # Each update has a trajectory of its own, so that the last ones do not learn the noise of one of them.
+        reuse=1.0,
         step_ratio=0.1,
         gauss_newton=1e-3,
         skin=0.25,
         dtype=jnp.float64,
     )
     # Whole steps first, then shorter ones, which average over the noise of the trajectories.
-    rate = optax.cosine_decay_schedule(1.0, settings.updates, alpha=0.1)
+    rate = optax.cosine_decay_schedule(1.0, settings.updates, alpha=0.05)
     out = request.out / "fit"
     return mf.fit(
         start,
