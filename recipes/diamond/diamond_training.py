@@ -49,6 +49,7 @@ class Phase:
         timestep: of the integrator.
         trains: the prior, without the network; or the network.
         gauss_newton: damping of Gauss-Newton steps, which suit the few parameters of the prior; None stands for Adam.
+        uncertainties: of the pressure and of the elastic constants in GPa, which weigh them in the loss.
         published: whether with the published targets, weights and memory of Adam.
     """
 
@@ -61,6 +62,7 @@ class Phase:
     timestep: str = "1 fs"
     trains: Literal["prior", "network"] = "network"
     gauss_newton: float | None = None
+    uncertainties: tuple[float, float] = (1.0, 10.0)
     published: bool = False
 
 
@@ -98,7 +100,9 @@ SETTINGS = {
     "demo": Settings(
         2,
         (
-            Phase("prior", 3, (1.0, 1.0), "0.1 ps", "1 ps", trains="prior", gauss_newton=1e-7),
+            Phase(
+                "prior", 3, (1.0, 1.0), "0.1 ps", "1 ps", trains="prior", gauss_newton=1e-4, uncertainties=(0.1, 5.0)
+            ),
             Phase("short", 2, (1e-3, 1e-3), "0.1 ps", "0.4 ps"),
         ),
         Validation(2, "2 ps", "2 ps", "0.2 ps", "25 fs"),
@@ -106,7 +110,9 @@ SETTINGS = {
     "cpu": Settings(
         2,
         (
-            Phase("prior", 10, (1.0, 1.0), "0.1 ps", "5 ps", trains="prior", gauss_newton=1e-7),
+            Phase(
+                "prior", 10, (1.0, 1.0), "0.1 ps", "5 ps", trains="prior", gauss_newton=1e-4, uncertainties=(0.1, 5.0)
+            ),
             Phase("short", 24, (1.5e-3, 3e-4), "0.1 ps", "1.6 ps"),
             Phase("long", 12, (3e-4, 4e-5), "0.2 ps", "4 ps"),
         ),
@@ -142,24 +148,24 @@ def state_point(cells: int) -> StatePoint:
     return StatePoint(mf.Structure.from_ase(bulk("C", "diamond", a=a, cubic=True).repeat(cells)), TEMPERATURE)
 
 
-def measurements(at: StatePoint, published: bool) -> list[mf.Measurement]:
+def measurements(at: StatePoint, phase: Phase) -> list[mf.Measurement]:
     """No stress at 1 bar, and the elastic constants.
 
-    As published, with the published weights; else the pressure instead of the six components, which are one by symmetry,
-    and weights that make errors of 1 GPa in the pressure and of 10 GPa in the elastic constants equal.
+    As published, with the published weights; else the pressure instead of the six components, which are one by symmetry.
     """
     constants = mf.measurements.read(DATA / "elastic_constants.yaml", at=at)
-    if published:
+    if phase.published:
         elastic = mf.Measurement(ElasticConstants(), constants.value, at, weight=ELASTIC_WEIGHT, doi=constants.doi)
         return [mf.Measurement(Stress(), [0.0] * 6, at, weight=STRESS_WEIGHT), elastic]
-    elastic = mf.Measurement(ElasticConstants(), constants.value, at, sigma=10.0, doi=constants.doi)
-    return [mf.Measurement(Pressure(), "1 bar", at, sigma="1 GPa"), elastic]
+    pressure, stiffness = phase.uncertainties
+    elastic = mf.Measurement(ElasticConstants(), constants.value, at, sigma=stiffness, doi=constants.doi)
+    return [mf.Measurement(Pressure(), "1 bar", at, sigma=f"{pressure} GPa"), elastic]
 
 
 def train(potential: Potential, phase: Phase, cells: int, request: Request) -> FitResult:
     """One phase, from where the last one ended."""
     objective = DiffTRe(
-        measurements(state_point(cells), phase.published),
+        measurements(state_point(cells), phase),
         Langevin(phase.timestep, friction=FRICTION),
         equilibrate=phase.equilibrate,
         sample=phase.sample,

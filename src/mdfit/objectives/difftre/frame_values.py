@@ -16,8 +16,9 @@ from mdfit.potentials import Potential, distinct_cutoffs, energy_and_derivatives
 from mdfit.simulate import Trajectory
 from mdfit.simulate.frame_graphs import FrameBatch, FrameGraphs
 
-#: Atoms × neighbours² of the frames that are differentiated at once with a many-body potential: small enough for the caches of
-#: a processor.  The gradient of 64 atoms with 28 neighbours is 2.5 times as fast frame by frame as 32 frames together.
+#: Atoms × neighbours² of the frames that are differentiated at once with a many-body potential: small enough for the
+#: caches of a processor.  The gradient of 64 atoms with 28 neighbours is 2.5 times as fast frame by frame as 32 frames
+#: together.
 TRIPLETS_AT_ONCE = 2**16
 
 
