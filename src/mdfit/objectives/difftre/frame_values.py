@@ -79,15 +79,26 @@ class FrameValues:
 
     def pull_back(self, parameters: Parameters, slopes: tuple[Any, ...]) -> Any:
         """Σ over frames and values of slope · ∂value/∂parameters, a tree like the trained parameters."""
+        return self._pulled_back(parameters, slopes, _pulled_back, 0)
+
+    def pull_back_each(self, parameters: Parameters, slopes: tuple[Any, ...]) -> Any:
+        """The same for several sets of slopes at once, along a leading axis of the slopes and of the result."""
+        return self._pulled_back(parameters, slopes, _pulled_back_each, 1)
+
+    def _pulled_back(self, parameters: Parameters, slopes: tuple[Any, ...], function, axis: int) -> Any:
+        """``axis`` is that of the frames in the slopes."""
         total = None
         observables, slopes = self._following(self._observables), (slopes[0], *self._following(slopes[1:]))
         for batch in self._graphs:
-            own = np.arange(len(batch.frames)) < batch.number
             # Repetitions that fill up the last batch do not count.
+            own = np.arange(len(batch.frames)) < batch.number
             chosen = tuple(
-                jnp.asarray(np.asarray(s)[batch.frames] * own.reshape(-1, *[1] * (np.ndim(s) - 1))) for s in slopes
+                jnp.asarray(
+                    np.take(np.asarray(s), batch.frames, axis) * own.reshape(-1, *[1] * (np.ndim(s) - 1 - axis))
+                )
+                for s in slopes
             )
-            part = _pulled_back(parameters, batch.graphs, self._frames(batch), self._template, observables, chosen)
+            part = function(parameters, batch.graphs, self._frames(batch), self._template, observables, chosen)
             total = part if total is None else jax.tree.map(jnp.add, total, part)
         return total
 
@@ -130,8 +141,18 @@ def _values(parameters: Parameters, graphs, frames, template: Snapshot, observab
 
 @eqx.filter_jit
 def _pulled_back(parameters: Parameters, graphs, frames, template, observables, slopes):
+    return _transpose(parameters, graphs, frames, template, observables)(slopes)[0]
+
+
+@eqx.filter_jit
+def _pulled_back_each(parameters: Parameters, graphs, frames, template, observables, slopes):
+    return jax.vmap(_transpose(parameters, graphs, frames, template, observables))(slopes)[0]
+
+
+def _transpose(parameters: Parameters, graphs, frames, template, observables):
+    """From slopes of the values to the derivative by the trained parameters."""
+
     def values(trained):
         return _values(parameters._replace(trained=trained), graphs, frames, template, observables)
 
-    _, transpose = jax.vjp(values, parameters.trained)
-    return transpose(slopes)[0]
+    return jax.vjp(values, parameters.trained)[1]

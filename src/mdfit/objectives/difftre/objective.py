@@ -186,12 +186,9 @@ class _Point:
     def jacobian(self, parameters: Parameters, outcome: _Outcome) -> tuple[np.ndarray, list[Any]]:
         """The deviations whose squares add to the loss, and the derivative of each by the parameters."""
         energies = outcome.reference.frames[3].reshape(-1)
-        slopes = self._slopes(outcome.values, energies)
         deviations = np.asarray(self._deviations(outcome.values, energies))
-        rows = [
-            outcome.frames.pull_back(parameters, tuple(slope[index] for slope in slopes))
-            for index in range(len(deviations))
-        ]
+        jacobian = outcome.frames.pull_back_each(parameters, self._slopes(outcome.values, energies))
+        rows = [jax.tree.map(lambda leaf, k=k: leaf[k], jacobian) for k in range(len(deviations))]
         return deviations, rows
 
     def step_fraction(self, parameters: Parameters, proposed: Any, reference: Reference, ratio: float) -> float:
