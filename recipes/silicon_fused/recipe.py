@@ -6,7 +6,6 @@ A DimeNet++ potential that was trained on DFT learns the measured density at 1 b
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from silicon_crystal import crystal_metrics, test_metrics
@@ -16,7 +15,7 @@ from silicon_targets import SETTINGS, refine
 
 import mdfit as mf
 from mdfit.potentials import Potential
-from mdfit.recipes.metrics import Metric, Metrics, read_metrics, write_metrics
+from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
 
 SCALES = ("cpu", "demo", "paper")
@@ -48,31 +47,20 @@ def _judged(request: Request, potential: Potential, name: str, seed: int) -> Met
     def crystal() -> Metrics:
         return crystal_metrics(potential, settings, seed, request.show_progress)
 
-    metrics = _stage(request, f"{name}_crystal", crystal)
-    metrics |= _stage(request, f"{name}_test", lambda: test_metrics(potential))
+    metrics = request.stage(f"{name}_crystal", crystal)
+    metrics |= request.stage(f"{name}_test", lambda: test_metrics(potential))
     if settings.properties:
-        metrics |= _stage(request, f"{name}_static", lambda: static_metrics(potential, seed))
+        metrics |= request.stage(f"{name}_static", lambda: static_metrics(potential, seed))
     return metrics
 
 
 def _liquid(request: Request, potential: Potential, name: str, seed: int) -> Metrics:
     rdf = _rdf(request, name)
-    return _stage(request, f"{name}_liquid", lambda: liquid_metrics(potential, seed, rdf, request.show_progress))
+    return request.stage(f"{name}_liquid", lambda: liquid_metrics(potential, seed, rdf, request.show_progress))
 
 
 def _rdf(request: Request, name: str) -> Path:
     return request.out / "stages" / f"{name}_liquid_rdf.csv"
-
-
-def _stage(request: Request, name: str, make: Callable[[], Metrics]) -> Metrics:
-    """The metrics of a stage; those of a finished stage are read."""
-    path = request.out / "stages" / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        with request.timed(name):
-            metrics = make()
-        write_metrics(path, metrics)
-    return read_metrics(path)
 
 
 def _ratio(after: Metric, before: Metric) -> Metric:
