@@ -114,6 +114,8 @@ SETTINGS = {
                 "prior", 10, (1.0, 1.0), "0.1 ps", "5 ps", trains="prior", gauss_newton=1e-4, uncertainties=(0.1, 5.0)
             ),
             Phase("network", 12, (0.8, 0.2), "0.1 ps", "2.4 ps"),
+            # Less damping, so that C11 and C12 come apart, too.
+            Phase("last", 8, (0.8, 0.2), "0.1 ps", "2.4 ps", gauss_newton=1e-5, uncertainties=(1.0, 5.0)),
         ),
         Validation(2, "24 ps", "8 ps", "1 ps", "25 fs"),
     ),

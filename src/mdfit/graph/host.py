@@ -104,25 +104,35 @@ def _dense(atoms: int, first, second, shifts, minimum_width: int) -> NeighborTab
     pairs = len(first)
     # Edge e and edge e + pairs are opposite, so that no search is needed to match them.
     rows, columns = np.concatenate([first, second]), np.concatenate([second, first])
-    counts = np.bincount(rows, minlength=atoms)
+    order, counts = _by_row(rows, atoms)
     width = max(int(counts.max(initial=0)), minimum_width, 1)
     starts = np.cumsum(counts) - counts
-    # NumPy sorts 16-bit integers by radix, several times faster than wider ones.
-    order = np.argsort(rows.astype(np.uint16) if atoms <= 2**16 else rows, kind="stable")
-    flat = np.empty(2 * pairs, np.int32)
-    flat[order] = np.repeat(np.arange(atoms) * width - starts, counts) + np.arange(2 * pairs)
+    # Where the edges go, in the order of the rows, then in their own.
+    flat = np.repeat(np.arange(atoms) * width - starts, counts) + np.arange(2 * pairs)
+    place = np.empty(2 * pairs, np.intp)
+    place[order] = flat
 
     def fill(values):
         table = np.zeros(atoms * width, values.dtype)
-        table[flat] = values
+        table[place] = values
         return table.reshape(atoms, width)
 
     return NeighborTable(
         neighbours=fill(columns),
         shifts=fill(_as_words(np.concatenate([shifts, -shifts]))).view(np.int16).reshape(atoms, width, 4)[..., :3],
         mask=np.arange(width) < counts[:, None],
-        reverse=fill(np.concatenate([flat[pairs:], flat[:pairs]])),
+        reverse=fill(np.concatenate([place[pairs:], place[:pairs]]).astype(np.int32)),
     )
+
+
+def _by_row(rows: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """The order that sorts ``rows``, equal ones as they come, and how often each of ``number`` rows occurs."""
+    from scipy.sparse import coo_array
+
+    # SciPy's conversion between sparse formats is a counting sort, six times as fast as NumPy's sorts.
+    entries = (np.zeros(len(rows), np.int8), (rows, np.arange(len(rows), dtype=np.int32)))
+    sorted_rows = coo_array(entries, shape=(number, max(len(rows), 1))).tocsr()
+    return sorted_rows.indices, np.diff(sorted_rows.indptr)
 
 
 def _as_words(shifts: np.ndarray) -> np.ndarray:
