@@ -115,7 +115,7 @@ SETTINGS = {
             ),
             Phase("network", 12, (0.8, 0.2), "0.1 ps", "2.4 ps"),
             # Less damping, so that C11 and C12 come apart, too.
-            Phase("last", 8, (0.8, 0.2), "0.1 ps", "2.4 ps", gauss_newton=1e-5, uncertainties=(1.0, 5.0)),
+            Phase("last", 8, (0.5, 0.1), "0.1 ps", "4.8 ps", gauss_newton=1e-5, uncertainties=(1.0, 5.0)),
         ),
         Validation(2, "24 ps", "8 ps", "1 ps", "25 fs"),
     ),
