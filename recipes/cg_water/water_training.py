@@ -30,6 +30,7 @@ class Training:
         pressure_weight: of the squared pressure in 1/bar².
         angle_weight: of the mean squared deviation of the angles; None for a potential of pairs.
         step_ratio: see :class:`DiffTRe`.
+        memory: decay rates of Adam's means of the gradient and of its square.
     """
 
     updates: int
@@ -42,6 +43,7 @@ class Training:
     pressure_weight: float
     angle_weight: float | None = None
     step_ratio: float | None = None
+    memory: tuple[float, float] = (0.1, 0.4)
 
     def sampler(self) -> Langevin:
         """Constant temperature; friction of 1/ps."""
@@ -62,9 +64,9 @@ class Training:
         )
 
     def optimizer(self) -> optax.GradientTransformation:
-        """Adam with a short memory, as published."""
+        """Adam, with a short memory as published or with a longer one."""
         rate = optax.exponential_decay(self.first_rate, self.updates, self.last_rate / self.first_rate)
-        return optax.adam(rate, b1=0.1, b2=0.4)
+        return optax.adam(rate, *self.memory)
 
 
 #: Of the neighbour lists: beads move 0.04 Å in a time step of 10 fs, the fastest of them four times as much.
