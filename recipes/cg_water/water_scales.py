@@ -77,7 +77,9 @@ CPU = Scale(
         pressure_weight=1e-9,
     ),
     network=_NETWORK,
-    settling=replace(_NETWORK, updates=50, first_rate=5e-4, last_rate=2e-5, memory=(0.9, 0.99), step_ratio=0.5),
+    settling=replace(
+        _NETWORK, updates=60, first_rate=1e-3, last_rate=3e-5, memory=(0.9, 0.99), angle_weight=5.0, step_ratio=0.5
+    ),
     start=Start(beads=64, frames=24, epochs=40),
     pair_beads=None,
     network_beads=150,
