@@ -21,7 +21,7 @@ from mdfit.storage import write_text
 from mdfit.units import BOLTZMANN
 
 #: Below this both distributions say nothing about the potential.
-RARE = 0.02
+RARE = 0.1
 
 
 def invert(start: Sum, at: StatePoint, training: Training, seed: int, out: Path) -> tuple[Sum, np.ndarray]:
@@ -79,8 +79,8 @@ def corrected(spline: PairSpline, distances, found, measured, temperature: float
     correction = BOLTZMANN * temperature * np.log(found[known] / measured[known])
     # The spline is linear in its coefficients.
     basis = np.asarray(jax.jacobian(lambda c: _values(spline, c, r))(spline.coefficients)).reshape(len(r), -1)
-    # A little stiffness for coefficients without data; it keeps them where they are.
-    stiffness = 1e-3 * np.eye(basis.shape[1])
+    # Some stiffness keeps coefficients with little data where they are: the repulsive core would run away otherwise.
+    stiffness = 0.1 * np.eye(basis.shape[1])
     step = np.linalg.lstsq(
         np.vstack([basis, stiffness]), np.concatenate([correction, np.zeros(len(stiffness))]), rcond=None
     )[0]
