@@ -192,6 +192,6 @@ UPDATES = {
         LennardJonesLiquid(901), frames=100, steps_between=20, bins=300, rdf_range=10.0
     ),
     "difftre_dimenet_64": ReweightedTraining(
-        SiliconCrystal((2, 2, 2)), frames=100, steps_between=20, bins=100, rdf_range=5.4
+        SiliconCrystal((2, 2, 2)), frames=100, steps_between=10, bins=100, rdf_range=5.4
     ),
 }
