@@ -78,7 +78,14 @@ CPU = Scale(
     ),
     network=_NETWORK,
     settling=replace(
-        _NETWORK, updates=60, first_rate=1e-3, last_rate=3e-5, memory=(0.9, 0.99), angle_weight=5.0, step_ratio=0.5
+        _NETWORK,
+        updates=70,
+        first_rate=1e-2,
+        last_rate=2e-4,
+        memory=(0.9, 0.99),
+        spline_rate=0.1,
+        angle_weight=5.0,
+        step_ratio=0.3,
     ),
     start=Start(beads=64, frames=24, epochs=40),
     pair_beads=None,
