@@ -69,7 +69,8 @@ class Training:
     def optimizer(self) -> optax.GradientTransformation:
         """Adam, with a short memory as published or with a longer one."""
         rate = optax.exponential_decay(self.first_rate, self.updates, self.last_rate / self.first_rate)
-        return optax.chain(optax.adam(rate, *self.memory), _scaled_splines(self.spline_rate))
+        adam = optax.adam(rate, *self.memory)
+        return adam if self.spline_rate == 1 else optax.chain(adam, _scaled_splines(self.spline_rate))
 
 
 def _scaled_splines(factor: float) -> optax.GradientTransformation:
