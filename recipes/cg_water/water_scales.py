@@ -79,7 +79,7 @@ CPU = Scale(
     network=_NETWORK,
     settling=replace(
         _NETWORK,
-        updates=70,
+        updates=40,
         first_rate=1e-2,
         last_rate=2e-4,
         memory=(0.9, 0.99),
