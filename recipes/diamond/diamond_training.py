@@ -115,7 +115,9 @@ SETTINGS = {
             ),
             Phase("network", 12, (0.8, 0.2), "0.1 ps", "2.4 ps"),
             # The prior again, too, since the network moves C44, but hardly C11 - C12.
-            Phase("both", 8, (1.0, 0.15), "0.1 ps", "4 ps", trains="both", gauss_newton=1e-5, uncertainties=(0.3, 5.0)),
+            Phase(
+                "both", 5, (1.0, 0.338), "0.1 ps", "4 ps", trains="both", gauss_newton=1e-5, uncertainties=(0.3, 5.0)
+            ),
         ),
         Validation(2, "24 ps", "8 ps", "1 ps", "25 fs"),
     ),
