@@ -50,6 +50,7 @@ class Phase:
         trains: the prior, without the network; the network; or both.
         gauss_newton: damping of Gauss-Newton steps; None stands for Adam.
         uncertainties: of the pressure and of the elastic constants in GPa, which weigh them in the loss.
+        elastic: whether the elastic constants are targets, too; without them an update costs little.
         published: whether with the published targets, weights and memory of Adam.
     """
 
@@ -63,6 +64,7 @@ class Phase:
     trains: Literal["prior", "network", "both"] = "network"
     gauss_newton: float | None = 1e-3
     uncertainties: tuple[float, float] = (1.0, 10.0)
+    elastic: bool = True
     published: bool = False
 
 
@@ -118,6 +120,7 @@ SETTINGS = {
             Phase(
                 "both", 5, (1.0, 0.338), "0.1 ps", "4 ps", trains="both", gauss_newton=1e-5, uncertainties=(0.3, 5.0)
             ),
+            Phase("pressure", 4, (1.0, 0.5), "0.1 ps", "6 ps", trains="both", gauss_newton=1e-6, elastic=False),
         ),
         Validation(2, "24 ps", "8 ps", "1 ps", "25 fs"),
     ),
@@ -160,9 +163,11 @@ def measurements(at: StatePoint, phase: Phase) -> list[mf.Measurement]:
     if phase.published:
         elastic = mf.Measurement(ElasticConstants(), constants.value, at, weight=ELASTIC_WEIGHT, doi=constants.doi)
         return [mf.Measurement(Stress(), [0.0] * 6, at, weight=STRESS_WEIGHT), elastic]
-    pressure, stiffness = phase.uncertainties
-    elastic = mf.Measurement(ElasticConstants(), constants.value, at, sigma=stiffness, doi=constants.doi)
-    return [mf.Measurement(Pressure(), "1 bar", at, sigma=f"{pressure} GPa"), elastic]
+    uncertainty, stiffness = phase.uncertainties
+    pressure = mf.Measurement(Pressure(), "1 bar", at, sigma=f"{uncertainty} GPa")
+    if not phase.elastic:
+        return [pressure]
+    return [pressure, mf.Measurement(ElasticConstants(), constants.value, at, sigma=stiffness, doi=constants.doi)]
 
 
 def train(potential: Potential, phase: Phase, cells: int, request: Request) -> FitResult:

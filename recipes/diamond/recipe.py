@@ -28,7 +28,7 @@ def run(request: Request) -> Metrics:
         with request.timed(f"training {phase.name}"):
             result = train(potential, phase, settings.cells, request)
         potential = result.last
-        history += result.history
+        history += result.history if phase.elastic else []
         if phase.trains == "prior":
             metrics |= _judged(request, potential, "prior")
     potential.save(request.out / "diamond.mdfit")
