@@ -46,11 +46,6 @@ def run(request: Request) -> Metrics:
         start = _network_before(scale, seed, out / "start", request.show_progress)
     with request.timed("train network"):
         network = train(start, network_at, scale.network, seed, out / "network", request.show_progress)
-        learned = _history(network.history, scale.network)
-        if scale.settling is not None:
-            network = train(network.last, network_at, scale.settling, seed + 1, out / "settling", request.show_progress)
-            settled = _history(network.history, scale.settling)
-            learned = {name: np.concatenate([column, settled[name]]) for name, column in learned.items()}
     judge("network", network.last)
     with request.timed("boltzmann inversion"):
         inverted, inversion = invert(flat_spline(), pairs_at, scale.pairs, seed, out / "ibi")
@@ -58,7 +53,7 @@ def run(request: Request) -> Metrics:
     judge("prior", prior())
     histories = {
         "spline": _history(spline.history, scale.pairs),
-        "network": learned,
+        "network": _history(network.history, scale.network),
         "ibi": {"RDF": inversion[:, 0], "Pressure": inversion[:, 1]},
     }
     _draw(models, validations, histories, pairs_at, out)

@@ -30,8 +30,6 @@ class Scale:
     Attributes:
         pairs: of the spline and of the Boltzmann inversion.
         network: of the network.
-        settling: after that, with a longer memory: with the short one the steps go back and forth between distances and
-            angles. None leaves it out.
         start: of the small network; None takes the published network with random parameters.
         pair_beads: of the cell in which pair potentials are trained and validated; None for the published configuration.
         network_beads: of the cell of the network.
@@ -43,7 +41,6 @@ class Scale:
 
     pairs: Training
     network: Training
-    settling: Training | None
     start: Start | None
     pair_beads: int | None
     network_beads: int | None
@@ -53,18 +50,6 @@ class Scale:
     validation_every: float
 
 
-_NETWORK = Training(
-    updates=60,
-    first_rate=3e-3,
-    last_rate=1e-4,
-    sample=12_000,
-    every=200,
-    equilibrate=1_000,
-    timestep=10,
-    pressure_weight=1e-9,
-    angle_weight=10.0,
-    step_ratio=0.2,
-)
 CPU = Scale(
     pairs=Training(
         updates=36,
@@ -76,16 +61,17 @@ CPU = Scale(
         timestep=10,
         pressure_weight=1e-9,
     ),
-    network=_NETWORK,
-    settling=replace(
-        _NETWORK,
-        updates=40,
-        first_rate=1e-2,
-        last_rate=2e-4,
-        memory=(0.9, 0.99),
-        spline_rate=0.1,
-        angle_weight=5.0,
-        step_ratio=0.3,
+    network=Training(
+        updates=60,
+        first_rate=3e-3,
+        last_rate=1e-4,
+        sample=12_000,
+        every=200,
+        equilibrate=1_000,
+        timestep=10,
+        pressure_weight=1e-9,
+        angle_weight=10.0,
+        step_ratio=0.2,
     ),
     start=Start(beads=64, frames=24, epochs=40),
     pair_beads=None,
@@ -97,8 +83,7 @@ CPU = Scale(
 )
 DEMO = Scale(
     pairs=replace(CPU.pairs, updates=3, sample=4_000, every=100, equilibrate=500),
-    network=replace(_NETWORK, updates=2, sample=2_000, every=100, equilibrate=500),
-    settling=None,
+    network=replace(CPU.network, updates=2, sample=2_000, every=100, equilibrate=500),
     start=Start(beads=27, frames=6, epochs=10),
     pair_beads=150,
     network_beads=100,
@@ -121,7 +106,6 @@ _PUBLISHED = Training(
 PAPER = Scale(
     pairs=_PUBLISHED,
     network=replace(_PUBLISHED, angle_weight=1.0),
-    settling=None,
     start=None,
     pair_beads=None,
     network_beads=None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax
 import optax
 from water_beads import all_but_the_prior, targets
 
@@ -31,8 +30,6 @@ class Training:
         pressure_weight: of the squared pressure in 1/bar².
         angle_weight: of the mean squared deviation of the angles; None for a potential of pairs.
         step_ratio: see :class:`DiffTRe`.
-        memory: decay rates of Adam's means of the gradient and of its square.
-        spline_rate: learning rate of the coefficients of a spline (eV) relative to that of all other parameters.
     """
 
     updates: int
@@ -45,8 +42,6 @@ class Training:
     pressure_weight: float
     angle_weight: float | None = None
     step_ratio: float | None = None
-    memory: tuple[float, float] = (0.1, 0.4)
-    spline_rate: float = 1.0
 
     def sampler(self) -> Langevin:
         """Constant temperature; friction of 1/ps."""
@@ -67,22 +62,9 @@ class Training:
         )
 
     def optimizer(self) -> optax.GradientTransformation:
-        """Adam, with a short memory as published or with a longer one."""
+        """Adam with a short memory, as published."""
         rate = optax.exponential_decay(self.first_rate, self.updates, self.last_rate / self.first_rate)
-        adam = optax.adam(rate, *self.memory)
-        return adam if self.spline_rate == 1 else optax.chain(adam, _scaled_splines(self.spline_rate))
-
-
-def _scaled_splines(factor: float) -> optax.GradientTransformation:
-    """Changes of the coefficients of splines times ``factor``."""
-
-    def scaled(changes, _):
-        def one(path, change):
-            return change * factor if jax.tree_util.keystr(path).endswith("coefficients") else change
-
-        return jax.tree_util.tree_map_with_path(one, changes)
-
-    return optax.stateless(scaled)
+        return optax.adam(rate, b1=0.1, b2=0.4)
 
 
 #: Of the neighbour lists: beads move 0.04 Å in a time step of 10 fs, the fastest of them four times as much.
