@@ -120,9 +120,9 @@ SETTINGS = {
             Phase(
                 "both", 5, (1.0, 0.338), "0.1 ps", "4 ps", trains="both", gauss_newton=1e-5, uncertainties=(0.3, 5.0)
             ),
-            Phase("pressure", 4, (1.0, 0.5), "0.1 ps", "6 ps", trains="both", gauss_newton=1e-6, elastic=False),
+            Phase("pressure", 2, (1.0, 0.6), "0.1 ps", "3 ps", trains="both", gauss_newton=1e-6, elastic=False),
         ),
-        Validation(2, "24 ps", "8 ps", "1 ps", "25 fs"),
+        Validation(2, "20 ps", "8 ps", "1 ps", "25 fs"),
     ),
     "paper": Settings(
         5,

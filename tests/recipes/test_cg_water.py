@@ -112,3 +112,14 @@ def test_monatomic_water_has_the_parameters_of_its_publication():
     places = np.array([[0, 0, 0], [2.3925 * 2 ** (1 / 6), 0, 0]])
     dimer = Structure(np.full(2, 8), places, np.zeros((3, 3)), np.zeros(3, bool), np.ones(2))
     assert predict(model, Dataset((LabelledStructure(dimer),)))[0].energy == pytest.approx(-0.26838, rel=2e-3)
+
+
+def test_results_are_committed_and_meet_what_the_readme_says():
+    metrics = read_metrics(FOLDER / "results" / "metrics.json")
+    models = ("prior", "spline", "network", "ibi")
+    assert {f"{kind}/{model}" for kind in ("rdf_rmse", "adf_rmse", "pressure") for model in models} <= set(metrics)
+    assert all(metrics[f"rdf_rmse/{model}"].standard_error > 0 for model in models)
+    # The figures that were computed from the saved results of the publication.
+    assert metrics["rdf_rmse/published"].value == pytest.approx(0.0111, abs=1e-4)
+    assert metrics["adf_rmse/published"].value == pytest.approx(0.0046, abs=1e-4)
+    assert metrics["rdf_rmse/spline"].value < 0.1 * metrics["rdf_rmse/prior"].value
