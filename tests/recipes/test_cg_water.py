@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mdfit.recipes.metrics import read_metrics
+
 FOLDER = Path(__file__).parents[2] / "recipes" / "cg_water"
 
 
