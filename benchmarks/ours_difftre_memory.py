@@ -46,7 +46,7 @@ def main(name: str) -> None:
     metrics = {f"peak_memory/{frames}_frames_{steps}_steps": metric(p, "MiB") for (frames, steps), p in peaks.items()}
     metrics["memory_per_frame"] = metric((peaks[800, 5] - peaks[200, 5]) / 600, "MiB")
     metrics["memory_with_16_times_the_steps"] = metric(peaks[50, 80] / peaks[50, 5], "1")
-    report(name, {}, metrics, version=importlib.metadata.version("mdfit"), work=WORK)
+    report(name, {}, metrics, version=importlib.metadata.version("mdfit"), update=WORK)
 
 
 if __name__ == "__main__":
