@@ -54,6 +54,11 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_json(path: str | Path, document: Any) -> None:
+    """A readable JSON file; see :func:`write_text`."""
+    write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
 def read_json(path: str | Path) -> Any:
     """The content of a JSON file of a run.
 

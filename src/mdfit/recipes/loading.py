@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from mdfit.errors import RecipeError, nearest
 from mdfit.recipes.schema import Recipe
-from mdfit.storage import write_text
+from mdfit.storage import write_json
 
 #: What a recipe is called inside its run.
 RESOLVED = "recipe.json"
@@ -35,7 +35,7 @@ class LoadedRecipe:
         return {"scale": self.scale, "directory": str(self.directory), "recipe": self.recipe.model_dump(mode="json")}
 
     def write(self, run: Path) -> None:
-        write_text(run / RESOLVED, json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n")
+        write_json(run / RESOLVED, self.document())
 
 
 def load_recipe(path: str | Path, scale: str | None = None) -> LoadedRecipe:

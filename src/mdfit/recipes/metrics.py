@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mdfit.errors import DataError
-from mdfit.storage import read_json, write_text
+from mdfit.storage import read_json, write_json
 from mdfit.training.accuracy import Accuracy
 
 
@@ -28,7 +27,7 @@ Metrics = dict[str, Metric]
 
 def write_metrics(path: str | Path, metrics: Metrics) -> None:
     """An object: metric name to value, standard error and unit."""
-    write_text(path, json.dumps({name: asdict(m) for name, m in metrics.items()}, indent=2, ensure_ascii=False) + "\n")
+    write_json(path, {name: asdict(m) for name, m in metrics.items()})
 
 
 def read_metrics(path: str | Path) -> Metrics:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib.util
-import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import Any
 from mdfit.errors import CheckpointError, MdfitError, OutputError, RecipeError, nearest
 from mdfit.recipes.metrics import Metrics, read_metrics, write_metrics
 from mdfit.recipes.stage_times import StageTimes
-from mdfit.storage import read_json, write_text
+from mdfit.storage import read_json, write_json
 
 SCRIPT = "recipe.py"
 #: Which script, scale and seed a run belongs to.
@@ -158,11 +157,6 @@ def resume_script(out: str | Path, show_progress: bool = True) -> Metrics:
         raise CheckpointError(f"{Path(out) / REQUEST} is damaged; run the recipe again in another directory.")
     recipe = load_script(request["directory"])
     return run_script(recipe, out, request["scale"], request["seed"], resume=True, show_progress=show_progress)
-
-
-def write_json(path: Path, document: dict[str, Any]) -> None:
-    """A readable JSON file."""
-    write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def _record(recipe: ScriptRecipe, scale: str, seed: int, out: Path) -> dict[str, Any]:

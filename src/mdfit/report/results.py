@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from mdfit.report.plots_properties import equation_of_state_panels
 from mdfit.report.plots_simulation import rdf_panel
 from mdfit.report.run_files import RunFiles, read_run
 from mdfit.report.tables import duration, number
-from mdfit.storage import write_text
+from mdfit.storage import write_json, write_text
 
 
 def save_small_plots(directory: str | Path, to: str | Path) -> list[Path]:
@@ -54,7 +53,7 @@ def write_results(directory: str | Path, to: str | Path) -> Path:
     write_metrics(to / "metrics.json", run.metrics)
     plots = _save_plots(run, to)
     document = provenance(run)
-    write_text(to / "provenance.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_json(to / "provenance.json", document)
     write_text(to / "run.md", summary(run.loaded.recipe.title, document, run.metrics, plots))
     return to / "run.md"
 

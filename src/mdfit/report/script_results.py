@@ -7,9 +7,8 @@ from pathlib import Path
 
 from mdfit.errors import OutputError, RecipeError
 from mdfit.recipes.metrics import read_metrics, write_metrics
-from mdfit.recipes.script import write_json
 from mdfit.report.results import summary
-from mdfit.storage import read_json, write_text
+from mdfit.storage import read_json, write_json, write_text
 
 #: Larger files stay in the run.
 LARGEST_FIGURE, LARGEST_POTENTIAL = 150_000, 300_000
