@@ -7,7 +7,7 @@ import pytest
 from mdfit.cli.gallery import list_recipes
 from mdfit.errors import RecipeError
 from mdfit.observables.estimation import FEWEST_FRAMES
-from mdfit.recipes import load_recipe, load_resolved, schema
+from mdfit.recipes import is_script, load_recipe, load_resolved, load_script, schema
 
 GALLERY = Path(__file__).parents[2] / "recipes"
 
@@ -181,11 +181,22 @@ def test_resolved_recipe_survives_and_damage_is_named(write, tmp_path):
         load_resolved(tmp_path)
 
 
-@pytest.mark.parametrize(("name", "scale"), [(name, s) for name, _, scales in list_recipes() for s in [None, *scales]])
+IN_YAML = [(name, scales) for name, _, scales in list_recipes() if not is_script(GALLERY / name)]
+IN_PYTHON = [name for name, _, _ in list_recipes() if is_script(GALLERY / name)]
+
+
+@pytest.mark.parametrize(("name", "scale"), [(name, scale) for name, scales in IN_YAML for scale in [None, *scales]])
 def test_shipped_recipes_are_valid_at_every_scale(name, scale):
     recipe = load_recipe(GALLERY / name, scale).recipe
     assert recipe.data.tests
     assert recipe.training.epochs >= 20
+
+
+@pytest.mark.parametrize("name", IN_PYTHON)
+def test_shipped_programs_have_a_title_and_a_small_scale(name):
+    script = load_script(GALLERY / name)
+    assert {"cpu", "demo"} <= set(script.scales)
+    assert (GALLERY / name / "README.md").read_text().startswith("# ")
 
 
 def test_the_limit_of_frames_is_that_of_error_bars():
