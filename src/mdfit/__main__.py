@@ -1,5 +1,5 @@
 """``python -m mdfit``."""
 
-from mdfit.cli import main
+from mdfit.cli import command_line
 
-main(prog_name="mdfit")
+command_line()

@@ -22,8 +22,6 @@ SILICON = RECIPES / "silicon_dft" / "data" / "Si_test.extxyz"
 
 @pytest.fixture(autouse=True)
 def in_an_empty_directory(tmp_path, monkeypatch):
-    # The command line starts itself again with a faster allocator unless one is chosen.
-    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 
@@ -325,6 +323,7 @@ EXPORTS = "export MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=-1 MALLOC_MMAP_MAX_=
 
 
 def test_doctor_tells_how_the_allocator_is_set(monkeypatch):
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
     for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MDFIT_CHOSE_ALLOCATOR"):
         monkeypatch.delenv(name, raising=False)
     missing = "MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_MAX_ not set as advised; training on a CPU may be slow without: "

@@ -10,15 +10,19 @@ from pathlib import Path
 #: glibc returns freed memory to the system and fetches it again page by page; keeping it makes large models on a CPU
 #: up to 1.6 times faster.  It reads these variables only when a process starts.
 _ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_MMAP_MAX_": "0"}
-#: Set when :func:`prepare`, not the user, has chosen the allocator.
+#: Set when :func:`choose_allocator`, not the user, has chosen the allocator.
 _CHOSEN_HERE = "MDFIT_CHOSE_ALLOCATOR"
 
 
-def prepare() -> None:
-    """Starts the process again with a faster memory allocator, and keeps compiled programs between runs."""
+def choose_allocator() -> None:
+    """Starts the process again with a faster memory allocator, unless one is chosen; only for a program of its own."""
     if sys.platform == "linux" and not any(name in os.environ for name in _ALLOCATOR):
         variables = {**os.environ, **_ALLOCATOR, _CHOSEN_HERE: "1"}
         os.execve(sys.executable, [sys.executable, "-m", "mdfit", *sys.argv[1:]], variables)
+
+
+def prepare() -> None:
+    """Keeps compiled programs between runs, and shows what mdfit logs."""
     # The compiler logs errors about processor features when it loads compiled programs, although they run on it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
