@@ -1,6 +1,8 @@
-"""Structures: atoms (or beads), their positions, masses, velocities and cell."""
+"""Structures: atoms (or beads), their positions, masses, velocities and cell, and which of them are bonded."""
 
 from mdfit.structure.atomic_structure import Structure
+from mdfit.structure.bonds import read_topology, topology_by_distance
 from mdfit.structure.reading import read_atoms, read_structure
+from mdfit.structure.topology import Topology
 
-__all__ = ["Structure", "read_atoms", "read_structure"]
+__all__ = ["Structure", "Topology", "read_atoms", "read_structure", "read_topology", "topology_by_distance"]
