@@ -60,8 +60,8 @@ def main(name: str) -> None:
     potential, flags = model(work)
     parameters = Parameters(*eqx.partition(potential, flags))
     again, anew = objective(work), objective(work)
-    kept = again.evaluate(parameters, again.initial_state(0))[1]
-    state = anew.initial_state(0)
+    kept = again.evaluate(parameters, again.initial_state(0, parameters))[1]
+    state = anew.initial_state(0, parameters)
 
     def new_update():
         nonlocal state

@@ -33,7 +33,8 @@ def update(frames: int, steps: int) -> float:
     work = replace(UPDATES[WORK], frames=frames, steps_between=steps)
     potential, flags = model(work)
     aim = objective(work)
-    aim.evaluate(Parameters(*eqx.partition(potential, flags)), aim.initial_state(0))
+    parameters = Parameters(*eqx.partition(potential, flags))
+    aim.evaluate(parameters, aim.initial_state(0, parameters))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -97,7 +97,7 @@ def gradient_norms(potential: Potential, lengths: tuple[int, ...], particles: in
         through = jax.jit(gradient_function(parameters, frames))(parameters.trained, x, momenta, jax.random.key(frames))
         norms["through_simulation"].append(float(optax.tree.norm(through)))
         aim = objective(Scale(particles, frames), fewest_samples=0.0)
-        evaluation, _ = aim.evaluate(parameters, aim.initial_state(frames))
+        evaluation, _ = aim.evaluate(parameters, aim.initial_state(frames, parameters))
         norms["reweighting"].append(float(optax.tree.norm(evaluation.gradient)))
     return norms
 
@@ -119,7 +119,7 @@ def seconds_per_gradient(
     )
     through = _median(lambda: compiled(parameters.trained, x, momenta, jax.random.key(1)), repeats)
     aim = objective(Scale(particles, frames), reuse=1e-9, fewest_samples=0.0)
-    _, state = aim.evaluate(parameters, aim.initial_state(0))
+    _, state = aim.evaluate(parameters, aim.initial_state(0, parameters))
     reweighting = _median(lambda: aim.evaluate(parameters, state)[0].gradient, repeats)
     (reference,) = state
     empty = (reference._replace(generation=reference.generation * 0),)

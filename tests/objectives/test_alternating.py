@@ -22,7 +22,7 @@ class Spring(Combinable):
     def __init__(self, center: float, allowed: float = 1.0):
         self.center, self.allowed = center, allowed
 
-    def initial_state(self, seed):
+    def initial_state(self, seed, parameters):
         return np.asarray(100 * seed, np.int64)
 
     def step_fraction(self, parameters, proposed, state):
@@ -42,7 +42,8 @@ def split() -> Parameters:
 
 def test_turns_follow_one_another():
     objective = Alternating([(2, Spring(0.0)), (1, Spring(5.0))])
-    state, parameters, seen = objective.initial_state(0), split(), []
+    parameters, seen = split(), []
+    state = objective.initial_state(0, parameters)
     for _ in range(7):
         evaluation, state = objective.evaluate(parameters, state)
         seen.append(next(name for name in evaluation.metrics if name.endswith("count"))[0])
@@ -54,7 +55,8 @@ def test_turns_follow_one_another():
 
 def test_only_the_objective_whose_turn_it_was_limits_the_step():
     objective = Alternating([(1, Spring(0.0, allowed=0.25)), (1, Spring(0.0, allowed=0.5))])
-    state, parameters = objective.initial_state(0), split()
+    parameters = split()
+    state = objective.initial_state(0, parameters)
     allowed = []
     for _ in range(3):
         _, state = objective.evaluate(parameters, state)

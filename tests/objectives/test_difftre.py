@@ -57,7 +57,7 @@ def test_gradient_is_that_of_the_reweighted_loss():
     at = StatePoint(argon(), TEMPERATURE)
     aim = objective(targets(at), reuse=0.01)
     parameters = split(potential())
-    evaluation, state = aim.evaluate(parameters, aim.initial_state(0))
+    evaluation, state = aim.evaluate(parameters, aim.initial_state(0, parameters))
     again, same = aim.evaluate(parameters, state)
     assert float(again.metrics["recomputed"]) == 0
     assert float(again.loss) == pytest.approx(float(evaluation.loss), rel=1e-12)
@@ -82,7 +82,7 @@ def test_the_batches_that_frames_are_cut_into_do_not_matter(monkeypatch):
     for together in (2048, 96):
         monkeypatch.setattr(frame_graphs.FrameGraphs.__init__, "__defaults__", (together, None))
         aim = objective(targets(at))
-        found.append(aim.evaluate(parameters, aim.initial_state(3))[0])
+        found.append(aim.evaluate(parameters, aim.initial_state(3, parameters))[0])
     assert float(found[0].loss) == pytest.approx(float(found[1].loss), rel=1e-10)
     for one, other in zip(jax.tree.leaves(found[0].gradient), jax.tree.leaves(found[1].gradient), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9)
@@ -103,7 +103,7 @@ def test_gradient_of_an_average_is_the_change_between_two_simulations():
     error = np.hypot(low_error, high_error) / (0.3 * EPSILON)
     # A loss of <U>² has the gradient 2 <U> ∂<U>/∂ε.
     aim = objective([Measurement(PotentialEnergy(), 0.0, at, weight=1.0)], sample="60 ps", every="0.2 ps", replicas=2)
-    evaluation, _ = aim.evaluate(split(potential()), aim.initial_state(5))
+    evaluation, _ = aim.evaluate(split(potential()), aim.initial_state(5, split(potential())))
     mean = float(evaluation.metrics["PotentialEnergy"])
     slope = float(evaluation.gradient.epsilon) / (2 * mean)
     assert slope == pytest.approx(expected, abs=5 * error + 0.01 * abs(expected))
@@ -115,7 +115,7 @@ def test_trajectories_are_used_again_while_their_weights_allow():
     at = StatePoint(argon(), TEMPERATURE)
     aim = objective([Measurement(Pressure(), "0 bar", at, sigma="100 bar")])
     parameters = split(potential())
-    _, state = aim.evaluate(parameters, aim.initial_state(0))
+    _, state = aim.evaluate(parameters, aim.initial_state(0, parameters))
     sizes = []
     for scale in (1.0, 1.02, 3.0):
         evaluation, after = aim.evaluate(split(potential(scale)), state)
@@ -131,7 +131,7 @@ def test_steps_are_shortened_to_keep_the_effective_size():
     at = StatePoint(argon(), TEMPERATURE)
     aim = objective([Measurement(Pressure(), "0 bar", at, sigma="100 bar")], step_ratio=0.5)
     parameters = split(potential())
-    _, state = aim.evaluate(parameters, aim.initial_state(0))
+    _, state = aim.evaluate(parameters, aim.initial_state(0, parameters))
     far = split(potential(10.0)).trained
     fraction = aim.step_fraction(parameters, far, state)
     assert 1e-4 < fraction < 0.5
@@ -178,7 +178,7 @@ def test_too_few_independent_frames_stop_with_the_remedy():
         [Measurement(Pressure(), "0 bar", at, sigma="100 bar")], sample="0.1 ps", every="5 fs", fewest_samples=15
     )
     with pytest.raises(TrainingError, match="independent frames"):
-        aim.evaluate(split(potential()), aim.initial_state(0))
+        aim.evaluate(split(potential()), aim.initial_state(0, split(potential())))
 
 
 def test_unstable_potential_stops_with_the_reason():
@@ -186,7 +186,7 @@ def test_unstable_potential_stops_with_the_reason():
     aim = objective([Measurement(Pressure(), "0 bar", at, sigma="100 bar")])
     broken = LennardJones(-50 * EPSILON, SIGMA, 5.4)
     with pytest.raises(SimulationError, match="shorter time step"):
-        aim.evaluate(split(broken), aim.initial_state(0))
+        aim.evaluate(split(broken), aim.initial_state(0, split(broken)))
 
 
 def test_settings_out_of_range_are_refused():
@@ -200,7 +200,7 @@ def test_settings_out_of_range_are_refused():
 def test_state_points_have_their_own_trajectories():
     cold, warm = StatePoint(argon(), 40.0), StatePoint(argon(), 80.0)
     aim = objective([Measurement(PotentialEnergy(), 0.0, at, weight=1.0) for at in (cold, warm)])
-    evaluation, state = aim.evaluate(split(potential()), aim.initial_state(0))
+    evaluation, state = aim.evaluate(split(potential()), aim.initial_state(0, split(potential())))
     assert len(state) == 2
     difference = float(evaluation.metrics["1/PotentialEnergy"] - evaluation.metrics["0/PotentialEnergy"])
     assert difference > 0
@@ -212,7 +212,7 @@ def test_it_adds_with_other_objectives():
     limited = objective([Measurement(PotentialEnergy(), 0.0, at, weight=1.0)], step_ratio=0.5)
     parameters = split(potential())
     total = one + 0.1 * limited
-    evaluation, state = total.evaluate(parameters, total.initial_state(0))
+    evaluation, state = total.evaluate(parameters, total.initial_state(0, parameters))
     parts = [o.evaluate(parameters, s)[0] for o, s in zip((one, limited), state, strict=True)]
     assert float(evaluation.loss) == pytest.approx(float(parts[0].loss + 0.1 * parts[1].loss), rel=1e-12)
     slopes = [float(e.gradient.sigma) for e in (evaluation, *parts)]
@@ -226,7 +226,7 @@ def test_gauss_newton_step_is_that_of_the_jacobian_by_finite_differences():
     measured = targets(at)[::2]
     aim, plain = objective(measured, reuse=0.01, gauss_newton=0.02), objective(measured, reuse=0.01)
     parameters = split(potential())
-    evaluation, state = aim.evaluate(parameters, aim.initial_state(0))
+    evaluation, state = aim.evaluate(parameters, aim.initial_state(0, parameters))
 
     def deviations(trained) -> np.ndarray:
         shifted, _ = plain.evaluate(parameters._replace(trained=trained), state)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mdfit.objectives.difftre.frame_values import _follows_potential
+from mdfit.objectives.frame_values import _follows_potential
 from mdfit.observables import (
     RDF,
     Coordinate,

@@ -91,7 +91,7 @@ def test_one_update_lowers_the_pressure_of_the_prior():
     objective = training.objective(targets(at, training.pressure_weight))
     start = flat_spline()
     parameters = Parameters(*eqx.partition(start, all_but_the_prior(start)))
-    evaluation, state = objective.evaluate(parameters, objective.initial_state(0))
+    evaluation, state = objective.evaluate(parameters, objective.initial_state(0, parameters))
     # Its own repulsion gives about 12.8 kbar.
     before = float(evaluation.metrics["Pressure"])
     assert 10_000 < before < 15_000

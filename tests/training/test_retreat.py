@@ -21,7 +21,7 @@ class Cliff(Combinable):
     def __init__(self, edge: float):
         self.edge, self.seen = edge, []
 
-    def initial_state(self, seed):
+    def initial_state(self, seed, parameters):
         return np.asarray(0, np.int64)
 
     def evaluate(self, parameters, state):

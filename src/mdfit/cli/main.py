@@ -120,7 +120,7 @@ def _finish(outcome) -> None:
 @click.argument("structure", type=click.Path(path_type=Path))
 @click.option("--temperature", required=True, help="Like '300 K'.")
 @click.option("--duration", required=True, help="Like '10 ps'.")
-@click.option("--sampler", type=click.Choice(["NVE", "Langevin", "NoseHoover", "NPT"]), default="Langevin")
+@click.option("--sampler", type=click.Choice(["NVE", "Langevin", "Brownian", "NoseHoover", "NPT"]), default="Langevin")
 @click.option("--pressure", default=None, help="For NPT, like '1 bar'.")
 @click.option("--timestep", default="1 fs", show_default=True)
 @click.option("--friction", default="1 /ps", show_default=True, help="Of the Langevin thermostat.")

@@ -4,5 +4,16 @@ from mdfit.objectives.alternating import Alternating
 from mdfit.objectives.base import Evaluation, Objective, Parameters, WeightedSum
 from mdfit.objectives.difftre import DiffTRe
 from mdfit.objectives.force_matching import ForceMatching
+from mdfit.objectives.relative_entropy import MappedEnsemble, RelativeEntropy
 
-__all__ = ["Alternating", "DiffTRe", "Evaluation", "ForceMatching", "Objective", "Parameters", "WeightedSum"]
+__all__ = [
+    "Alternating",
+    "DiffTRe",
+    "Evaluation",
+    "ForceMatching",
+    "MappedEnsemble",
+    "Objective",
+    "Parameters",
+    "RelativeEntropy",
+    "WeightedSum",
+]

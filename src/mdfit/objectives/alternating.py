@@ -33,9 +33,9 @@ class Alternating(Combinable):
         # A record and a checkpoint after each round.
         self.steps_per_epoch = int(self._ends[-1])
 
-    def initial_state(self, seed: int) -> tuple[Any, ...]:
+    def initial_state(self, seed: int, parameters: Parameters) -> tuple[Any, ...]:
         """The number of evaluations, then the state of each objective."""
-        states = (objective.initial_state(seed + index) for index, objective in enumerate(self._objectives))
+        states = (o.initial_state(seed + index, parameters) for index, o in enumerate(self._objectives))
         return (np.asarray(0, np.int64), *states)
 
     def evaluate(self, parameters: Parameters, state: tuple[Any, ...]) -> tuple[Evaluation, tuple[Any, ...]]:

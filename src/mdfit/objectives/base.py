@@ -43,8 +43,8 @@ class Objective(Protocol):
 
     steps_per_epoch: int
 
-    def initial_state(self, seed: int) -> Any:
-        """The state before the first evaluation."""
+    def initial_state(self, seed: int, parameters: Parameters) -> Any:
+        """The state before the first evaluation, which will be at these parameters."""
         ...
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: Any) -> float:
@@ -104,8 +104,10 @@ class WeightedSum(Combinable):
     def __rmul__(self, weight: float) -> WeightedSum:
         return WeightedSum(tuple((weight * w, objective) for w, objective in self.terms))
 
-    def initial_state(self, seed: int) -> tuple[Any, ...]:
-        return tuple(objective.initial_state(seed + index) for index, (_, objective) in enumerate(self.terms))
+    def initial_state(self, seed: int, parameters: Parameters) -> tuple[Any, ...]:
+        return tuple(
+            objective.initial_state(seed + index, parameters) for index, (_, objective) in enumerate(self.terms)
+        )
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Any, ...]) -> float:
         return min(o.step_fraction(parameters, proposed, s) for (_, o), s in zip(self.terms, state, strict=True))

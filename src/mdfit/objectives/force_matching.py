@@ -94,7 +94,7 @@ class ForceMatching(Combinable):
             self._batches[cutoff] = Batches(self.dataset, cutoff, self.batch_size, self.dtype)
         return self._batches[cutoff]
 
-    def initial_state(self, seed: int) -> Position:
+    def initial_state(self, seed: int, parameters: Parameters) -> Position:
         return Position.start(seed)
 
     def evaluate(self, parameters: Parameters, state: Position) -> tuple[Evaluation, Position]:

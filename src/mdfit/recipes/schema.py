@@ -171,7 +171,7 @@ class Simulation(Section):
 
     structure: StructureChoice
     """see below"""
-    sampler: Literal["NVE", "Langevin", "NoseHoover", "NPT"] = "Langevin"
+    sampler: Literal["NVE", "Langevin", "Brownian", "NoseHoover", "NPT"] = "Langevin"
     """ensemble and integrator"""
     temperature: Temperature
     """of the thermostat, or of the initial velocities"""

@@ -2,8 +2,19 @@
 
 from mdfit.simulate.restart import can_resume
 from mdfit.simulate.running import run
-from mdfit.simulate.samplers import NPT, NVE, Langevin, NoseHoover, sampler_of
+from mdfit.simulate.samplers import NPT, NVE, Brownian, Langevin, NoseHoover, sampler_of
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import Trajectory
 
-__all__ = ["NPT", "NVE", "Langevin", "NoseHoover", "StatePoint", "Trajectory", "can_resume", "run", "sampler_of"]
+__all__ = [
+    "NPT",
+    "NVE",
+    "Brownian",
+    "Langevin",
+    "NoseHoover",
+    "StatePoint",
+    "Trajectory",
+    "can_resume",
+    "run",
+    "sampler_of",
+]

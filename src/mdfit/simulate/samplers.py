@@ -132,6 +132,43 @@ class Langevin(_Timed):
 
 
 @dataclass(frozen=True)
+class Brownian(_Timed):
+    """Constant temperature without inertia: overdamped dynamics, by the Euler–Maruyama scheme.
+
+    Δr = F Δt/(m γ) + √(2 k_BT Δt/(m γ)) ξ.  The distribution that it samples has an error of first order in the step.
+    Velocities are drawn from their distribution at the start and never used.
+
+    Args:
+        timestep: in fs.
+        friction: γ in 1/ps.
+    """
+
+    timestep: float | str = "1 fs"
+    friction: float | str = "100 /ps"
+    ensemble = "NVT"
+
+    def integrator(self, interactions: Interactions, temperature: float, pressure: float | None) -> Integrator:
+        from jax_md import simulate
+
+        gamma = _positive(self.friction, "1/ps", "friction") / (1000 * FEMTOSECOND)
+        thermal = BOLTZMANN * temperature
+        _, move = simulate.brownian(interactions.forces, _shift, self._internal_step, thermal, gamma)
+        initialize, _ = simulate.nvt_langevin(interactions.forces, _shift, self._internal_step, thermal, gamma)
+
+        def start(key, positions, masses, momenta, cell, **context):
+            return initialize(key, positions, mass=masses, momenta=momenta, cell=cell, **context)
+
+        def step(state, **context):
+            moved = move(simulate.BrownianState(state.position, state.mass, state.rng), **context)
+            return state.set(position=moved.position, rng=moved.rng)
+
+        return Integrator(start, step)
+
+    def degrees_of_freedom(self, atoms: int) -> int:
+        return 3 * atoms
+
+
+@dataclass(frozen=True)
 class NoseHoover(_Timed):
     """Constant temperature by a Nosé–Hoover chain.
 
@@ -246,6 +283,7 @@ def sampler_of(name: str, timestep: float | str, friction: float | str = 1.0) ->
     samplers: dict[str, Callable[[], Sampler]] = {
         "NVE": lambda: NVE(timestep),
         "Langevin": lambda: Langevin(timestep, friction),
+        "Brownian": lambda: Brownian(timestep, friction),
         "NoseHoover": lambda: NoseHoover(timestep),
         "NPT": lambda: NPT(timestep),
     }

@@ -153,7 +153,8 @@ class _Run:
         if patience is not None and self.validation is None:
             raise TrainingError("Early stopping needs validation data; give validate_on or leave out patience.")
         trained = jax.tree.map(jnp.asarray, trained)
-        self.progress = Progress(initial_state(trained, optimizer, objective.initial_state(seed)), EpochMeans(), [])
+        start = objective.initial_state(seed, Parameters(trained, self.fixed))
+        self.progress = Progress(initial_state(trained, optimizer, start), EpochMeans(), [])
 
     @property
     def step(self) -> int:

@@ -14,18 +14,16 @@ import numpy as np
 
 from mdfit.errors import SimulationError, TrainingError
 from mdfit.measurements import Measurement
-from mdfit.objectives.base import Combinable, Evaluation, Parameters, part_of_step
-from mdfit.objectives.difftre.frame_values import FrameValues
+from mdfit.objectives.base import Combinable, Evaluation, Parameters
 from mdfit.objectives.difftre.gauss_newton import combination, damped_step
-from mdfit.objectives.difftre.reference import Reference, ReferenceSampler
+from mdfit.objectives.frame_values import FrameValues
+from mdfit.objectives.reference_trajectories import Reference, ReferenceSampler
+from mdfit.objectives.step_halving import largest_fraction
 from mdfit.reweighting import average, effective_samples, effective_size, log_weights, thermal_energy
 from mdfit.simulate import StatePoint
 from mdfit.simulate.samplers import Sampler
 from mdfit.simulate.simulation import Lengths
 from mdfit.units import quantity
-
-#: Steps are halved at most so often to keep the effective size.
-MOST_HALVINGS = 16
 
 
 class DiffTRe(Combinable):
@@ -98,7 +96,7 @@ class DiffTRe(Combinable):
             for at in points.values()
         ]
 
-    def initial_state(self, seed: int) -> tuple[Reference, ...]:
+    def initial_state(self, seed: int, parameters: Parameters) -> tuple[Reference, ...]:
         return tuple(point.sampler.empty(seed + index) for index, point in enumerate(self._points))
 
     def evaluate(
@@ -126,11 +124,7 @@ class DiffTRe(Combinable):
         return damped_step(residuals, [row for _, rows in jacobians for row in rows], self._gauss_newton)
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Reference, ...]) -> float:
-        """How much of the step to the ``proposed`` trained parameters keeps enough effective frames.
-
-        The step is halved until it does (S. Fuchs et al., Comput. Phys. Commun. 310, 109512 (2025),
-        doi:10.1016/j.cpc.2025.109512, divide the interval more finely, which needs many more evaluations).
-        """
+        """How much of the step to the ``proposed`` trained parameters keeps enough effective frames."""
         if self._step_ratio is None:
             return 1.0
         fractions = [
@@ -192,17 +186,10 @@ class _Point:
         return deviations, rows
 
     def step_fraction(self, parameters: Parameters, proposed: Any, reference: Reference, ratio: float) -> float:
-        frames = self._values(reference, parameters)
-        before = self._effective_size(frames.energies(parameters), reference)
-        fraction = 1.0
-        for _ in range(MOST_HALVINGS):
-            trained = part_of_step(parameters.trained, proposed, fraction)
-            energies = frames.energies(parameters._replace(trained=trained))
-            # A comparison with NaN is false.
-            if self._effective_size(energies, reference) >= ratio * before:
-                break
-            fraction /= 2
-        return fraction
+        def size(at: Parameters) -> float:
+            return self._effective_size(self._values(reference, at).energies(at), reference)
+
+        return largest_fraction(size, parameters, proposed, ratio * size(parameters))
 
     def _renewed(self, parameters: Parameters, reference: Reference, fewest: float):
         """A new trajectory, and the values of its frames."""

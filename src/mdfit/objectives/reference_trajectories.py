@@ -34,6 +34,18 @@ class Reference(NamedTuple):
     frames: tuple[np.ndarray, ...]
 
 
+class Starts(NamedTuple):
+    """Where the replicas of a new trajectory start; velocities are drawn from their distribution.
+
+    Attributes:
+        positions: ``(replicas, atoms, 3)`` in Å.
+        cells: ``(replicas, 3, 3)`` in Å.
+    """
+
+    positions: np.ndarray
+    cells: np.ndarray
+
+
 class ReferenceSampler:
     """Makes the reference trajectories of one state point.
 
@@ -64,17 +76,25 @@ class ReferenceSampler:
             frames=(vectors, vectors, matrices, np.zeros(shape, np.float64), matrices),
         )
 
-    def renewed(self, potential: Potential, reference: Reference) -> Reference:
-        """A new trajectory that starts where the last one ended; the first one after a throw-away trajectory.
+    def renewed(
+        self, potential: Potential, reference: Reference, starts: Starts | None = None, throw_away: bool = True
+    ) -> Reference:
+        """A new trajectory, by default from where the last one ended.
+
+        Args:
+            potential: makes it.
+            reference: what there is; its key decides the noise.
+            starts: where to start instead.
+            throw_away: whether a trajectory is made and forgotten before the very first one.
 
         Raises:
             SimulationError: when the dynamics explodes.
         """
         potential = cast(potential, jnp.float64) if self._dtype == jnp.float64 else potential
         now, later = jax.random.split(jax.random.wrap_key_data(jnp.asarray(reference.key)))
-        simulation = self._start(potential, reference, now)
+        simulation = self._start(potential, reference, starts, now)
         bar = Bar()
-        if reference.generation == 0:
+        if reference.generation == 0 and throw_away:
             simulation.advance(self.lengths.frames * self.lengths.between, bar)
         if self.lengths.equilibration:
             simulation.advance(self.lengths.equilibration, bar)
@@ -109,12 +129,16 @@ class ReferenceSampler:
             **dict(zip(PER_FRAME, reference.frames, strict=True)),
         )
 
-    def _start(self, potential: Potential, reference: Reference, key: jax.Array) -> Simulation:
+    def _start(self, potential: Potential, reference: Reference, starts: Starts | None, key: jax.Array) -> Simulation:
         if self._simulation is None:
             self._simulation = Simulation(potential, self.state_point, self.sampler)
             self._simulation.prepare(key, self._replicas, self._skin, "auto", self._dtype)
         if reference.generation > 0:
             self._simulation.restore_sizes(reference.sizes)
+        if starts is not None:
+            positions = np.asarray(starts.positions, self._dtype)
+            self._simulation.restart(potential, positions, None, starts.cells, key)
+        elif reference.generation > 0:
             positions, velocities, cells, *_ = reference.frames
             self._simulation.restart(potential, positions[:, -1], velocities[:, -1], cells[:, -1], key)
         return self._simulation

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from mdfit.objectives.base import Parameters
 from mdfit.observables import Observable
@@ -77,6 +78,11 @@ class FrameValues:
         """Those of the observables that change with the potential."""
         return tuple(value for value, follows in zip(values, self._follow, strict=True) if follows)
 
+    def energy_gradients(self, parameters: Parameters) -> np.ndarray:
+        """∂U/∂θ of each frame, ``(samples, parameters)`` in the order of ``jax.flatten_util.ravel_pytree``."""
+        parts = [np.asarray(_energy_gradients(parameters, b.graphs))[: b.number] for b in self._graphs]
+        return np.concatenate(parts).astype(np.float64)
+
     def pull_back(self, parameters: Parameters, slopes: tuple[Any, ...]) -> Any:
         """Σ over frames and values of slope · ∂value/∂parameters, a tree like the trained parameters."""
         return self._pulled_back(parameters, slopes, _pulled_back, 0)
@@ -137,6 +143,17 @@ def _values(parameters: Parameters, graphs, frames, template: Snapshot, observab
         return tuple(observable.per_snapshot(snapshot) for observable in observables)
 
     return (energies, *jax.vmap(at_frame)(tuple(columns)))
+
+
+@eqx.filter_jit
+def _energy_gradients(parameters: Parameters, graphs):
+    def energies(flat):
+        return energy_and_derivatives(parameters._replace(trained=unravel(flat)).combine(), graphs, False)[0]
+
+    flat, unravel = ravel_pytree(parameters.trained)
+    frames = jax.eval_shape(energies, flat).size
+    # Backwards it costs as many gradients as there are frames, forwards as there are parameters.
+    return (jax.jacrev if frames <= flat.size else jax.jacfwd)(energies)(flat)
 
 
 @eqx.filter_jit

@@ -1,0 +1,211 @@
+"""The model's own frames: many short simulations side by side, their weights and their free energy."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdfit.errors import SimulationError
+from mdfit.objectives.base import Parameters
+from mdfit.objectives.frame_values import FrameValues
+from mdfit.objectives.reference_trajectories import Reference, ReferenceSampler, Starts
+from mdfit.objectives.relative_entropy.ensemble import MappedEnsemble
+from mdfit.objectives.relative_entropy.newton import newton_step
+from mdfit.objectives.step_halving import largest_fraction
+from mdfit.reweighting import bennett, effective_size, log_weights, thermal_energy
+from mdfit.simulate.samplers import Sampler
+from mdfit.simulate.simulation import Lengths
+
+
+class ChainState(NamedTuple):
+    """The chains at hand and all that is needed to go on; arrays only, for checkpoints.
+
+    Attributes:
+        reference: the frames of all chains, and their potential energies with the parameters that made them.
+        shares: ``(chains,)`` ln of the share of the ensemble that each chain stands for.
+        made_by: the trained parameters that made the frames.
+        free_energy: β A of the model that made the frames minus that of the first model.
+        origin: the loss of the first model; NaN before it is known.
+        updates: evaluations done.
+        seed: decides the order of the reference frames and the starts.
+    """
+
+    reference: Reference
+    shares: np.ndarray
+    made_by: Any
+    free_energy: np.ndarray
+    origin: np.ndarray
+    updates: np.ndarray
+    seed: np.ndarray
+
+
+class Model(NamedTuple):
+    """What the frames say of the present model.
+
+    Attributes:
+        frames: as functions of the parameters.
+        energies: ``(frames,)`` in eV.
+        weights: ``(frames,)``, of sum 1.
+        effective_size: of the weights, relative to those that the frames started with, times the number of frames.
+        free_energy: β A minus that of the first model.
+        recomputed: whether the chains are new.
+    """
+
+    frames: FrameValues
+    energies: np.ndarray
+    weights: np.ndarray
+    effective_size: float
+    free_energy: float
+    recomputed: bool
+
+    def newton_step(self, parameters: Parameters, gradient: Any, beta: float, damping: float) -> Any:
+        """See :func:`newton_step`."""
+        return newton_step(self.frames.energy_gradients(parameters), self.weights, gradient, beta, damping)
+
+
+class Chains:
+    """Simulations of the model at one state point.
+
+    Args:
+        ensemble: the reference, for starts.
+        sampler: ensemble and integrator.
+        lengths: of each chain.
+        chains: how many.
+        start: ``"last"``, ``"weights"`` or ``"reference"``.
+        reuse: smallest ratio of effective to all frames with which chains are used again.
+        skin: of the neighbour lists in Å.
+        dtype: of positions and forces.
+    """
+
+    def __init__(
+        self,
+        ensemble: MappedEnsemble,
+        sampler: Sampler,
+        lengths: Lengths,
+        chains: int,
+        start: str,
+        reuse: float,
+        skin: float,
+        dtype,
+    ):
+        self._ensemble, self._chains, self._start, self._reuse = ensemble, chains, start, reuse
+        self._sampler = ReferenceSampler(ensemble.state_point, sampler, lengths, chains, skin, dtype)
+        self.beta = 1 / float(thermal_energy(ensemble.state_point.temperature))
+        self._frames: tuple[Reference, FrameValues] | None = None
+
+    def empty(self, seed: int, trained: Any) -> ChainState:
+        """Before the first simulation."""
+        return ChainState(
+            reference=self._sampler.empty(seed),
+            shares=np.full(self._chains, -np.log(self._chains)),
+            made_by=trained,
+            free_energy=np.asarray(0.0),
+            origin=np.asarray(np.nan),
+            updates=np.asarray(0, np.int64),
+            seed=np.asarray(seed, np.int64),
+        )
+
+    def evaluated(self, parameters: Parameters, state: ChainState) -> tuple[ChainState, Model]:
+        """The frames with their weights at these parameters, made anew where they are worth too little."""
+        if int(state.reference.generation) > 0:
+            model = self._model(parameters, state, recomputed=False)
+            if model.effective_size >= self._reuse * len(model.energies):
+                return state, model
+            return self._renewed(parameters, state, model)
+        return self._renewed(parameters, state, None)
+
+    def step_fraction(self, parameters: Parameters, proposed: Any, state: ChainState, ratio: float) -> float:
+        def size(at: Parameters) -> float:
+            return self._effective_size(self._log_weights(self._values(state.reference, at).energies(at), state), state)
+
+        return largest_fraction(size, parameters, proposed, ratio * size(parameters))
+
+    def _renewed(self, parameters: Parameters, state: ChainState, old: Model | None) -> tuple[ChainState, Model]:
+        """New chains; the free energy goes on from that of the old ones."""
+        starts, shares = self._starts(state, old)
+        # Chains that set out from the reference anew each time need no trajectory to forget the very first start.
+        throw_away = self._start != "reference"
+        reference = self._sampler.renewed(parameters.combine(), state.reference, starts, throw_away)
+        frames = self._values(reference, parameters)
+        energies = frames.energies(parameters)
+        if not np.isfinite(energies).all():
+            raise SimulationError(
+                "Energies of the chains are not finite; choose a smaller learning rate, a shorter time step or a prior "
+                "that keeps beads apart."
+            )
+        own = energies.reshape(reference.frames[3].shape)
+        reference = reference._replace(frames=(*reference.frames[:3], own, *reference.frames[4:]))
+        self._frames = (reference, frames)
+        link = 0.0 if old is None else self._link(parameters, state, old, frames, energies, shares)
+        state = state._replace(
+            reference=reference,
+            shares=shares,
+            made_by=parameters.trained,
+            free_energy=np.asarray(float(state.free_energy) + link),
+        )
+        return state, self._model(parameters, state, recomputed=True)
+
+    def _link(
+        self, parameters: Parameters, state: ChainState, old: Model, frames: FrameValues, energies, shares
+    ) -> float:
+        """β ΔA from the model that made the old frames to the present one, from the frames of both."""
+        earlier = frames.energies(parameters._replace(trained=state.made_by))
+        link = bennett(
+            self.beta * (old.energies - state.reference.frames[3].reshape(-1)),
+            self.beta * (energies - earlier),
+            first_log_weights=self._spread(state.shares),
+            second_log_weights=self._spread(shares),
+        )
+        return float(link.difference)
+
+    def _starts(self, state: ChainState, old: Model | None) -> tuple[Starts | None, np.ndarray]:
+        """Where new chains begin, and ln of the share of the ensemble that each stands for."""
+        generation = int(state.reference.generation)
+        generator = np.random.default_rng([int(state.seed), generation])
+        if old is None or self._start == "reference":
+            return self._ensemble.starts(generator, self._chains, stratified=self._start == "reference")
+        equal = np.full(self._chains, -np.log(self._chains))
+        if self._start == "last":
+            return None, equal
+        # Systematic resampling: a frame of weight w is drawn ⌊nw⌋ or ⌈nw⌉ times, however uneven the weights are.
+        places = (generator.random() + np.arange(self._chains)) / self._chains
+        chosen = np.minimum(np.searchsorted(np.cumsum(old.weights), places), len(old.weights) - 1)
+        positions, _, cells, *_ = state.reference.frames
+        return Starts(positions.reshape(-1, *positions.shape[2:])[chosen], cells.reshape(-1, 3, 3)[chosen]), equal
+
+    def _model(self, parameters: Parameters, state: ChainState, recomputed: bool) -> Model:
+        frames = self._values(state.reference, parameters)
+        energies = frames.energies(parameters)
+        logarithms = self._log_weights(energies, state)
+        change = self.beta * (energies - state.reference.frames[3].reshape(-1))
+        link = -float(jax.nn.logsumexp(self._spread(state.shares) - change))
+        return Model(
+            frames=frames,
+            energies=energies,
+            weights=np.asarray(jnp.exp(logarithms)),
+            effective_size=self._effective_size(logarithms, state),
+            free_energy=float(state.free_energy) + link,
+            recomputed=recomputed,
+        )
+
+    def _log_weights(self, energies: np.ndarray, state: ChainState) -> jax.Array:
+        change = self.beta * (energies - state.reference.frames[3].reshape(-1))
+        return log_weights(change - self._spread(state.shares))
+
+    def _effective_size(self, logarithms: jax.Array, state: ChainState) -> float:
+        own = float(effective_size(self._spread(state.shares)))
+        return float(effective_size(logarithms)) / own * len(logarithms)
+
+    def _spread(self, shares: np.ndarray) -> jax.Array:
+        """Logarithm of the weight of each frame, from that of its chain."""
+        frames = self._sampler.lengths.frames
+        return jnp.repeat(jnp.asarray(shares), frames) - jnp.log(frames)
+
+    def _values(self, reference: Reference, parameters: Parameters) -> FrameValues:
+        if self._frames is None or self._frames[0].frames is not reference.frames:
+            trajectory = self._sampler.trajectory(reference)
+            self._frames = (reference, FrameValues((), trajectory, parameters.combine()))
+        return self._frames[1]

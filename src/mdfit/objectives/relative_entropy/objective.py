@@ -1,0 +1,164 @@
+"""Relative entropy minimisation: a coarse-grained model whose frames are distributed like mapped reference frames.
+
+M. S. Shell, J. Chem. Phys. 129, 144108 (2008), doi:10.1063/1.2992060; for neural potentials S. Thaler, M. Stupp,
+J. Zavadlav, J. Chem. Phys. 157, 244103 (2022), doi:10.1063/5.0124538.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdfit.errors import SimulationError, TrainingError
+from mdfit.objectives.base import Combinable, Evaluation, Parameters, weighted_sum
+from mdfit.objectives.relative_entropy.chains import Chains, ChainState
+from mdfit.objectives.relative_entropy.ensemble import MappedEnsemble
+from mdfit.objectives.relative_entropy.portions import Portions
+from mdfit.simulate.samplers import Sampler
+from mdfit.simulate.simulation import Lengths
+from mdfit.units import quantity
+
+Start = Literal["last", "weights", "reference"]
+
+
+class RelativeEntropy(Combinable):
+    """Relative entropy of a model to its reference, up to a constant: the value at the first parameters is zero.
+
+    L(θ) = β (<U_θ>_reference − A_θ), with gradient β (<∂U_θ/∂θ>_reference − <∂U_θ/∂θ>_model): the energy is lowered
+    where the reference is, and raised where the model goes.  The second average is taken over many short simulations of
+    the model side by side, reweighted while their effective number allows.  The free energy A_θ is summed up along the
+    training by Bennett's acceptance ratio between successive models; its sum is the loss in the log.
+
+    Args:
+        ensembles: the reference, at one or several state points.
+        sampler: ensemble and integrator; the trained model is right for this time step, whose error it compensates.
+        sample: length of each chain per update, in fs or with a unit.
+        every: between saved frames.
+        equilibrate: dropped at the start of each chain.
+        chains: simulations side by side.
+        start: where a new set of chains begins: ``"last"``, where the last ones ended; ``"weights"``, at frames of the
+            last ones, drawn by their weights; ``"reference"``, at reference frames, evenly spread over the strata of the
+            ensemble, so that no region is ever left without a chain, however rare.  A chain of the last kind stands
+            for its share of the reference.
+        batch: reference frames per update; all by default.
+        reuse: smallest ratio of effective to all frames with which chains are used again; above 1 means never.
+        step_ratio: an update is shortened so that it leaves at least this share of the effective frames; None switches
+            the limit off.
+        newton: damping (0.01, say) of Newton steps with the covariance of ∂U/∂θ, which then stand in place of the
+            gradient, for ``optax.sgd(1.0)`` or less.  With pair tables this is inverse Monte Carlo (A. P. Lyubartsev,
+            A. Laaksonen, Phys. Rev. E 52, 3730 (1995), doi:10.1103/PhysRevE.52.3730).  Not in sums with others.
+        skin: of the neighbour lists in Å.
+        dtype: of positions and forces.
+
+    Raises:
+        TrainingError: for settings out of range, and a reference of fewer frames than the batch.
+        SimulationError: when the dynamics explodes; :func:`mdfit.fit` then takes back a part of the last update.
+    """
+
+    steps_per_epoch = 1
+
+    def __init__(
+        self,
+        ensembles: MappedEnsemble | Sequence[MappedEnsemble],
+        sampler: Sampler,
+        *,
+        sample: str | float,
+        every: str | float,
+        equilibrate: str | float = 0.0,
+        chains: int = 64,
+        start: Start = "last",
+        batch: int | None = None,
+        reuse: float = 1.1,
+        step_ratio: float | None = None,
+        newton: float | None = None,
+        skin: str | float = "0.5 Å",
+        dtype: Any = jnp.float32,
+    ):
+        ensembles = [ensembles] if isinstance(ensembles, MappedEnsemble) else list(ensembles)
+        _check(ensembles, sampler, chains, start, batch, reuse, step_ratio, newton)
+        self._newton, self._step_ratio = newton, step_ratio
+        lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
+        thickness = quantity(skin, "Å", "skin")
+        self._chains = [Chains(e, sampler, lengths, chains, start, reuse, thickness, dtype) for e in ensembles]
+        self._portions = [Portions(e, len(e) if batch is None else batch, dtype) for e in ensembles]
+
+    def initial_state(self, seed: int, parameters: Parameters) -> tuple[ChainState, ...]:
+        return tuple(chains.empty(seed + index, parameters.trained) for index, chains in enumerate(self._chains))
+
+    def evaluate(
+        self, parameters: Parameters, state: tuple[ChainState, ...]
+    ) -> tuple[Evaluation, tuple[ChainState, ...]]:
+        """Loss and gradient; new chains are simulated where the old ones are worth too little."""
+        pairs = [self._evaluate(index, parameters, chains) for index, chains in enumerate(state)]
+        evaluations = [evaluation for evaluation, _ in pairs]
+        loss, gradient = weighted_sum([1.0] * len(pairs), evaluations)
+        metrics: dict[str, Any] = {}
+        for index, evaluation in enumerate(evaluations):
+            prefix = f"{index}/" if len(pairs) > 1 else ""
+            metrics |= {prefix + name: value for name, value in evaluation.metrics.items()}
+        return Evaluation(loss, gradient, metrics), tuple(chains for _, chains in pairs)
+
+    def _evaluate(self, index: int, parameters: Parameters, state: ChainState) -> tuple[Evaluation, ChainState]:
+        chains = self._chains[index]
+        reference = self._portions[index].of_update(int(state.updates), int(state.seed), parameters.combine())
+        energies = reference.energies(parameters)
+        if not np.isfinite(energies).all():
+            raise SimulationError(
+                f"The energy of reference frame {int(np.flatnonzero(~np.isfinite(energies))[0])} of a batch is not finite; "
+                "look for overlapping beads in the reference, or start from another potential."
+            )
+        state, model = chains.evaluated(parameters, state)
+        beta = chains.beta
+        down = reference.pull_back(parameters, (np.full(len(energies), beta / len(energies)),))
+        up = model.frames.pull_back(parameters, (beta * model.weights,))
+        gradient = jax.tree.map(jnp.subtract, down, up)
+        raw = beta * float(energies.mean()) - model.free_energy
+        state = state._replace(origin=np.asarray(raw)) if np.isnan(state.origin) else state
+        metrics = {
+            "effective_size": jnp.asarray(model.effective_size),
+            "recomputed": jnp.asarray(float(model.recomputed)),
+            "energy_gap": jnp.asarray(beta * (energies.mean() - model.weights @ model.energies)),
+            "gradient_norm": jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradient))),
+        }
+        if self._newton is not None:
+            gradient = model.newton_step(parameters, gradient, beta, self._newton)
+        loss = jnp.asarray(raw - float(state.origin))
+        return Evaluation(loss, gradient, metrics), state._replace(updates=state.updates + 1)
+
+    def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[ChainState, ...]) -> float:
+        """How much of the step to the ``proposed`` trained parameters keeps enough effective frames."""
+        if self._step_ratio is None:
+            return 1.0
+        fractions = [
+            chains.step_fraction(parameters, proposed, s, self._step_ratio)
+            for chains, s in zip(self._chains, state, strict=True)
+        ]
+        return min(fractions)
+
+
+def _check(ensembles, sampler, chains, start, batch, reuse, step_ratio, newton) -> None:
+    if not ensembles:
+        raise TrainingError("Relative entropy needs at least one reference ensemble.")
+    if sampler.ensemble != "NVT":
+        raise TrainingError(
+            f"Relative entropy compares canonical ensembles, but the sampler is {sampler.ensemble}; use Langevin, Brownian "
+            "or NoseHoover."
+        )
+    if start not in ("last", "weights", "reference"):
+        raise TrainingError(f'start is "last", "weights" or "reference", not {start!r}.')
+    if chains < 1 or not reuse > 0 or not (step_ratio is None or 0 < step_ratio < 1):
+        raise TrainingError(
+            f"There must be at least one chain, reuse > 0 and step_ratio in (0, 1), not {chains}, {reuse} and {step_ratio}."
+        )
+    if newton is not None and not newton >= 0:
+        raise TrainingError(f"newton is a damping of at least 0, not {newton}.")
+    for ensemble in ensembles:
+        if batch is not None and not 1 <= batch <= len(ensemble):
+            raise TrainingError(
+                f"A batch of {batch} frames cannot be drawn from a reference of {len(ensemble)}; lower batch, or leave it "
+                "out to use all."
+            )
