@@ -31,6 +31,8 @@ PICOSECOND: float = 1000.0 * FEMTOSECOND
 GIGAPASCAL: float = 1e9 * 1e-30 / _ELEMENTARY_CHARGE
 #: One bar in eV/Å^3.
 BAR: float = 1e-4 * GIGAPASCAL
+#: One kilojoule per mole in eV; the Avogadro constant is exact.
+KILOJOULE_PER_MOLE: float = 1000.0 / (6.02214076e23 * _ELEMENTARY_CHARGE)
 #: One gram per cubic centimetre in amu/Å^3.
 GRAM_PER_CUBIC_CENTIMETRE: float = 1e-3 * 1e-24 / _ATOMIC_MASS
 

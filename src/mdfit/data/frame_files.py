@@ -1,0 +1,103 @@
+"""Frames in H5MD files: the layout of reference simulations, and reading it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mdfit.data import h5md
+from mdfit.data.frames import Frames
+from mdfit.errors import DataError
+
+#: What a reference simulation saves in each frame, under names of :class:`Frames`: where, and in which unit.
+QUANTITIES = {
+    "positions": ("particles/{}/position", "Å"),
+    "forces": ("particles/{}/force", "eV Å-1"),
+    "cells": ("particles/{}/box/edges", "Å"),
+    "energies": ("observables/{}/potential_energy", "eV"),
+}
+
+
+def create_frames(file: Any, particles: str, like: Frames) -> None:
+    """An empty trajectory for frames such as those of ``like``, with their constraints, names and temperature."""
+    h5md.write_header(file)
+    group = h5md.write_particles(file, particles, like.species, like.masses, like.periodic)
+    group["names"] = np.array(like.names, dtype=object) if like.names else np.zeros(0, "S1")
+    file[f"connectivity/{particles}/constraints"] = like.constraints
+    if like.temperature is not None:
+        file.require_group("parameters").attrs["temperature"] = like.temperature
+    for name, (place, unit) in QUANTITIES.items():
+        array = getattr(like, name)
+        if array is not None:
+            h5md.create_element(file, place.format(particles), array.shape[1:], array.dtype, unit)
+
+
+def append_frames(file: Any, particles: str, start: int, frames: Frames, steps: np.ndarray, timestep: float) -> None:
+    """Frames at these steps (time step in fs), behind the first ``start`` ones."""
+    for name, (place, _) in QUANTITIES.items():
+        if getattr(frames, name) is not None:
+            h5md.append(file[place.format(particles)], start, getattr(frames, name), steps, timestep)
+
+
+def truncate_frames(file: Any, particles: str, count: int) -> None:
+    """Keeps the first ``count`` frames."""
+    for place, _ in QUANTITIES.values():
+        if place.format(particles) in file:
+            h5md.truncate(file[place.format(particles)], count)
+
+
+def read_frames(path: str | Path, particles: str | None = None) -> Frames:
+    """Frames of an H5MD file that mdfit has written: a reference simulation, or a trajectory of a potential.
+
+    Args:
+        path: the file.
+        particles: which group of particles, such as ``"replica_3"``; needed only when there are several.
+
+    Raises:
+        DataError: the file is missing, damaged, holds no frames, or several groups of particles.
+        StructureError: the first frame is not a valid structure.
+    """
+    import h5py
+
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path} does not exist (working directory {Path.cwd()}): check the name.")
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file, _choose(list(file["particles"]), particles, path), path)
+    except (OSError, KeyError) as problem:
+        raise DataError(f"{path} cannot be read as H5MD ({problem}): check that it is complete.") from problem
+
+
+def _choose(available: list[str], particles: str | None, path: Path) -> str:
+    if particles is None and len(available) == 1:
+        return available[0]
+    if particles not in available:
+        raise DataError(f"{path} holds the particles {', '.join(available)}: choose one of them.")
+    return particles
+
+
+def _read(file: Any, particles: str, path: Path) -> Frames:
+    group = file[f"particles/{particles}"]
+    places = {name: place.format(particles) for name, (place, _) in QUANTITIES.items()}
+    arrays = {name: file[place]["value"][:] for name, place in places.items() if place in file}
+    constraints = f"connectivity/{particles}/constraints"
+    parameters = file["parameters"].attrs if "parameters" in file else {}
+    temperature = parameters.get("temperature")
+    return Frames(
+        species=group["species"][:],
+        masses=group["mass"][:],
+        periodic=np.array([_text(flag) == "periodic" for flag in group["box"].attrs["boundary"]]),
+        times=group["position/time"][:],
+        constraints=file[constraints][:] if constraints in file else np.zeros((0, 2), np.int64),
+        names=tuple(_text(name) for name in group["names"]) if "names" in group else (),
+        temperature=None if temperature is None else float(temperature),
+        source=str(path),
+        **arrays,
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

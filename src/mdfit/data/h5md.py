@@ -1,0 +1,72 @@
+"""H5MD files: what all trajectories of mdfit have in common.
+
+H5MD 1.1: P. de Buyl et al., Comput. Phys. Commun. 185, 1546 (2014), doi:10.1016/j.cpc.2014.01.018.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mdfit._version import __version__
+
+#: Bytes that must stay free beyond what is written, for the tables of an HDF5 file.
+SPARE = 2**20
+
+
+def check_free_space(folder: Path, needed: int) -> None:
+    """HDF5 cannot recover a file whose disk filled up half-way through a write.
+
+    Raises:
+        OSError: when ``needed`` bytes and the spare ones are not free.
+    """
+    if shutil.disk_usage(folder).free < needed + SPARE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def write_header(file: Any) -> None:
+    """Version, author and creator."""
+    header = file.create_group("h5md")
+    header.attrs["version"] = np.array([1, 1])
+    header.create_group("author").attrs["name"] = "mdfit"
+    creator = header.create_group("creator")
+    creator.attrs["name"], creator.attrs["version"] = "mdfit", __version__
+
+
+def write_particles(file: Any, name: str, species: np.ndarray, masses: np.ndarray, periodic: np.ndarray) -> Any:
+    """The group ``particles/<name>`` with what does not change, and its box."""
+    group = file.create_group(f"particles/{name}")
+    group["species"], group["mass"] = species, masses
+    box = group.create_group("box")
+    box.attrs["dimension"] = 3
+    box.attrs["boundary"] = ["periodic" if flag else "none" for flag in periodic]
+    return group
+
+
+def create_element(file: Any, place: str, shape: Sequence[int], dtype: Any, unit: str) -> None:
+    """A quantity that changes: values in ``unit``, steps, and times in fs."""
+    element = file.require_group(place)
+    data = element.create_dataset("value", (0, *shape), dtype, maxshape=(None, *shape))
+    data.attrs["unit"] = unit
+    element.create_dataset("step", (0,), np.int64, maxshape=(None,))
+    element.create_dataset("time", (0,), np.float64, maxshape=(None,)).attrs["unit"] = "fs"
+
+
+def append(element: Any, start: int, values: np.ndarray, steps: np.ndarray, timestep: float) -> None:
+    """Values of several steps, behind the first ``start`` ones; the time step in fs."""
+    for name, items in (("value", values), ("step", steps), ("time", steps * timestep)):
+        dataset = element[name]
+        dataset.resize(start + len(items), axis=0)
+        dataset[start:] = items
+
+
+def truncate(element: Any, count: int) -> None:
+    """Keeps the first ``count`` values."""
+    for dataset in element.values():
+        dataset.resize(count, axis=0)

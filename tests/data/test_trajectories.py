@@ -1,0 +1,186 @@
+"""Trajectories of other programs: units of each format, cells, elements, and files that do not fit together."""
+
+import MDAnalysis
+import numpy as np
+import pytest
+
+from mdfit.data import Frames, Mapping, read_trajectory
+from mdfit.errors import DataError, UnitError
+from mdfit.units import KILOJOULE_PER_MOLE
+
+#: One water molecule and a methyl group, Å.
+NAMES = ("OW", "HW1", "HW2", "C1", "H1", "H2", "H3")
+SPECIES = (8, 1, 1, 6, 1, 1, 1)
+POSITIONS = np.array(
+    [[1, 1, 1], [1.95, 1, 1], [0.76, 1.93, 1], [5, 5, 5], [6.09, 5, 5], [4.64, 6.03, 5], [4.64, 4.49, 5.89]], np.float32
+)
+FORCES = np.random.default_rng(0).normal(size=(3, 7, 3)).astype(np.float32)  # eV/Å
+CELL = np.array([[20.0, 0, 0], [3.0, 19.0, 0], [-2.0, 4.0, 18.0]])
+FRAMES = np.stack([POSITIONS + 0.25 * step for step in range(3)])
+
+
+def universe(forces=True):
+    whole = MDAnalysis.Universe.empty(7, 2, atom_resindex=[0] * 3 + [1] * 4, trajectory=True, forces=forces)
+    whole.add_TopologyAttr("names", NAMES)
+    whole.add_TopologyAttr("resnames", ["SOL", "MET"])
+    whole.add_TopologyAttr("resids", [1, 2])
+    return whole
+
+
+@pytest.fixture
+def topology(tmp_path):
+    whole = universe()
+    whole.atoms.positions = POSITIONS
+    whole.dimensions = [20, 20, 20, 90, 90, 90]
+    whole.atoms.write(tmp_path / "atoms.gro")
+    return tmp_path / "atoms.gro"
+
+
+def dimensions(cell):
+    from MDAnalysis.lib.mdamath import triclinic_box
+
+    return triclinic_box(*cell)
+
+
+def write(path, forces=True, atoms=7):
+    whole = universe(forces)
+    options = {"forces": forces} if path.suffix == ".nc" else {}
+    with MDAnalysis.Writer(str(path), atoms, **options) as writer:
+        for step in range(3):
+            whole.atoms.positions = FRAMES[step]
+            whole.trajectory.ts.time = 0.5 * step
+            whole.dimensions = dimensions(CELL)
+            if forces:
+                whole.atoms.forces = FORCES[step] / KILOJOULE_PER_MOLE
+            writer.write(whole.atoms[:atoms])
+    return path
+
+
+@pytest.mark.parametrize("ending", ["trr", "nc", "xtc", "dcd"])
+def test_units_cells_and_forces_of_the_formats(tmp_path, topology, ending):
+    has_forces = ending in ("trr", "nc")
+    path = write(tmp_path / f"run.{ending}", has_forces)
+    frames = read_trajectory(topology, path, constraints="none")
+    np.testing.assert_allclose(frames.positions, FRAMES, atol=6e-3 if ending == "xtc" else 1e-5)
+    # DCD stores angles in single precision.
+    np.testing.assert_allclose(frames.cells[1], CELL, atol=2e-3)
+    np.testing.assert_array_equal(frames.species, SPECIES)
+    assert frames.names == NAMES
+    assert frames.periodic.all()
+    assert frames.masses[3] == pytest.approx(12.011)
+    if has_forces:
+        np.testing.assert_allclose(frames.forces, FORCES, rtol=1e-5, atol=1e-6)
+    else:
+        assert frames.forces is None
+    if ending != "dcd":
+        np.testing.assert_allclose(frames.times, [0, 500, 1000])
+
+
+def test_units_on_disk_are_those_of_the_format(tmp_path, topology):
+    from MDAnalysis.lib.formats.libmdaxdr import TRRFile
+
+    with TRRFile(str(tmp_path / "raw.trr"), "w") as file:
+        nanometres, kilojoules = POSITIONS / 10, FORCES[0] * np.float32(96.48533212331 * 10)
+        file.write(nanometres, None, kilojoules, np.zeros((3, 3), np.float32), 0, 0.0, 0.0, 7)
+    frames = read_trajectory(topology, tmp_path / "raw.trr", constraints="none")
+    np.testing.assert_allclose(frames.positions[0], POSITIONS, rtol=1e-6)
+    np.testing.assert_allclose(frames.forces[0], FORCES[0], rtol=1e-5)
+    assert not frames.periodic.any()
+
+
+def dump(path):
+    lines = ["ITEM: TIMESTEP", "0", "ITEM: NUMBER OF ATOMS", "7", "ITEM: BOX BOUNDS pp pp pp", *["0 20"] * 3]
+    lines.append("ITEM: ATOMS id type x y z fx fy fz")
+    lines += [
+        " ".join(map(str, (i + 1, 1, *POSITIONS[i].tolist(), *FORCES[0, i].tolist()))) for i in reversed(range(7))
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_units_that_a_format_does_not_state_must_be_given(tmp_path, topology):
+    path = dump(tmp_path / "run.lammpsdump")
+    with pytest.raises(DataError, match="does not state the unit of its lengths"):
+        read_trajectory(topology, path, constraints="none")
+    with pytest.raises(DataError, match="does not state the unit of its forces"):
+        read_trajectory(topology, path, constraints="none", length_unit="Å")
+    with pytest.raises(UnitError, match="force_unit"):
+        read_trajectory(topology, path, constraints="none", length_unit="Å", force_unit="kcal/mol")
+    frames = read_trajectory(topology, path, constraints="none", length_unit="nm", force_unit="kcal/mol/Å")
+    np.testing.assert_allclose(frames.positions[0], POSITIONS * 10, rtol=1e-6)
+    np.testing.assert_allclose(frames.forces[0], FORCES[0] * 0.0433641, rtol=1e-5)
+    assert frames.cells[0, 0, 0] == pytest.approx(200)
+
+
+def test_rigid_bonds_to_hydrogen_are_found_and_must_be_declared(tmp_path, topology):
+    path = write(tmp_path / "run.trr")
+    with pytest.raises(DataError, match=r"give constraints, \"none\", \"hydrogens\""):
+        read_trajectory(topology, path)
+    with pytest.raises(DataError, match="constraints is 'h-bonds'"):
+        read_trajectory(topology, path, constraints="h-bonds")
+    frames = read_trajectory(topology, path, constraints="hydrogens")
+    np.testing.assert_array_equal(frames.constraints, [[1, 0], [2, 0], [4, 3], [5, 3], [6, 3]])
+    beads = Mapping.of_atoms([0, 3], frames).frames(frames)
+    np.testing.assert_allclose(beads.forces[:, 0], FORCES[:, :3].sum(axis=1), rtol=1e-4, atol=1e-5)
+    given = read_trajectory(topology, path, constraints=[[3, 4]])
+    np.testing.assert_array_equal(given.constraints, [[3, 4]])
+
+
+def test_selections_of_atoms_and_frames(tmp_path, topology):
+    path = write(tmp_path / "run.trr")
+    frames = read_trajectory(topology, path, constraints="none", select="resname MET", frames=slice(1, None))
+    np.testing.assert_allclose(frames.positions, FRAMES[1:, 3:], atol=1e-5)
+    np.testing.assert_allclose(frames.forces, FORCES[1:, 3:], rtol=1e-5, atol=1e-6)
+    with pytest.raises(DataError, match="matches none of 7 atoms"):
+        read_trajectory(topology, path, select="resname NONE")
+    with pytest.raises(DataError, match="cannot be understood"):
+        read_trajectory(topology, path, select="resname and")
+    with pytest.raises(DataError, match="has 3 frames, none of them"):
+        read_trajectory(topology, path, constraints="none", frames=slice(7, 9))
+
+
+def test_several_files_follow_each_other(tmp_path, topology):
+    files = [write(tmp_path / f"{name}.trr") for name in ("first", "second")]
+    frames = read_trajectory(topology, files, constraints="none")
+    np.testing.assert_allclose(frames.positions, np.concatenate([FRAMES, FRAMES]), atol=1e-5)
+
+
+def test_files_that_do_not_fit_or_are_missing(tmp_path, topology):
+    with pytest.raises(DataError, match=r"atoms.gro and .*part.trr have different numbers of atoms.*7.*6"):
+        read_trajectory(topology, write(tmp_path / "part.trr", atoms=6))
+    with pytest.raises(DataError, match="does not exist"):
+        read_trajectory(topology, tmp_path / "no.trr")
+    (tmp_path / "broken.trr").write_bytes(b"no trajectory")
+    with pytest.raises(DataError, match=r"MDAnalysis cannot read .*broken.trr"):
+        read_trajectory(topology, tmp_path / "broken.trr")
+
+
+def test_unknown_elements_are_asked_for(tmp_path, topology):
+    text = topology.read_text().replace("   C1", "   QQ")
+    (tmp_path / "odd.gro").write_text(text)
+    path = write(tmp_path / "run.xtc", forces=False)
+    with pytest.raises(DataError, match=r"element of the atom 3 \(QQ\): give species"):
+        read_trajectory(tmp_path / "odd.gro", path)
+    frames = read_trajectory(tmp_path / "odd.gro", path, species=SPECIES)
+    np.testing.assert_array_equal(frames.species, SPECIES)
+    with pytest.raises(DataError, match="3 species are given for 7"):
+        read_trajectory(topology, path, species=[8, 1, 1])
+
+
+def test_frames_check_their_arrays():
+    free = {"cells": np.zeros((3, 3)), "periodic": np.zeros(3, bool)}
+    good = Frames(SPECIES, np.ones(7), FRAMES, forces=FORCES, **free)
+    assert len(good.select(slice(0, 2))) == 2
+    assert len(good.dataset(labels=False)) == 3
+    with pytest.raises(DataError, match=r"forces have shape \(2, 7, 3\)"):
+        Frames(SPECIES, np.ones(7), FRAMES, forces=FORCES[:2], **free)
+    broken = FRAMES.copy()
+    broken[1, 2, 0] = np.nan
+    with pytest.raises(DataError, match="positions of frame 1 are not finite"):
+        Frames(SPECIES, np.ones(7), broken, **free)
+    with pytest.raises(DataError, match="not one of 7"):
+        Frames(SPECIES, np.ones(7), FRAMES, constraints=[[0, 7]], **free)
+    bound = Frames(SPECIES, np.ones(7), FRAMES, constraints=[[0, 1], [3, 4]], **free)
+    with pytest.raises(DataError, match="a constrained bond would be cut"):
+        bound.of_atoms([0, 3, 4])
+    np.testing.assert_array_equal(bound.of_atoms([4, 3]).constraints, [[1, 0]])
