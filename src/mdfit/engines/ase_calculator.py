@@ -103,7 +103,7 @@ class Calculator(ASECalculator):
 
     def _new_lists(self, atoms: Atoms) -> _Lists:
         structure = Structure.from_ase(atoms)
-        self.potential.check_species(set(structure.species.tolist()))
+        self.potential.check_structure(structure)
         columns = 0
         if self._lists is not None and len(self._lists.structure.species) == len(atoms):
             columns = self._lists.table.width

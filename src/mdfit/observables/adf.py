@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdfit.errors import ObservableError
+from mdfit.graph.angles import angle_between
 from mdfit.observables.base import Observable
 from mdfit.observables.coordination import within
-from mdfit.observables.geometry import angle_between
 from mdfit.observables.pairs import (
     GAUSSIAN_REACH,
     check_range,

@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mdfit.errors import ObservableError
-from mdfit.observables.geometry import angle_between, dihedral_angle, nearest_images
+from mdfit.graph.angles import angle_between, dihedral_angle
+from mdfit.observables.geometry import nearest_images
 from mdfit.observables.pairs import check_reach
 from mdfit.observables.snapshot import Snapshot
 from mdfit.simulate import Trajectory

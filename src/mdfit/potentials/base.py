@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from mdfit.errors import UnknownSpeciesError
 from mdfit.graph import Graph
+from mdfit.structure import Structure
 
 _REGISTRY: dict[str, type[Potential]] = {}
 
@@ -29,11 +30,14 @@ class Potential(eqx.Module):
         species: the atomic numbers (or bead types) that the potential knows; empty when it takes any.
         position_dependent: true when the energy depends on where the atoms are, not only on the vectors between them, as
             in an external field; neither moving nor turning everything then leaves the energy as it is.
+        distinguishes_atoms: true when the energy depends on which atom is which, as bonded terms do; the order
+            of atoms matters then.
         many_body: false when the cost per edge is so low that leaving out edges beyond the cutoff does not pay.
     """
 
     many_body: ClassVar[bool] = True
     position_dependent: ClassVar[bool] = False
+    distinguishes_atoms: ClassVar[bool] = False
 
     if TYPE_CHECKING:
         # A static field or a property of the subclass.
@@ -102,6 +106,16 @@ class Potential(eqx.Module):
                 "train on data with these elements or choose another potential."
             )
 
+    def check_structure(self, structure: Structure) -> None:
+        """Raises an error that tells what is wrong when the potential has no meaning for a structure.
+
+        Raises:
+            UnknownSpeciesError: for a species that the potential was not made for.
+            PotentialError: for numbers of atoms that do not fit the topology of bonded terms.
+            StructureError: for bonds that are broken.
+        """
+        self.check_species(set(structure.species.tolist()))
+
     def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> Path:
         """Writes one file without pickle; see :func:`mdfit.potentials.load`."""
         from mdfit.potentials.files import save
@@ -133,6 +147,15 @@ class Sum(Potential):
     @property
     def position_dependent(self) -> bool:  # type: ignore[override]
         return any(term.position_dependent for term in self.terms)
+
+    @property
+    def distinguishes_atoms(self) -> bool:  # type: ignore[override]
+        return any(term.distinguishes_atoms for term in self.terms)
+
+    def check_structure(self, structure: Structure) -> None:
+        super().check_structure(structure)
+        for term in self.terms:
+            term.check_structure(structure)
 
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
         energies = [term.atomic_energies(graph.within(term.cutoff)) for term in self.terms]

@@ -49,7 +49,7 @@ def load(path: str | Path) -> Potential:
     header, arrays = read_header(path, PotentialFileError, FORMAT_VERSION)
     if header.get("format") != "mdfit potential":
         raise PotentialFileError(f"{path} holds a {header.get('format', 'thing of unknown kind')}, not a potential.")
-    return fill_tree(_build(header["architecture"], path), arrays, path, PotentialFileError)
+    return fill_tree(build(header["architecture"], path), arrays, path, PotentialFileError)
 
 
 def provenance(path: str | Path) -> dict[str, Any]:
@@ -64,10 +64,15 @@ def describe(potential: Potential) -> dict[str, Any]:
     return {"class": type(potential).__name__, "settings": potential.settings()}
 
 
-def _build(architecture: dict[str, Any], path: str | Path) -> Potential:
+def build(architecture: dict[str, Any], path: str | Path) -> Potential:
+    """A potential of a :func:`describe`-d architecture with arbitrary parameters.
+
+    Raises:
+        PotentialFileError: for a class that has not been imported; the message names ``path``.
+    """
     name = architecture["class"]
     if name == "Sum":
-        return Sum(tuple(_build(term, path) for term in architecture["terms"]))
+        return Sum(tuple(build(term, path) for term in architecture["terms"]))
     kind = registered(name)
     if kind is None:
         raise PotentialFileError(

@@ -47,11 +47,7 @@ class InversePower(PairPotential):
         self.sigma = jnp.asarray(quantity(sigma, "Å", "sigma"), jnp.float64)
         self.cutoff, self.power = quantity(cutoff, "Å", "cutoff"), power
         self.switch_start = 0.9 * self.cutoff if switch_start is None else quantity(switch_start, "Å", "switch_start")
-        if not 0 < self.switch_start < self.cutoff or power < 1:
-            raise PotentialError(
-                f"An inverse power needs 0 < switch_start < cutoff and a power of at least 1, not {self.switch_start} Å, "
-                f"{self.cutoff} Å and {power}."
-            )
+        check_inverse_power(power, self.switch_start, self.cutoff)
 
     @property
     def species(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -59,7 +55,27 @@ class InversePower(PairPotential):
 
     def pair_energy(self, squared_distance, first, second):
         epsilon, sigma = (parameter.astype(squared_distance.dtype) for parameter in (self.epsilon, self.sigma))
-        inside = squared_distance < self.cutoff**2
-        energy = epsilon * (sigma / jnp.sqrt(squared_distance)) ** self.power
-        factor, _ = switch(squared_distance, self.switch_start, self.cutoff)
-        return jnp.where(inside, energy * factor, jnp.zeros((), energy.dtype))
+        return inverse_power(squared_distance, epsilon, sigma, self.cutoff, self.power, self.switch_start)
+
+
+def inverse_power(
+    squared_distance: Float[Array, "*pairs"],
+    epsilon: Float[Array, "..."],
+    sigma: Float[Array, "..."],
+    cutoff: float,
+    power: int,
+    switch_start: float,
+) -> Float[Array, "*pairs"]:
+    """φ of :class:`InversePower`."""
+    energy = epsilon * (sigma / jnp.sqrt(squared_distance)) ** power
+    factor, _ = switch(squared_distance, switch_start, cutoff)
+    return jnp.where(squared_distance < cutoff**2, energy * factor, jnp.zeros((), energy.dtype))
+
+
+def check_inverse_power(power: int, switch_start: float, cutoff: float) -> None:
+    """Raises PotentialError for a power or a switch out of range."""
+    if not 0 < switch_start < cutoff or power < 1:
+        raise PotentialError(
+            f"An inverse power needs 0 < switch_start < cutoff and a power of at least 1, not {switch_start} Å, "
+            f"{cutoff} Å and {power}."
+        )

@@ -49,12 +49,7 @@ class LennardJones(PairPotential):
         self.cutoff = quantity(cutoff, "Å", "cutoff")
         self.truncation = truncation
         self.switch_start = 0.9 * self.cutoff if switch_start is None else quantity(switch_start, "Å", "switch_start")
-        if truncation not in ("switch", "shift", "cut"):
-            raise PotentialError(f"truncation is 'switch', 'shift' or 'cut', not {truncation!r}.")
-        if not 0 < self.switch_start < self.cutoff:
-            raise PotentialError(
-                f"switch_start ({self.switch_start} Å) must lie between zero and the cutoff ({self.cutoff} Å)."
-            )
+        check_truncation(truncation, self.switch_start, self.cutoff)
 
     @property
     def species(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -64,22 +59,43 @@ class LennardJones(PairPotential):
         return self.pair_energy_and_slope(squared_distance, first, second)[0]
 
     def pair_energy_and_slope(self, squared_distance, first, second):
-        """φ and dφ/d(r²), written out since that takes a fifth less time than the automatic derivative."""
         epsilon, sigma = (parameter.astype(squared_distance.dtype) for parameter in (self.epsilon, self.sigma))
-        inverse = 1 / squared_distance
-        attraction = (sigma**2 * inverse) ** 3
-        energy = 4 * epsilon * (attraction - 1) * attraction
-        slope = 4 * epsilon * inverse * (3 - 6 * attraction) * attraction
-        if self.truncation == "switch":
-            factor, factor_slope = switch(squared_distance, self.switch_start, self.cutoff)
-            slope = slope * factor + energy * factor_slope
-            energy = energy * factor
-        elif self.truncation == "shift":
-            edge = (sigma**2 / self.cutoff**2) ** 3
-            energy = energy - 4 * epsilon * (edge - 1) * edge
-        inside = squared_distance < self.cutoff**2
-        zero = jnp.zeros((), energy.dtype)
-        return jnp.where(inside, energy, zero), jnp.where(inside, slope, zero)
+        return lennard_jones(squared_distance, epsilon, sigma, self.cutoff, self.truncation, self.switch_start)
+
+
+def lennard_jones(
+    squared_distance: Float[Array, "*pairs"],
+    epsilon: Float[Array, "..."],
+    sigma: Float[Array, "..."],
+    cutoff: float,
+    truncation: str,
+    switch_start: float,
+) -> tuple[Float[Array, "*pairs"], Float[Array, "*pairs"]]:
+    """φ and dφ/d(r²) of :class:`LennardJones`, written out since that takes a fifth less time than the automatic
+    derivative.
+    """
+    inverse = 1 / squared_distance
+    attraction = (sigma**2 * inverse) ** 3
+    energy = 4 * epsilon * (attraction - 1) * attraction
+    slope = 4 * epsilon * inverse * (3 - 6 * attraction) * attraction
+    if truncation == "switch":
+        factor, factor_slope = switch(squared_distance, switch_start, cutoff)
+        slope = slope * factor + energy * factor_slope
+        energy = energy * factor
+    elif truncation == "shift":
+        edge = (sigma**2 / cutoff**2) ** 3
+        energy = energy - 4 * epsilon * (edge - 1) * edge
+    inside = squared_distance < cutoff**2
+    zero = jnp.zeros((), energy.dtype)
+    return jnp.where(inside, energy, zero), jnp.where(inside, slope, zero)
+
+
+def check_truncation(truncation: str, switch_start: float, cutoff: float) -> None:
+    """Raises PotentialError for a truncation that does not exist, or a switch that does not lie within the cutoff."""
+    if truncation not in ("switch", "shift", "cut"):
+        raise PotentialError(f"truncation is 'switch', 'shift' or 'cut', not {truncation!r}.")
+    if not 0 < switch_start < cutoff:
+        raise PotentialError(f"switch_start ({switch_start} Å) must lie between zero and the cutoff ({cutoff} Å).")
 
 
 def switch(squared_distance: Float[Array, ...], start: float, end: float) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 
 from mdfit.data import Dataset
+from mdfit.errors import MdfitError
 from mdfit.graph.batches import Batches
 from mdfit.potentials.base import Potential
 from mdfit.potentials.evaluation import evaluate
@@ -34,9 +35,9 @@ def predict(
         batches: those of the data set for the potential's cutoff, when they exist already.
 
     Raises:
-        UnknownSpeciesError: when the data hold a species that the potential does not know.
+        UnknownSpeciesError, PotentialError, StructureError: as :func:`check_dataset`.
     """
-    potential.check_species(set(dataset.species))
+    check_dataset(potential, dataset)
     batches = batches or Batches(dataset, potential.cutoff, batch_size)
     predictions: list[FramePrediction] = []
     for batch in batches.in_order():
@@ -50,6 +51,24 @@ def predict(
             predictions.append(FramePrediction(float(energy[index]), forces[start : start + count], stress))
             start += count
     return predictions
+
+
+def check_dataset(potential: Potential, dataset: Dataset) -> None:
+    """Raises an error when a potential has no meaning for a data set.
+
+    Raises:
+        UnknownSpeciesError: when the data hold a species that the potential does not know.
+        PotentialError, StructureError: when a frame does not fit the topology of bonded terms, or has a broken bond; the
+            message names the frame.
+    """
+    potential.check_species(set(dataset.species))
+    if not potential.distinguishes_atoms:
+        return
+    for index in range(len(dataset)):
+        try:
+            potential.check_structure(dataset[index].structure)
+        except MdfitError as error:
+            raise type(error)(f"Frame {index}: {error}") from error
 
 
 _evaluate = eqx.filter_jit(evaluate)

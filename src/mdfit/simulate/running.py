@@ -69,9 +69,10 @@ def run(
         CheckpointError: when ``out`` cannot be resumed, for instance because it was written with other settings or
             another potential.
         UnknownSpeciesError: when the potential does not know an element of the structure.
+        PotentialError, StructureError: when the structure does not fit the topology of bonded terms, or a bond is broken.
         OutputError: when ``out`` cannot be written, or exists and is not to be resumed.
     """
-    potential.check_species(set(np.unique(state_point.structure.species).tolist()))
+    potential.check_structure(state_point.structure)
     lengths = Lengths.of(duration, every, equilibrate, sampler.timestep_fs)
     thickness = quantity(skin, "Å", "skin")
     _check_settings(state_point, sampler, replicas, thickness)

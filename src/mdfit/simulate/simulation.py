@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mdfit.errors import SimulationError
+from mdfit.errors import MdfitError, SimulationError
 from mdfit.potentials import Potential
 from mdfit.simulate.dynamics import Context, Dynamics
 from mdfit.simulate.health import check_frame, check_step
@@ -165,9 +165,22 @@ class Simulation:
                 self._pack(self._packed_width + PACKING_MARGIN)
             elif remaining > 0:
                 if fresh or not finite:
+                    self._check_structures()
                     check_step(finite, done, float(progress.jump), self.skin, self.time)
                 self.renew_lists()
                 fresh = True
+
+    def _check_structures(self) -> None:
+        """Raises SimulationError when the potential can tell what is wrong with the present structure of a replica."""
+        positions = np.asarray(self.state.position, np.float64)
+        cells = np.asarray(self.dynamics.cells(self.state, self.context), np.float64)
+        for replica, (places, cell) in enumerate(zip(positions, cells, strict=True)):
+            try:
+                self.potential.check_structure(self.structure.replace(positions=places, cell=cell, velocities=None))
+            except MdfitError as problem:
+                raise SimulationError(
+                    f"At {self.time:.3f} fs replica {replica} has left the range of the potential. {problem}"
+                ) from problem
 
     @property
     def time(self) -> float:
@@ -185,6 +198,8 @@ class Simulation:
         volumes = np.abs(np.linalg.det(cells)) if periodic else np.full(len(cells), np.inf)
         kinetic = 0.5 * np.sum(velocities.astype(np.float64) ** 2 * self.structure.masses[:, None], axis=(1, 2))
         temperature = 2 * kinetic / (self.degrees_of_freedom * BOLTZMANN)
+        if not np.isfinite(energy).all():
+            self._check_structures()
         check_frame(energy, temperature, self.state_point.temperature, self.time)
         return {
             "positions": np.asarray(state.position),

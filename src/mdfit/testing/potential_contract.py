@@ -35,11 +35,16 @@ def check_potential(potential: Potential) -> None:
 
 
 def contract(potential: Potential) -> tuple[Callable[[Potential], None], ...]:
-    """The checks that apply: all, but for those of :data:`OF_INTERNAL_ENERGIES` where positions matter themselves.
+    """The checks that apply: all, but for those of :data:`OF_INTERNAL_ENERGIES` where positions matter themselves, and
+    those of :data:`OF_EQUAL_ATOMS` where the order of atoms matters.
 
-    See :attr:`mdfit.potentials.Potential.position_dependent`.
+    See ``position_dependent`` and ``distinguishes_atoms`` of :class:`mdfit.potentials.Potential`.  The structures of the
+    other checks have six atoms or twice six: give bonded potentials a topology of six atoms.
     """
-    return tuple(c for c in CONTRACT if not (potential.position_dependent and c in OF_INTERNAL_ENERGIES))
+    left_out = (OF_INTERNAL_ENERGIES if potential.position_dependent else frozenset()) | (
+        OF_EQUAL_ATOMS if potential.distinguishes_atoms else frozenset()
+    )
+    return tuple(check for check in CONTRACT if check not in left_out)
 
 
 def invariant_under_translation(potential: Potential) -> None:
@@ -277,6 +282,17 @@ OF_INTERNAL_ENERGIES = frozenset(
         smooth_at_symmetric_structures,
         additive_when_far_apart,
         isolated_atoms_are_finite,
+    }
+)
+
+#: Checks that hold only when atoms of one species are the same, whatever their place in the list of atoms.
+OF_EQUAL_ATOMS = frozenset(
+    {
+        invariant_under_permutation,
+        smooth_at_cutoff,
+        smooth_at_symmetric_structures,
+        isolated_atoms_are_finite,
+        gradients_are_finite,
     }
 )
 

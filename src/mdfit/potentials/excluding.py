@@ -1,0 +1,104 @@
+"""A potential without the interactions between atoms that are close along a molecule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mdfit.graph import Graph
+from mdfit.graph.gathering import take
+from mdfit.potentials.base import Potential
+from mdfit.potentials.molecules import check_molecules, edges_between, in_all_molecules, molecules_of
+from mdfit.structure import Structure, Topology
+
+
+class Excluding(Potential):
+    """Another potential that does not see the edges between excluded pairs of atoms of a molecule.
+
+    A structure may hold one such molecule or several, atom after atom; atoms of different molecules always see each other,
+    and so do atoms and periodic images of their partners other than the nearest.
+
+    Args:
+        potential: any, most often a pair potential.
+        number_of_atoms: of a molecule.
+        pairs: excluded pairs of atoms, such as ``topology.excluded_pairs()``.
+
+    Raises:
+        StructureError: for atoms that are out of range.
+    """
+
+    distinguishes_atoms = True
+
+    potential: Potential
+    number_of_atoms: int = eqx.field(static=True)
+    pairs: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+
+    def __init__(self, potential: Potential, number_of_atoms: int, pairs: Any):
+        self.potential, self.number_of_atoms = potential, int(number_of_atoms)
+        self.pairs = tuple(map(tuple, Topology(number_of_atoms, bonds=pairs).bonds.tolist()))
+
+    @property
+    def cutoff(self) -> float:  # type: ignore[override]
+        return self.potential.cutoff
+
+    @property
+    def species(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.potential.species
+
+    @property
+    def many_body(self) -> bool:  # type: ignore[override]
+        return self.potential.many_body
+
+    @property
+    def position_dependent(self) -> bool:  # type: ignore[override]
+        return self.potential.position_dependent
+
+    def settings(self) -> dict[str, Any]:
+        from mdfit.potentials.files import describe
+
+        return {**super().settings(), "potential": describe(self.potential)}
+
+    @classmethod
+    def skeleton(cls, settings: dict[str, Any]) -> Excluding:
+        from mdfit.potentials.files import build
+
+        return cls(build(settings["potential"], "The file"), settings["number_of_atoms"], settings["pairs"])
+
+    def check_structure(self, structure: Structure) -> None:
+        self.potential.check_structure(structure)
+        check_molecules(type(self).__name__, structure, self.number_of_atoms)
+
+    def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
+        return self.potential.atomic_energies(self._reduced(graph)) * self._validity(graph)
+
+    def energies_and_gradient(self, graph: Graph):
+        energies, gradient = self.potential.energies_and_gradient(self._reduced(graph))
+        validity = self._validity(graph)
+        return energies * validity, gradient * validity[:, None, None]
+
+    def forces(self, graph: Graph):
+        return self.potential.forces(self._reduced(graph)) * self._validity(graph)[:, None]
+
+    def position_gradient(self, graph: Graph):
+        return self.potential.position_gradient(graph)
+
+    def _validity(self, graph: Graph) -> Float[Array, " atoms"]:
+        return molecules_of(graph, self.number_of_atoms).validity
+
+    def _reduced(self, graph: Graph) -> Graph:
+        """The graph without the edges of excluded pairs."""
+        table = np.array(self.pairs, np.int64).reshape(-1, 2)
+        first, second = (in_all_molecules(column, self.number_of_atoms, graph) for column in table.T)
+        if len(first) == 0:
+            return graph
+        edges = edges_between(graph, first, second, np.inf)
+        opposite = take(graph.reverse.reshape(-1), edges.places)
+        kept = jnp.ones(graph.mask.size, bool)
+        for places in (edges.places, opposite):
+            # Edges that were not found stand for others, which stay.
+            kept = kept.at[jnp.where(edges.found, places, graph.mask.size)].set(False, mode="drop")
+        return eqx.tree_at(lambda one: one.mask, graph, graph.mask & kept.reshape(graph.mask.shape))
