@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from mdfit.errors import CheckpointError
-from mdfit.simulate.restart import RestartableOutput
+from mdfit.simulate.restart import FrameByFrame
 
 
-class XYZOutput(RestartableOutput):
+class XYZOutput(FrameByFrame):
     """Extended XYZ, readable by ASE and OVITO."""
 
     def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:

@@ -8,12 +8,12 @@ import numpy as np
 
 from mdfit.data import h5md
 from mdfit.errors import CheckpointError
-from mdfit.simulate.restart import RestartableOutput
+from mdfit.simulate.restart import FrameByFrame
 
 _UNITS = {"positions": "Å", "velocities": "Å/10.18fs", "cells": "Å", "potential_energies": "eV", "stresses": "eV Å-3"}
 
 
-class H5MDOutput(RestartableOutput):
+class H5MDOutput(FrameByFrame):
     """See :mod:`mdfit.data.h5md`."""
 
     def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:

@@ -45,23 +45,34 @@ def open_output(out: str | Path | None, resume: bool, state_point: StatePoint, p
         if resume:
             raise CheckpointError("Only a run with an output file can be resumed; give out.")
         return None
-    path = Path(out)
     kinds: dict[str, Any] = {".h5": H5MDOutput, ".h5md": H5MDOutput, ".xyz": XYZOutput, ".extxyz": XYZOutput}
-    if path.suffix not in kinds:
-        raise OutputError(f"Trajectories end in {', '.join(kinds)}, not {path.suffix or 'nothing'} ({path}).")
+    path = checked_path(out, resume, tuple(kinds))
+    if kinds[path.suffix] is XYZOutput and plan.replicas > 1:
+        raise SimulationError(f"{path.suffix} files hold one replica; write {plan.replicas} replicas to a .h5 file.")
+    output: Output = kinds[path.suffix](path, state_point, plan)
+    return output
+
+
+def checked_path(out: str | Path, resume: bool, endings: tuple[str, ...]) -> Path:
+    """The path of a trajectory that can be written, or resumed; its directory is made.
+
+    Raises:
+        OutputError: for an unknown ending, a directory that cannot be written, or a file that would be overwritten.
+        CheckpointError: when there is nothing to resume.
+    """
+    path = Path(out)
+    if path.suffix not in endings:
+        raise OutputError(f"Trajectories end in {', '.join(endings)}, not {path.suffix or 'nothing'} ({path}).")
     for file in (path, restart_path(path)):
         if file.exists() and not resume:
             raise OutputError(f"{file} exists; resume the run, choose another name or delete the file.")
     if resume and not can_resume(path):
         missing = path if not path.exists() else restart_path(path)
         raise CheckpointError(f"There is no {missing} to resume; check the path.")
-    if kinds[path.suffix] is XYZOutput and plan.replicas > 1:
-        raise SimulationError(f"{path.suffix} files hold one replica; write {plan.replicas} replicas to a .h5 file.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        output: Output = kinds[path.suffix](path, state_point, plan)
-        return output
+        return path
     except OSError as error:
         raise OutputError(f"Could not write {path}: {error.strerror or error}; choose another directory.") from error

@@ -55,7 +55,7 @@ def can_resume(out: str | Path) -> bool:
     return restart.exists() and (Path(out).exists() or read_header(restart, CheckpointError)[0].get("frames") == 0)
 
 
-class RestartableOutput(ABC):
+class RestartableOutput:
     """The restart file beside a trajectory."""
 
     def __init__(self, path: Path, state_point: StatePoint, plan: Plan):
@@ -78,7 +78,12 @@ class RestartableOutput(ABC):
         path = restart_path(self.path)
         return fill_tree(skeleton, read_header(path, CheckpointError)[1], path, CheckpointError)
 
-    def frames(self) -> list[dict[str, np.ndarray]]:
+    def rewind(self) -> dict[str, Any]:
+        """Takes up the run of the restart file, whose header it returns; the frames after it are still in the file.
+
+        Raises:
+            CheckpointError: when the file is damaged, or its run had other settings.
+        """
         path = restart_path(self.path)
         header = read_header(path, CheckpointError)[0]
         if header.get("format") != "mdfit restart":
@@ -87,8 +92,7 @@ class RestartableOutput(ABC):
         self.count = int(header["frames"])
         if self.count == 0:
             self.path.unlink(missing_ok=True)
-            return []
-        return self._read_frames(header)
+        return header
 
     def _check_plan(self, before: dict[str, Any]) -> None:
         now = dataclasses.asdict(self.plan)
@@ -108,9 +112,6 @@ class RestartableOutput(ABC):
                 f"{self.path} was written with {changes}; resume with the same settings or choose another file."
             )
 
-    @abstractmethod
-    def _read_frames(self, header: dict[str, Any]) -> list[dict[str, np.ndarray]]: ...
-
     def _due(self, last: bool) -> bool:
         # After the first frame, too, so that a long equilibration is never lost.
         return last or self.count == 1 or self.count % RESTART_EVERY == 0
@@ -122,3 +123,14 @@ class RestartableOutput(ABC):
             f"Could not write frame {self.count} to {self.path}: {reason}; the frames before are intact. "
             f"Free some space, then {remedy}."
         )
+
+
+class FrameByFrame(RestartableOutput, ABC):
+    """A trajectory whose frames are read again when its run goes on."""
+
+    def frames(self) -> list[dict[str, np.ndarray]]:
+        header = self.rewind()
+        return self._read_frames(header) if self.count else []
+
+    @abstractmethod
+    def _read_frames(self, header: dict[str, Any]) -> list[dict[str, np.ndarray]]: ...

@@ -1,0 +1,12 @@
+"""All-atom reference simulations by OpenMM, the source of data for coarse-graining.
+
+OpenMM: P. Eastman et al., J. Phys. Chem. B 128, 109 (2024), doi:10.1021/acs.jpcb.3c06662.  It is optional:
+``pip install "mdfit[openmm]"``.
+"""
+
+from mdfit.engines.openmm.alanine import alanine_dipeptide
+from mdfit.engines.openmm.running import run
+from mdfit.engines.openmm.system import ReferenceSystem
+from mdfit.engines.openmm.water import water_box
+
+__all__ = ["ReferenceSystem", "alanine_dipeptide", "run", "water_box"]
