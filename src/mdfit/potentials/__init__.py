@@ -14,6 +14,8 @@ from mdfit.potentials.listed_pairs import ListedInversePower, ListedLennardJones
 from mdfit.potentials.painn import PaiNN
 from mdfit.potentials.pair import PairPotential
 from mdfit.potentials.prediction import FramePrediction, predict
+from mdfit.potentials.prior_statistics import prior_from_statistics
+from mdfit.potentials.prior_table import PriorTable
 from mdfit.potentials.readout import Scaling
 from mdfit.potentials.spline import PairSpline
 from mdfit.potentials.stiffness import born_stiffness, lagrangian_stiffness
@@ -42,6 +44,7 @@ __all__ = [
     "PeriodicDihedrals",
     "Potential",
     "Prediction",
+    "PriorTable",
     "Scaling",
     "StillingerWeber",
     "Sum",
@@ -54,5 +57,6 @@ __all__ = [
     "lagrangian_stiffness",
     "load",
     "predict",
+    "prior_from_statistics",
     "trainable",
 ]
