@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mdfit.data import Frames
+from mdfit.errors import SimulationError
 from mdfit.structure import Structure
 
 
@@ -44,6 +46,50 @@ class Trajectory:
     temperature: float
     pressure: float | None
     timestep: float
+
+    @classmethod
+    def of_frames(cls, *runs: Frames, temperature: float | None = None) -> Trajectory:
+        """Frames of other programs, or their beads, so that observables see them as those of a potential.
+
+        What frames do not tell (velocities, stresses, energies that are None) is NaN, so that observables that need it
+        refuse.
+
+        Args:
+            runs: equally long runs of the same atoms, one per replica.
+            temperature: in K; by default that of the frames.
+
+        Raises:
+            SimulationError: no frames, runs of other atoms or lengths, or an unknown temperature.
+        """
+        if not runs:
+            raise SimulationError("A trajectory needs the frames of at least one run.")
+        first = runs[0]
+        if any(len(r) != len(first) or not np.array_equal(r.species, first.species) for r in runs):
+            raise SimulationError("The runs have different lengths or atoms: use frames.select and frames.of_atoms.")
+        kelvin = first.temperature if temperature is None else temperature
+        if kelvin is None:
+            raise SimulationError("The frames do not tell their temperature: give it in K.")
+        unknown = np.full((len(runs), len(first)), np.nan)
+        positions = np.stack([run.positions for run in runs])
+        times = np.arange(len(first), dtype=np.float64) if first.times is None else first.times
+        return cls(
+            times=times,
+            positions=positions,
+            velocities=np.broadcast_to(unknown[..., None, None], positions.shape),
+            cells=np.stack([run.cells for run in runs]),
+            potential_energies=np.stack(
+                [u if r.energies is None else r.energies for r, u in zip(runs, unknown, strict=True)]
+            ),
+            stresses=np.broadcast_to(unknown[..., None, None], (*unknown.shape, 3, 3)),
+            species=first.species,
+            masses=first.masses,
+            periodic=first.periodic,
+            degrees_of_freedom=3 * first.number_of_atoms - len(first.constraints),
+            ensemble="NVT",
+            temperature=kelvin,
+            pressure=None,
+            timestep=float("nan"),
+        )
 
     def __len__(self) -> int:
         return len(self.times)

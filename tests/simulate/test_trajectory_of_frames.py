@@ -1,0 +1,59 @@
+"""Frames of other programs give the observables that the same trajectory of a potential gives."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from mdfit.data import Frames
+from mdfit.errors import ObservableError, SimulationError
+from mdfit.observables import RDF, PotentialEnergy, Pressure, Temperature, estimate
+from mdfit.potentials import LennardJones
+from mdfit.simulate import Langevin, StatePoint, Trajectory, run
+from mdfit.structure import Structure
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    crystal = Structure.from_ase(bulk("Ar", "fcc", a=5.55, cubic=True).repeat(2))
+    path = tmp_path_factory.mktemp("argon") / "run.h5"
+    ours = run(
+        LennardJones(0.0104, 3.4, 8.0),
+        StatePoint(crystal, 120.0),
+        Langevin(5.0, 2.0),
+        duration=1000.0,
+        every=50.0,
+        replicas=2,
+        neighbour_lists="host",
+        key=jax.random.key(0),
+        out=path,
+    )
+    return ours, [Frames.read(path, f"replica_{replica}") for replica in (0, 1)]
+
+
+def test_observables_of_positions_and_energies_are_the_same(both):
+    ours, runs = both
+    again = Trajectory.of_frames(*runs, temperature=120.0)
+    for observable in (RDF(5.0, 40), PotentialEnergy()):
+        first, second = estimate(observable, ours), estimate(observable, again)
+        np.testing.assert_allclose(second.value, first.value, rtol=1e-12)
+        np.testing.assert_allclose(second.standard_error, first.standard_error, rtol=1e-12)
+
+
+@pytest.mark.parametrize("observable", [Temperature(), Pressure(), PotentialEnergy()])
+def test_what_frames_do_not_tell_is_refused(both, observable):
+    silent = dataclasses.replace(both[1][0], energies=None)
+    with pytest.raises(ObservableError, match="is not finite"):
+        estimate(observable, Trajectory.of_frames(silent, temperature=120.0))
+
+
+def test_frames_that_are_no_trajectory(both):
+    first, second = both[1]
+    with pytest.raises(SimulationError, match="do not tell their temperature"):
+        Trajectory.of_frames(first)
+    with pytest.raises(SimulationError, match="different lengths or atoms"):
+        Trajectory.of_frames(first, second.select(slice(0, 5)), temperature=120.0)
+    with pytest.raises(SimulationError, match="at least one run"):
+        Trajectory.of_frames(temperature=120.0)
