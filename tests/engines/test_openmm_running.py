@@ -110,6 +110,16 @@ def test_without_the_exact_checkpoint_the_run_goes_on_from_the_same_state(molecu
     assert 0 < step < 0.3 * np.abs(whole.positions[5] - whole.positions[4]).max()
 
 
+def test_the_fast_platform_takes_up_the_same_random_numbers(tmp_path):
+    box = water_box(60, cutoff="6 Å")
+    arguments = {"temperature": 300, "every": "20 fs", "seed": 2, "threads": 1}
+    whole = run(box, out=tmp_path / "whole.h5", duration="200 fs", **arguments)
+    run(box, out=tmp_path / "run.h5", duration="100 fs", **arguments)
+    found = run(box, out=tmp_path / "run.h5", duration="200 fs", resume=True, **arguments)
+    # Sums over neighbours come in another order; other noise would move atoms by 0.1 Å.
+    np.testing.assert_allclose(found.positions, whole.positions, atol=2e-3)
+
+
 def test_a_longer_duration_prolongs_a_run(molecule, whole, tmp_path):
     arguments = {"out": tmp_path / "run.h5", "equilibrate": "20 fs", **SHORT}
     assert len(run(molecule, **(arguments | {"duration": "12 fs"}))) == 3

@@ -49,8 +49,8 @@ def run(
     :class:`~mdfit.data.Mapping` takes care of them.
 
     A run that was stopped or killed goes on with ``resume=True`` from the last restart file, which is at most two minutes
-    or 50 frames old: bit by bit on the same machine with one thread, otherwise from the same positions and velocities with
-    new random numbers.
+    or 50 frames old.  On the same machine it takes up the same random numbers: bit by bit on the platform Reference, up to
+    the rounding of sums on the others.  Elsewhere it goes on from the same positions and velocities with new ones.
 
     Args:
         system: what is simulated.
