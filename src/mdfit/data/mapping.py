@@ -137,7 +137,7 @@ class Mapping:
     def of_matrix(
         cls, positions: np.ndarray, atoms: Atoms, species: Sequence[int], names: Sequence[str] = ()
     ) -> Mapping:
-        """Any linear map; the mass of bead I is 1 / Σ_i C_Ii² / m_i (Noid et al. 2008, doi:10.1063/1.2938860, eq. 20).
+        """Any linear map; the mass of bead I is 1 / Σ_i C_Ii² / m_i (Noid et al. 2008, doi:10.1063/1.2938860).
 
         Raises:
             DataError: see the class, or a matrix of another number of atoms.

@@ -17,7 +17,7 @@ FORCE_FIELDS = {
     "amber99sb-ildn": ("amber99sbildn.xml", "amber99_obc.xml"),
 }
 ENVIRONMENTS = ("vacuum", "implicit", "tip3p")
-#: Molecules of TIP3P per Å³ at 300 K and 1 bar: 0.982 g/cm³ (M. W. Mahoney, W. L. Jorgensen, doi:10.1063/1.481505).
+#: Molecules of TIP3P per Å³ at 300 K and 1 bar: 0.982 g/cm³ (W. L. Jorgensen et al., doi:10.1063/1.445869).
 _WATER_PER_VOLUME = 0.982 * GRAM_PER_CUBIC_CENTIMETRE / 18.0154
 #: Å³ that the molecule takes from the water, about its partial molar volume in water of 0.12 l/mol.
 _SOLUTE_VOLUME = 200.0
