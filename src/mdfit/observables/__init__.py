@@ -2,10 +2,17 @@
 
 from mdfit.observables.adf import ADF
 from mdfit.observables.base import Observable, TrajectoryObservable
+from mdfit.observables.basins import Basin, BasinPopulations, Interval
 from mdfit.observables.collective_variables import Angle, CollectiveVariable, Coordinate, Dihedral, Distance
 from mdfit.observables.constant_pressure import Compressibility, HeatCapacityAtConstantPressure, ThermalExpansion
 from mdfit.observables.coordination import CoordinationNumber
 from mdfit.observables.density import Density
+from mdfit.observables.density_comparison import (
+    free_energy_error,
+    jensen_shannon_divergence,
+    mean_squared_density_error,
+    total_variation,
+)
 from mdfit.observables.diffusion import DiffusionCoefficient, MeanSquareDisplacement
 from mdfit.observables.distribution import Distribution, JointDistribution
 from mdfit.observables.elastic_constants import ElasticConstants
@@ -15,17 +22,25 @@ from mdfit.observables.estimation import estimate
 from mdfit.observables.evaluation import per_frame
 from mdfit.observables.free_energy_profile import FreeEnergyProfile
 from mdfit.observables.heat_capacity import HeatCapacity
+from mdfit.observables.molecular_distributions import (
+    angle_distributions,
+    bond_distributions,
+    dihedral_distributions,
+)
 from mdfit.observables.rdf import RDF
 from mdfit.observables.snapshot import Snapshot
 from mdfit.observables.stress import Pressure, Stress
 from mdfit.observables.temperature import Temperature
 from mdfit.observables.tetrahedral_order import TetrahedralOrder
+from mdfit.observables.triplet_correlation import EquilateralTripletCorrelation
 from mdfit.observables.vibrations import VelocityAutocorrelation, VibrationalDensityOfStates
 
 __all__ = [
     "ADF",
     "RDF",
     "Angle",
+    "Basin",
+    "BasinPopulations",
     "CollectiveVariable",
     "Compressibility",
     "Coordinate",
@@ -36,10 +51,12 @@ __all__ = [
     "Distance",
     "Distribution",
     "ElasticConstants",
+    "EquilateralTripletCorrelation",
     "Estimate",
     "FreeEnergyProfile",
     "HeatCapacity",
     "HeatCapacityAtConstantPressure",
+    "Interval",
     "JointDistribution",
     "MeanSquareDisplacement",
     "Observable",
@@ -54,6 +71,13 @@ __all__ = [
     "TrajectoryObservable",
     "VelocityAutocorrelation",
     "VibrationalDensityOfStates",
+    "angle_distributions",
+    "bond_distributions",
+    "dihedral_distributions",
     "estimate",
+    "free_energy_error",
+    "jensen_shannon_divergence",
+    "mean_squared_density_error",
     "per_frame",
+    "total_variation",
 ]

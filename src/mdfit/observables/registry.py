@@ -8,10 +8,11 @@ from typing import Any
 
 from mdfit.errors import ObservableError, nearest
 from mdfit.observables.base import Observable
+from mdfit.observables.basins import Basin, Interval
 from mdfit.observables.collective_variables import CollectiveVariable
 
 #: What arguments of observables may be.
-_PARTS = (CollectiveVariable, Observable)
+_PARTS = (Basin, CollectiveVariable, Interval, Observable)
 
 
 def observable_from(choice: str | Mapping[str, Any]) -> Observable:
@@ -61,7 +62,7 @@ def _argument(value: Any) -> Any:
 
 
 def _classes(*bases: type) -> dict[str, type]:
-    found = {cls.__name__: cls for base in bases for cls in _descendants(base)}
+    found = {cls.__name__: cls for base in bases for cls in (base, *_descendants(base))}
     return {name: cls for name, cls in found.items() if not (name.startswith("_") or inspect.isabstract(cls))}
 
 

@@ -71,7 +71,7 @@ class PriorTable:
               - {atoms: [0, 3], sigma: 0.33, epsilon: 0.57}
 
         Stiffnesses are k of ½ k (x − x₀)² in the units of the table: per length² and, for angles, per angle².
-        ``terms: []`` is a dihedral angle that turns freely.  Other top-level names are ignored where they are ``note`` or ``source``.
+        ``terms: []`` is a dihedral angle that turns freely.  ``note`` and ``source`` take any text.
 
         Raises:
             PotentialFileError: for files that cannot be read.
