@@ -22,6 +22,7 @@ from mdfit.observables import (
     jensen_shannon_divergence,
     mean_squared_density_error,
     total_variation,
+    variable_per_frame,
 )
 from mdfit.observables.registry import observable_from
 from mdfit.structure import Topology
@@ -55,6 +56,8 @@ def test_the_chain_has_its_dihedral_angles(known):
         )
     )
     assert float(estimate(basin, trajectory).value[0]) == 1
+    np.testing.assert_allclose(variable_per_frame(PHI, trajectory)[..., 0], phi)
+    np.testing.assert_allclose(variable_per_frame(PSI, trajectory)[..., 0], psi)
     half = BasinPopulations(Basin("half", (Interval(PHI, np.median(phi), 3), Interval(PSI, -3, np.median(psi)))))
     expected = np.mean((phi > np.median(phi)) & (psi < np.median(psi)))
     assert float(estimate(half, trajectory).value[0]) == pytest.approx(expected)

@@ -19,7 +19,7 @@ from mdfit.observables.elastic_constants import ElasticConstants
 from mdfit.observables.energy import PotentialEnergy, TotalEnergy
 from mdfit.observables.estimate import Estimate
 from mdfit.observables.estimation import estimate
-from mdfit.observables.evaluation import per_frame
+from mdfit.observables.evaluation import per_frame, variable_per_frame
 from mdfit.observables.free_energy_profile import FreeEnergyProfile
 from mdfit.observables.heat_capacity import HeatCapacity
 from mdfit.observables.molecular_distributions import (
@@ -80,4 +80,5 @@ __all__ = [
     "mean_squared_density_error",
     "per_frame",
     "total_variation",
+    "variable_per_frame",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import numpy as np
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable
+from mdfit.observables.collective_variables import CollectiveVariable
 from mdfit.observables.snapshot import Snapshot
 from mdfit.observables.stiffness import stiffness_of_frames
 from mdfit.potentials import Potential
@@ -46,6 +48,40 @@ def per_frame(observable: Observable, trajectory: Trajectory, potential: Potenti
     values = values.reshape(replicas, frames, *values.shape[1:])
     _require_finite(observable, values, trajectory)
     return values
+
+
+@dataclass(frozen=True)
+class _Values(Observable):
+    """A collective variable as it is."""
+
+    collective_variable: CollectiveVariable
+
+    @property
+    def name(self) -> str:
+        return self.collective_variable.name
+
+    def check(self, trajectory: Trajectory) -> None:
+        super().check(trajectory)
+        self.collective_variable.check(trajectory, 0.0)
+
+    def per_snapshot(self, snapshot: Snapshot):
+        return self.collective_variable.values(snapshot)
+
+
+def variable_per_frame(collective_variable: CollectiveVariable, trajectory: Trajectory) -> np.ndarray:
+    """The values of a collective variable at every frame, for plots and for statistics of one's own.
+
+    Args:
+        collective_variable: such as ``Dihedral(1, 3, 4, 6)``.
+        trajectory: of one or several replicas.
+
+    Returns:
+        ``(replicas, frames, tuples)`` in the unit of the variable.
+
+    Raises:
+        ObservableError: when the trajectory lacks the atoms, or a value is not finite.
+    """
+    return per_frame(_Values(collective_variable), trajectory)
 
 
 @functools.partial(jax.jit, static_argnums=0)
