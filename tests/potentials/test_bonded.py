@@ -4,12 +4,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from mdfit.data import Dataset, LabelledStructure
 from mdfit.engines import Calculator
 from mdfit.errors import PotentialError, SimulationError, StructureError, UnitError
 from mdfit.graph import build_graph
+from mdfit.objectives import ForceMatching
 from mdfit.potentials import (
     Excluding,
     HarmonicAngles,
@@ -28,6 +30,7 @@ from mdfit.potentials import (
 from mdfit.simulate import Langevin, StatePoint, run
 from mdfit.structure import Structure, Topology
 from mdfit.testing import contract
+from mdfit.training import fit
 from mdfit.units import BOLTZMANN, KILOJOULE_PER_MOLE
 
 RANDOM = np.random.default_rng(0)
@@ -312,6 +315,7 @@ def test_dynamics_of_replicas_have_the_fluctuations_of_a_harmonic_bond():
         every="100 fs",
         equilibrate="1 ps",
         replicas=128,
+        skin="10 Å",
         key=jax.random.key(1),
     )
     energy = trajectory.potential_energies
@@ -346,6 +350,15 @@ def test_a_broken_bond_is_never_silent():
         predict(potential, Dataset(frames))
     with pytest.raises(StructureError, match="beyond the cutoff"):
         run(potential, StatePoint(broken, 300.0), Langevin("1 fs"), duration=10, every=10, key=jax.random.key(0))
+
+
+def test_a_broken_bond_in_training_data_is_named():
+    frames = [
+        LabelledStructure(one, None, np.zeros((10, 3)), None, {})
+        for one in (molecules(), molecules().replace(positions=molecules().positions * 4))
+    ]
+    with pytest.raises(StructureError, match=r"Frame 1: Atoms \d and \d lie"):
+        fit(bonds(TEN), ForceMatching(Dataset(tuple(frames)), energy=0), optimizer=optax.sgd(1e-3), steps=2)
 
 
 def test_a_bond_that_breaks_in_a_simulation_is_named():

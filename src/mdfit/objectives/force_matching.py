@@ -16,7 +16,7 @@ from mdfit.data import Dataset
 from mdfit.errors import TrainingError
 from mdfit.graph.batches import Batch, Batches
 from mdfit.objectives.base import Combinable, Evaluation, Parameters
-from mdfit.potentials import Potential, Prediction, evaluate
+from mdfit.potentials import Potential, Prediction, check_dataset, evaluate
 
 
 class Weights(NamedTuple):
@@ -62,6 +62,7 @@ class ForceMatching(Combinable):
 
     Raises:
         TrainingError: when a weighted label does not occur in the data, or nothing is weighted.
+        PotentialError, StructureError: in training, when a frame does not fit the bonded terms of the potential.
     """
 
     def __init__(
@@ -98,9 +99,11 @@ class ForceMatching(Combinable):
         return Position.start(seed)
 
     def evaluate(self, parameters: Parameters, state: Position) -> tuple[Evaluation, Position]:
-        batches = self.batches(parameters.combine().cutoff)
+        potential = parameters.combine()
+        batches = self.batches(potential.cutoff)
         batch = batches.shuffled_batch(int(state.seed), int(state.epoch), int(state.batch))
         evaluation = _evaluate(parameters.trained, parameters.fixed, batch, self._settings())
+        self._explain(potential, float(evaluation.loss))
         return evaluation, state.advanced(len(batches))
 
     def validation_loss(self, potential: Potential) -> float:
@@ -109,7 +112,14 @@ class ForceMatching(Combinable):
         for start, batch in enumerate(self.batches(potential.cutoff).in_order()):
             losses.append(float(_loss_only(potential, batch, self._settings())))
             counts.append(min(self.batch_size, len(self.dataset) - start * self.batch_size))
-        return float(np.average(losses, weights=counts))
+        mean = float(np.average(losses, weights=counts))
+        self._explain(potential, mean)
+        return mean
+
+    def _explain(self, potential: Potential, loss: float) -> None:
+        """Raises an error that names the frame when a loss is not finite because of broken bonds or other molecules."""
+        if not np.isfinite(loss):
+            check_dataset(potential, self.dataset)
 
     def on(self, dataset: Dataset) -> ForceMatching:
         """The same objective on other data; weights of labels that the data lack become zero."""

@@ -13,7 +13,7 @@ from mdfit.potentials.lennard_jones import LennardJones
 from mdfit.potentials.listed_pairs import ListedInversePower, ListedLennardJones
 from mdfit.potentials.painn import PaiNN
 from mdfit.potentials.pair import PairPotential
-from mdfit.potentials.prediction import FramePrediction, predict
+from mdfit.potentials.prediction import FramePrediction, check_dataset, predict
 from mdfit.potentials.prior_statistics import prior_from_statistics
 from mdfit.potentials.prior_table import PriorTable
 from mdfit.potentials.readout import Scaling
@@ -49,6 +49,7 @@ __all__ = [
     "StillingerWeber",
     "Sum",
     "born_stiffness",
+    "check_dataset",
     "distinct_cutoffs",
     "energies",
     "energy_and_derivatives",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -134,6 +135,7 @@ def parameters(name: str, value: Any, unit: str, count: int) -> Float[Array, " c
     return jnp.asarray([quantity(one, unit, name) for one in listed], jnp.float64)
 
 
+@functools.cache
 def _steps(atoms: tuple[tuple[int, ...], ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The different pairs of consecutive atoms, and for each step of each tuple which pair it is and in which sense."""
     table = np.array(atoms, np.int64)

@@ -37,11 +37,13 @@ def predict(
     Raises:
         UnknownSpeciesError, PotentialError, StructureError: as :func:`check_dataset`.
     """
-    check_dataset(potential, dataset)
+    potential.check_species(set(dataset.species))
     batches = batches or Batches(dataset, potential.cutoff, batch_size)
     predictions: list[FramePrediction] = []
     for batch in batches.in_order():
         result = _evaluate(potential, batch.graph)
+        if not np.isfinite(result.energy).all():
+            check_dataset(potential, dataset)
         energy, forces, strain = (np.asarray(a) for a in (result.energy, result.forces, result.strain_derivative))
         start = 0
         for index in range(min(batches.batch_size, len(dataset) - len(predictions))):
