@@ -145,7 +145,7 @@ def test_overflow_of_the_device_list_is_repaired():
 def test_cell_too_narrow_for_the_device_names_the_smallest_supercell():
     structure = random_structure(0, 8, 5.0, 0.0, (True, True, True))
     with pytest.raises(NeighborListError, match="repeat") as error:
-        list_builder("device", structure.periodic, structure.cell, 4.0)
+        list_builder("device", structure.periodic, structure.cell, 4.0, structure.number_of_atoms)
     repeats = tuple(int(n) for n in str(error.value).split("structure.repeat((")[1].split("))")[0].split(","))
     larger = structure.repeat(repeats)
     assert (cell_heights(larger.cell) >= 8.0).all()
@@ -155,7 +155,9 @@ def test_cell_too_narrow_for_the_device_names_the_smallest_supercell():
 
 def test_small_cell_falls_back_to_the_host_list():
     structure = random_structure(0, 8, 5.0, 0.0, (True, True, True))
-    assert isinstance(list_builder("auto", structure.periodic, structure.cell, 4.0), HostLists)
+    assert isinstance(
+        list_builder("auto", structure.periodic, structure.cell, 4.0, structure.number_of_atoms), HostLists
+    )
 
 
 def test_supercell_has_the_energy_of_its_copies():
@@ -177,3 +179,24 @@ def test_coinciding_atoms_are_named(shift):
     positions = np.array([[1.0, 1, 1], [4.0, 4, 4], np.add([1.0, 1, 1], shift)])
     with pytest.raises(NeighborListError, match="Atoms 0 and 2"):
         neighbor_table(positions, np.eye(3) * 9, (True,) * 3, 3.0)
+
+
+@pytest.mark.parametrize("atoms", [2, 5, 11])
+def test_all_pairs_are_what_a_search_finds(atoms):
+    """The same edges, opposite edges and vectors, and the same energies and forces from a network."""
+    from mdfit.graph.complete import all_pairs_suit, complete_graph
+
+    rng = np.random.default_rng(atoms)
+    species = rng.choice([1, 8], atoms).astype(np.int32)
+    positions = rng.uniform(0, 4, (3, atoms, 3))
+    structures = [Structure(species, x, np.zeros((3, 3)), np.zeros(3, bool), np.ones(atoms)) for x in positions]
+    found, searched = complete_graph(species, positions, jnp.float64), build_graph(structures, 100.0, dtype=jnp.float64)
+    assert np.array_equal(found.flip(found.vectors), -found.vectors)
+    potential = PaiNN((1, 8), 3.0, key=jax.random.key(0))
+    ours, expected = (evaluate(potential, graph) for graph in (found, searched))
+    assert np.allclose(ours.energy, expected.energy, rtol=1e-6)
+    assert np.allclose(ours.forces, expected.forces, atol=1e-5)
+    assert all_pairs_suit(atoms, structures[0].periodic)
+    assert not all_pairs_suit(atoms, np.array([True, False, False]))
+    with pytest.raises(NeighborListError, match="of frame 1 coincide"):
+        complete_graph(species, np.concatenate([positions[:1], np.zeros((1, atoms, 3))]), jnp.float64)

@@ -9,6 +9,7 @@ from mdfit.errors import NeighborListError
 from mdfit.potentials import LennardJones, StillingerWeber
 from mdfit.simulate import NPT, NVE, Langevin, NoseHoover, StatePoint, run
 from mdfit.simulate.simulation import PACKING_MARGIN, Simulation
+from mdfit.structure import Structure
 from mdfit.units import BOLTZMANN, FEMTOSECOND
 
 KEY = jax.random.key(1)
@@ -145,6 +146,19 @@ def test_lists_of_host_and_device_give_the_same_trajectory(small):
     np.testing.assert_allclose(host.positions, device.positions, atol=1e-9)
     np.testing.assert_allclose(host.potential_energies, device.potential_energies, atol=1e-9)
     np.testing.assert_allclose(host.stresses, device.stresses, atol=1e-10)
+
+
+def test_all_pairs_of_a_cluster_give_the_same_trajectory(small):
+    """Lists of all pairs, which is the choice in vacuum, and lists searched for again and again."""
+    atoms = small.argon(2)
+    cluster = Structure(atoms.species, atoms.positions, np.zeros((3, 3)), np.zeros(3, bool), atoms.masses)
+    assert cluster.number_of_atoms == 32
+    arguments = {"steps": 60, "every": 10, "temperature": 60.0, "skin": 0.3}
+    searched, all_pairs = (
+        simulate(small.potential, cluster, NVE(5.0), neighbour_lists=choice, **arguments) for choice in ("host", "auto")
+    )
+    np.testing.assert_allclose(all_pairs.positions, searched.positions, atol=1e-9)
+    np.testing.assert_allclose(all_pairs.potential_energies, searched.potential_energies, atol=1e-9)
 
 
 def test_cell_too_narrow_for_device_lists_is_refused(small):

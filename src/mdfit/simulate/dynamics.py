@@ -67,14 +67,14 @@ class Dynamics:
         temperature: in K.
         pressure: in bar, or None.
         cutoff: of the potential in Å.
-        skin: in Å.
+        skin: in Å; infinite for lists that are never too old.
     """
 
     def __init__(self, sampler: Sampler, temperature: float, pressure: float | None, cutoff: float, skin: float):
         self._integrator: Integrator = sampler.integrator(INTERACTIONS, temperature, pressure)
         self._variable_cell = sampler.ensemble == "NPT"
-        # Lists without neighbours are never too old.
-        self._limit = skin / 2 if cutoff > 0 else float(jnp.finfo(jnp.float32).max)
+        # Finite, so that positions that are not finite exceed it.
+        self._limit = min(skin / 2, float(jnp.finfo(jnp.float32).max))
         self._reach = cutoff + skin
         self._advance = eqx.filter_jit(self._advance_until_stale)
         self._initialize = eqx.filter_jit(self._initialize_all)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdfit.graph import Graph, NeighborTable, neighbor_table
+from mdfit.graph.complete import all_pairs_suit, complete_graph
 from mdfit.graph.host import as_graph, concatenate
 from mdfit.simulate.trajectory import Trajectory
 
@@ -56,7 +57,11 @@ class FrameGraphs:
             atoms_at_once = ATOMS_AT_ONCE_WITHOUT_NEIGHBOURS
         self._frames = trajectory.replicas * len(trajectory)
         share = BYTES_TO_KEEP // len(cutoffs)
-        self._tables = [_Tables(trajectory, cutoff, share) for cutoff in cutoffs]
+        self._tables: list[_Tables | _AllPairs]
+        if all_pairs_suit(atoms, trajectory.periodic) and max(cutoffs) > 0:
+            self._tables = [_AllPairs(trajectory)] * len(cutoffs)
+        else:
+            self._tables = [_Tables(trajectory, cutoff, share) for cutoff in cutoffs]
         self._together = min(max(1, atoms_at_once // atoms), self._frames)
         if triplets_at_once is not None:
             triplets = atoms * sum(tables.width**2 for tables in self._tables)
@@ -76,6 +81,31 @@ class FrameGraphs:
             stop = min(start + self._together, len(self))
             chosen = np.resize(np.arange(start, stop), self._together)
             yield FrameBatch(tuple(tables.graph(chosen) for tables in self._tables), chosen, stop - start)
+
+
+class _AllPairs:
+    """Graphs of all pairs, for small molecules in vacuum; potentials leave out what is beyond their cutoff.
+
+    Attributes:
+        width: neighbours per atom.
+        bytes_of_graphs: of all frames.
+    """
+
+    def __init__(self, trajectory: Trajectory):
+        atoms = len(trajectory.species)
+        self._species, self._dtype = trajectory.species, trajectory.positions.dtype
+        self._positions = trajectory.positions.reshape(-1, atoms, 3)
+        self.width = atoms - 1
+        self.bytes_of_graphs = _bytes_of_edges(len(self._positions) * atoms * self.width, self._dtype)
+
+    def graph(self, chosen: np.ndarray) -> Graph:
+        """Of some of the frames."""
+        return complete_graph(self._species, self._positions[chosen].astype(np.float64), jnp.dtype(self._dtype))
+
+
+def _bytes_of_edges(edges: int, dtype) -> int:
+    """Indices, reverse edges, vectors and mask of each edge."""
+    return edges * (9 + 3 * np.dtype(dtype).itemsize)
 
 
 class _Tables:
@@ -103,9 +133,8 @@ class _Tables:
 
     @property
     def bytes_of_graphs(self) -> int:
-        """Of all frames: indices, reverse edges, vectors and mask of each edge."""
-        edges = len(self._positions) * len(self._species) * self.width
-        return edges * (9 + 3 * np.dtype(self._dtype).itemsize)
+        """Of all frames."""
+        return _bytes_of_edges(len(self._positions) * len(self._species) * self.width, self._dtype)
 
     def _table(self, index: int) -> NeighborTable:
         if index < len(self._kept):

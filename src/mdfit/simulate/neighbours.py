@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from mdfit.errors import NeighborListError
 from mdfit.graph import Graph, NeighborTable, neighbor_table
+from mdfit.graph.complete import all_pairs_suit, complete_table
 from mdfit.graph.gathering import take
 from mdfit.potentials import Potential
 
@@ -125,6 +126,34 @@ class HostLists:
 
     def recall(self, memory: Any) -> None:
         self._width = int(memory)
+
+
+class AllPairs:
+    """All pairs of a small molecule in vacuum: right for good, so that its skin has no bounds.
+
+    Args:
+        atoms: of the molecule.
+    """
+
+    def __init__(self, atoms: int):
+        self._table = complete_table(atoms)
+
+    def build(self, positions: Array, cells: Array) -> Neighbours:
+        replicas, table = len(positions), self._table
+        return Neighbours(
+            indices=jnp.tile(jnp.asarray(table.neighbours), (replicas, 1, 1)),
+            offsets=jnp.zeros((replicas, 3, *table.neighbours.shape), cells.dtype),
+            mask=jnp.tile(jnp.asarray(table.mask), (replicas, 1, 1)),
+            reverse=jnp.tile(jnp.asarray(table.reverse), (replicas, 1, 1)),
+            origin=positions,
+            cell=cells,
+        )
+
+    def memory(self) -> np.ndarray:
+        return np.asarray(self._table.width, np.int64)
+
+    def recall(self, memory: Any) -> None:
+        """The size never changes."""
 
 
 _TABLE = ("neighbours", "shifts", "mask", "reverse")
@@ -256,8 +285,10 @@ def cell_heights(cell: np.ndarray) -> np.ndarray:
     return volume / areas
 
 
-def list_builder(choice: str, periodic: np.ndarray, cell: np.ndarray, reach: float) -> ListBuilder:
+def list_builder(choice: str, periodic: np.ndarray, cell: np.ndarray, reach: float, atoms: int) -> ListBuilder:
     """``"host"``, ``"device"``, or ``"auto"``: on the device where there is a GPU and the cell allows it.
+
+    For small molecules in vacuum ``"auto"`` takes all pairs.
 
     Without a reach there are no neighbours, and so nothing to be done on the device.
     """
@@ -272,6 +303,8 @@ def list_builder(choice: str, periodic: np.ndarray, cell: np.ndarray, reach: flo
         return DeviceLists(cell, reach)
     if choice not in ("auto", "host"):
         raise NeighborListError(f"neighbour_lists is 'auto', 'host' or 'device', not {choice!r}.")
+    if choice == "auto" and all_pairs_suit(atoms, periodic):
+        return AllPairs(atoms)
     wide = bool(np.all(periodic)) and bool((cell_heights(cell) >= 2 * reach).all())
     if choice == "auto" and wide and jax.default_backend() == "gpu":
         return DeviceLists(cell, reach)

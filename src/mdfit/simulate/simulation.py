@@ -13,7 +13,7 @@ from mdfit.errors import MdfitError, SimulationError
 from mdfit.potentials import Potential
 from mdfit.simulate.dynamics import Context, Dynamics
 from mdfit.simulate.health import check_frame, check_step
-from mdfit.simulate.neighbours import ListBuilder, list_builder
+from mdfit.simulate.neighbours import AllPairs, ListBuilder, list_builder
 from mdfit.simulate.samplers import Sampler
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import PER_FRAME, Trajectory
@@ -66,12 +66,15 @@ class Simulation:
 
     def prepare(self, key, replicas: int, skin: float, neighbour_lists: str, dtype) -> None:
         structure = self.structure
-        self.skin = skin
         point, cutoff = self.state_point, self.potential.cutoff
-        self.dynamics = Dynamics(self.sampler, point.temperature, point.pressure, cutoff, skin)
         # Without a cutoff there are no neighbours that could come near.
         reach = cutoff + skin if cutoff > 0 else 0.0
-        self._builder: ListBuilder = list_builder(neighbour_lists, structure.periodic, structure.cell, reach)
+        self._builder: ListBuilder = list_builder(
+            neighbour_lists, structure.periodic, structure.cell, reach, structure.number_of_atoms
+        )
+        # Lists of no neighbours and of all pairs are never too old.
+        self.skin = skin if reach > 0 and not isinstance(self._builder, AllPairs) else float(np.inf)
+        self.dynamics = Dynamics(self.sampler, point.temperature, point.pressure, cutoff, self.skin)
         self._packed_width = 0
         positions = jnp.tile(jnp.asarray(structure.positions, dtype), (replicas, 1, 1))
         cells = jnp.tile(jnp.asarray(structure.cell, dtype), (replicas, 1, 1))
