@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mdfit.errors import NeighborListError
+from mdfit.errors import NeighborListError, SimulationError
 from mdfit.potentials import LennardJones, StillingerWeber
 from mdfit.simulate import NPT, NVE, Langevin, NoseHoover, StatePoint, run
 from mdfit.simulate.simulation import PACKING_MARGIN, Simulation
@@ -230,3 +230,17 @@ def test_potential_parameters_are_not_baked_into_single_precision(small):
     trajectory = simulate(LennardJones(0.0104, 3.4, 6.0), small.molecule(), NVE(1.0), 1)
     assert trajectory.positions.dtype == np.float64
     assert float(np.float32(trajectory.potential_energies[0, 0])) != trajectory.potential_energies[0, 0]
+
+
+def test_replicas_start_where_they_are_told(small):
+    """Without forces and noise to speak of, each stays near its own start; wrong starts are named."""
+    here = small.molecule()
+    starts = [here.replace(positions=here.positions * factor) for factor in (1.0, 1.02, 1.05)]
+    trajectory = simulate(small.potential, here, NVE(0.01), 1, temperature=1e-9, replicas=3, starts=starts)
+    for found, start in zip(trajectory.positions[:, 0], starts, strict=True):
+        np.testing.assert_allclose(found, start.positions, atol=1e-6)
+    with pytest.raises(SimulationError, match="2 starts are given for 3 replicas"):
+        simulate(small.potential, here, NVE(1.0), 1, replicas=3, starts=starts[:2])
+    other = here.replace(species=np.full(8, 10, np.int32))
+    with pytest.raises(SimulationError, match="replica 1 has other atoms"):
+        simulate(small.potential, here, NVE(1.0), 1, replicas=2, starts=[here, other])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mdfit.simulate.simulation import Lengths, Simulation
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import Trajectory
 from mdfit.storage import digest
+from mdfit.structure import Structure
 from mdfit.units import quantity
 
 
@@ -33,6 +35,7 @@ def run(
     key: jax.Array,
     equilibrate: str | float = 0.0,
     replicas: int = 1,
+    starts: Sequence[Structure] | None = None,
     skin: str | float = "0.5 Å",
     neighbour_lists: str = "auto",
     dtype: Any = jnp.float32,
@@ -54,6 +57,8 @@ def run(
         key: random key: initial velocities (unless the structure has some) and noise.
         equilibrate: dropped at the start.
         replicas: independent copies with their own velocities, simulated side by side.
+        starts: where each replica starts, frames of a reference for instance; by default all do at the structure of the
+            state point, which still tells masses and periodicity.
         skin: of the neighbour list in Å.
         neighbour_lists: ``"auto"``, ``"host"`` or ``"device"``.
         dtype: of positions and forces.
@@ -79,6 +84,9 @@ def run(
     simulation = Simulation(cast(potential, dtype) if dtype == jnp.float64 else potential, state_point, sampler)
     output = open_output(out, resume, state_point, _plan(lengths, potential, state_point, sampler, replicas, dtype))
     simulation.prepare(key, replicas, thickness, neighbour_lists, dtype)
+    if starts is not None:
+        positions, cells = _starts(potential, state_point, starts, replicas)
+        simulation.restart(simulation.potential, positions.astype(dtype), None, cells, key)
     frames: list[dict[str, np.ndarray]] = []
     if output is not None and resume:
         frames = output.frames()
@@ -113,6 +121,22 @@ def _check_settings(state_point: StatePoint, sampler: Sampler, replicas: int, sk
             "Constant pressure needs a structure that is periodic in all three directions; set its cell, or choose NVE, "
             "Langevin or NoseHoover."
         )
+
+
+def _starts(
+    potential: Potential, state_point: StatePoint, starts: Sequence[Structure], replicas: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and cells of the replicas at the start."""
+    if len(starts) != replicas:
+        raise SimulationError(f"{len(starts)} starts are given for {replicas} replicas: give one for each.")
+    for replica, start in enumerate(starts):
+        if not np.array_equal(start.species, state_point.structure.species):
+            raise SimulationError(
+                f"The start of replica {replica} has other atoms than the structure of the state point: give frames of the "
+                "same atoms in the same order."
+            )
+        potential.check_structure(start)
+    return np.stack([start.positions for start in starts]), np.stack([start.cell for start in starts])
 
 
 def _plan(
