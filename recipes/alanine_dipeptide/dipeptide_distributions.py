@@ -1,0 +1,150 @@
+"""Dihedral angles φ and ψ: their densities, the basins, and how far models are from the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from dipeptide_reference import DATA
+from dipeptide_scales import TEMPERATURE
+
+import mdfit as mf
+from mdfit.observables import (
+    Basin,
+    BasinPopulations,
+    Dihedral,
+    Interval,
+    free_energy_error,
+    jensen_shannon_divergence,
+    mean_squared_density_error,
+    variable_per_frame,
+)
+from mdfit.recipes.metrics import Metric, Metrics
+from mdfit.simulate import Trajectory
+
+PHI, PSI = Dihedral(1, 3, 4, 6), Dihedral(3, 4, 6, 8)
+#: Of the α carbon: of one sign in L-alanine, of the other in its mirror image.
+HANDEDNESS = Dihedral(3, 5, 4, 6)
+#: Its sign in L-alanine.
+L_HANDED = -1.0
+BINS = 60
+#: Samples of chains for error bars.
+RESAMPLES = 50
+
+
+def _basin(name: str, phi: tuple[str, str], psi: tuple[str, str]) -> Basin:
+    return Basin(name, (Interval(PHI, *phi), Interval(PSI, *psi)))
+
+
+_NEGATIVE, _POSITIVE = ("120 deg", "0 deg"), ("0 deg", "120 deg")
+_COILED, _EXTENDED = ("-120 deg", "60 deg"), ("60 deg", "-120 deg")
+#: They cover all values once.
+BASINS = (
+    _basin("C5", ("120 deg", "-110 deg"), _EXTENDED),
+    _basin("PPII", ("-110 deg", "0 deg"), _EXTENDED),
+    _basin("alpha_R", _NEGATIVE, _COILED),
+    _basin("alpha_L", _POSITIVE, _COILED),
+    _basin("left_extended", _POSITIVE, _EXTENDED),
+)
+
+
+@dataclass(frozen=True)
+class Angles:
+    """φ and ψ in rad of several chains, ``(chains, frames)``."""
+
+    phi: np.ndarray
+    psi: np.ndarray
+
+    @classmethod
+    def of(cls, trajectory: Trajectory) -> Angles:
+        return cls(*(variable_per_frame(one, trajectory)[..., 0] for one in (PHI, PSI)))
+
+    def blocks(self, number: int) -> Angles:
+        """One chain cut into so many, as if they were independent."""
+        length = self.phi.shape[1] // number
+        return Angles(*(a[0, : number * length].reshape(number, length) for a in (self.phi, self.psi)))
+
+    def chains(self, chosen: np.ndarray | slice) -> Angles:
+        return Angles(self.phi[chosen], self.psi[chosen])
+
+    def density(self) -> np.ndarray:
+        """Per rad² on 60 × 60 bins of the whole ring, φ first."""
+        edges = np.linspace(-np.pi, np.pi, BINS + 1)
+        return np.histogram2d(self.phi.ravel(), self.psi.ravel(), bins=(edges, edges), density=True)[0]
+
+
+def strata(angles: Angles) -> np.ndarray:
+    """The number of the basin of each frame of one chain, those without a frame left out."""
+    phi, psi = np.degrees(angles.phi[0]), np.degrees(angles.psi[0])
+    positive, extended = (phi >= 0) & (phi < 120), (psi >= 60) | (psi < -120)
+    below = (phi < -110) | (phi >= 120)
+    numbers = np.select([positive & extended, positive, ~extended, below], [4, 3, 2, 0], 1)
+    return np.unique(numbers, return_inverse=True)[1]
+
+
+def published_density(column: str) -> np.ndarray:
+    """A column of the published table: ``rho_AA``, ``rho_FM``, ``rho_RE`` or ``rho_FM+RE``."""
+    table = np.genfromtxt(DATA / "published_ramachandran.csv", delimiter=",", names=True, deletechars="")
+    order = np.lexsort((table["psi_deg"], table["phi_deg"]))
+    return table[column][order].reshape(BINS, BINS)
+
+
+def populations(name: str, trajectory: Trajectory, blocks: int | None = None) -> Metrics:
+    """``population/<basin>/<name>``."""
+    observable = BasinPopulations(BASINS)
+    found = mf.estimate(observable, trajectory, blocks=blocks)
+    return {
+        f"population/{basin}/{name}": Metric(float(value), float(error), "")
+        for basin, value, error in zip(observable.labels, found.value, found.standard_error, strict=True)
+    }
+
+
+def motion(name: str, trajectory: Trajectory, angles: Angles) -> Metrics:
+    """Whether the populations can be trusted: passages, drift, and frames of the mirror image.
+
+    ``crossings``: how often a chain enters or leaves 0 < φ < 120°.  ``drift``: what the second half of the chains has
+    more of its population than the first half.
+    """
+    inside = (angles.phi >= 0) & (angles.phi < np.radians(120))
+    middle = inside.shape[1] // 2
+    change = inside[:, middle:].mean(axis=1) - inside[:, :middle].mean(axis=1)
+    error = float(change.std(ddof=1) / np.sqrt(len(change))) if len(change) > 1 else None
+    hands = np.sign(variable_per_frame(HANDEDNESS, trajectory))
+    return {
+        f"crossings/{name}": Metric(float(np.count_nonzero(np.diff(inside, axis=1))), None, ""),
+        f"drift/{name}": Metric(float(change.mean()), error, ""),
+        f"mirror_image/{name}": Metric(float(np.mean(hands != L_HANDED)), None, ""),
+    }
+
+
+def distances(name: str, angles: Angles, reference: np.ndarray, seed: int) -> Metrics:
+    """Mean squared density error, Jensen–Shannon divergence and free-energy error against a density.
+
+    Errors by drawing chains with replacement; the density itself counts as exact.
+    """
+    draws = np.random.default_rng(seed).integers(len(angles.phi), size=(RESAMPLES, len(angles.phi)))
+    resampled = [angles.chains(chosen).density() for chosen in draws]
+
+    def free_energy(density: np.ndarray, other: np.ndarray) -> float:
+        return 1000 * free_energy_error(density, other, TEMPERATURE, empty=0.5)
+
+    kinds = {
+        "dihedral_density_mse": (mean_squared_density_error, "rad^-4"),
+        "jensen_shannon": (jensen_shannon_divergence, "nat"),
+        "free_energy_error": (free_energy, "meV"),
+    }
+    own = angles.density()
+    return {
+        f"{kind}/{name}": Metric(
+            float(measure(own, reference)), float(np.std([measure(one, reference) for one in resampled])), unit
+        )
+        for kind, (measure, unit) in kinds.items()
+    }
+
+
+def halves(angles: Angles) -> Metrics:
+    """The same distances between the two halves of the reference: what its length leaves open."""
+    middle = angles.phi.shape[1] // 2
+    first, second = (Angles(angles.phi[:, s], angles.psi[:, s]) for s in (slice(None, middle), slice(middle, None)))
+    metrics = distances("reference", first, second.density(), seed=0)
+    return {name: Metric(metric.value, None, metric.unit) for name, metric in metrics.items()}
