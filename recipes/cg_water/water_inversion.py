@@ -14,14 +14,11 @@ import numpy as np
 from water_beads import targets
 from water_training import SKIN, Training
 
+from mdfit.objectives.boltzmann_inversion import boltzmann_step
 from mdfit.observables import Pressure, estimate
 from mdfit.potentials import PairSpline, Sum
 from mdfit.simulate import StatePoint, Trajectory, run
 from mdfit.storage import write_text
-from mdfit.units import BOLTZMANN
-
-#: Below this both distributions say nothing about the potential.
-RARE = 0.1
 
 
 def invert(start: Sum, at: StatePoint, training: Training, seed: int, out: Path) -> tuple[Sum, np.ndarray]:
@@ -65,31 +62,8 @@ def invert(start: Sum, at: StatePoint, training: Training, seed: int, out: Path)
 
 
 def corrected(spline: PairSpline, distances, found, measured, temperature: float) -> PairSpline:
-    """The spline closest to U + kT ln(g/g_measured) where both distributions are there.
-
-    Args:
-        spline: U.
-        distances: ``(points,)`` in Å.
-        found: g in the simulation.
-        measured: g to be reached.
-        temperature: in K.
-    """
-    known = (found > RARE) & (measured > RARE) & (distances < spline.cutoff)
-    r = distances[known]
-    correction = BOLTZMANN * temperature * np.log(found[known] / measured[known])
-    # The spline is linear in its coefficients.
-    basis = np.asarray(jax.jacobian(lambda c: _values(spline, c, r))(spline.coefficients)).reshape(len(r), -1)
-    # Some stiffness keeps coefficients with little data where they are: the repulsive core would run away otherwise.
-    stiffness = 0.1 * np.eye(basis.shape[1])
-    step = np.linalg.lstsq(
-        np.vstack([basis, stiffness]), np.concatenate([correction, np.zeros(len(stiffness))]), rcond=None
-    )[0]
-    return _with(spline, spline.coefficients + step.reshape(spline.coefficients.shape))
-
-
-def _values(spline: PairSpline, coefficients, distances):
-    kinds = jnp.zeros((), jnp.int32)
-    return _with(spline, coefficients).pair_energy(jnp.asarray(distances) ** 2, kinds, kinds)
+    """The spline after one step; the arguments are those of :func:`boltzmann_step`."""
+    return _with(spline, spline.coefficients + boltzmann_step(spline, distances, found, measured, temperature))
 
 
 def _with(spline: PairSpline, coefficients) -> PairSpline:

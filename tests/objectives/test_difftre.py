@@ -248,6 +248,23 @@ def test_gauss_newton_step_is_that_of_the_jacobian_by_finite_differences():
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("bins", [5, 30])
+def test_gauss_newton_of_more_targets_than_frames_is_exact_too(bins):
+    """With a large damping λ the step is half the gradient divided by λ; 20 frames have fewer and more targets."""
+    at = StatePoint(argon(), TEMPERATURE)
+    measured = [Measurement(RDF("4.8 Å", bins=bins, smearing="0.1 Å"), np.ones(bins), at, sigma=0.5), *targets(at)[::2]]
+    parameters = split(potential())
+    steps = []
+    for damping in (None, 1e9):
+        aim = objective(measured, gauss_newton=damping)
+        evaluation, _ = aim.evaluate(parameters, aim.initial_state(0, parameters))
+        steps.append(evaluation.gradient)
+    gradient, step = steps
+    ratio = float(step.sigma / gradient.sigma)
+    assert ratio > 0
+    assert float(step.epsilon) == pytest.approx(ratio * float(gradient.epsilon), rel=1e-6)
+
+
 def test_gauss_newton_fits_the_targets_in_few_steps():
     at = StatePoint(argon(), TEMPERATURE)
     truth = run(potential(), at, Langevin("5 fs", friction="2 /ps"), duration="20 ps", every="0.1 ps",

@@ -35,6 +35,9 @@ class FrameValues:
         observables: evaluated at each frame; functions of the parameters where they contain energies or stresses.
         trajectory: the frames.
         potential: any of the shape of those that the parameters make.
+
+    Attributes:
+        follow: whether the value of each observable at a given frame changes with the potential.
     """
 
     def __init__(self, observables: tuple[Observable, ...], trajectory: Trajectory, potential: Potential):
@@ -42,7 +45,7 @@ class FrameValues:
             observable.check(trajectory)
         self._observables = observables
         self._template = Snapshot.of(trajectory, 0)
-        self._follow = tuple(_follows_potential(observable, self._template) for observable in observables)
+        self.follow = tuple(_follows_potential(observable, self._template) for observable in observables)
         self._fixed: tuple[np.ndarray, ...] | None = None
         triplets = TRIPLETS_AT_ONCE if potential.many_body else None
         self._graphs = FrameGraphs(trajectory, distinct_cutoffs(potential), triplets_at_once=triplets)
@@ -57,11 +60,11 @@ class FrameValues:
         """Potential energies ``(samples,)`` in eV, then the values ``(samples, *shape)`` of each observable."""
         if self._fixed is None:
             values = self._evaluated(parameters, self._observables)
-            self._fixed = tuple(value for value, follows in zip(values[1:], self._follow, strict=True) if not follows)
+            self._fixed = tuple(value for value, follows in zip(values[1:], self.follow, strict=True) if not follows)
             return values
         energies, *following = self._evaluated(parameters, self._following(self._observables))
         new, old = iter(following), iter(self._fixed)
-        return (energies, *(next(new if follows else old) for follows in self._follow))
+        return (energies, *(next(new if follows else old) for follows in self.follow))
 
     def energies(self, parameters: Parameters) -> np.ndarray:
         """Potential energies ``(samples,)`` in eV alone."""
@@ -76,7 +79,7 @@ class FrameValues:
 
     def _following(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """Those of the observables that change with the potential."""
-        return tuple(value for value, follows in zip(values, self._follow, strict=True) if follows)
+        return tuple(value for value, follows in zip(values, self.follow, strict=True) if follows)
 
     def energy_gradients(self, parameters: Parameters) -> np.ndarray:
         """∂U/∂θ of each frame, ``(samples, parameters)`` in the order of ``jax.flatten_util.ravel_pytree``."""
@@ -85,16 +88,36 @@ class FrameValues:
 
     def pull_back(self, parameters: Parameters, slopes: tuple[Any, ...]) -> Any:
         """Σ over frames and values of slope · ∂value/∂parameters, a tree like the trained parameters."""
-        return self._pulled_back(parameters, slopes, _pulled_back, 0)
+        return self._pulled_back(parameters, (slopes[0], *self._following(slopes[1:])), _pulled_back, 0)
 
-    def pull_back_each(self, parameters: Parameters, slopes: tuple[Any, ...]) -> Any:
-        """The same for several sets of slopes at once, along a leading axis of the slopes and of the result."""
-        return self._pulled_back(parameters, slopes, _pulled_back_each, 1)
+    def jacobian(self, parameters: Parameters, slopes: tuple[Any, ...]) -> np.ndarray:
+        """The derivatives of several functions of the values, ``(functions, parameters)`` as ``ravel_pytree`` orders them.
+
+        It costs as many gradients of each frame as there are functions or, where frames are fewer, one of its energy
+        and those of the functions that depend on other values.
+
+        Args:
+            parameters: where.
+            slopes: of the energies and of the observables with a true flag in ``follow``; functions along the first axis.
+        """
+        energies, *others = (np.asarray(slope) for slope in slopes)
+        if len(energies) <= energies.shape[1]:
+            return self._pulled_back_rows(parameters, (energies, *others))
+        rows = energies @ self.energy_gradients(parameters)
+        explicit = np.any([np.any(slope.reshape(len(slope), -1), axis=1) for slope in others], axis=0)
+        if np.any(explicit):
+            chosen = (np.zeros_like(energies[explicit]), *(slope[explicit] for slope in others))
+            rows[explicit] += self._pulled_back_rows(parameters, chosen)
+        return rows
+
+    def _pulled_back_rows(self, parameters: Parameters, slopes: tuple[np.ndarray, ...]) -> np.ndarray:
+        tree = self._pulled_back(parameters, slopes, _pulled_back_each, 1)
+        return np.asarray(jax.vmap(lambda row: ravel_pytree(row)[0])(tree), np.float64)
 
     def _pulled_back(self, parameters: Parameters, slopes: tuple[Any, ...], function, axis: int) -> Any:
-        """``axis`` is that of the frames in the slopes."""
+        """``axis`` is that of the frames in the slopes, of the values that follow the potential."""
         total = None
-        observables, slopes = self._following(self._observables), (slopes[0], *self._following(slopes[1:]))
+        observables = self._following(self._observables)
         for batch in self._graphs:
             # Repetitions that fill up the last batch do not count.
             own = np.arange(len(batch.frames)) < batch.number

@@ -1,16 +1,11 @@
-"""Gauss–Newton steps: for few targets whose frames are costly."""
+"""Gauss–Newton steps: a handful of them instead of hundreds along the gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 
-def damped_step(residuals: np.ndarray, rows: Sequence[Any], damping: float) -> Any:
+def damped_step(residuals: np.ndarray, jacobian: np.ndarray, damping: float) -> np.ndarray:
     """Jᵀ (J Jᵀ + λ)⁻¹ r, what is to be subtracted from the parameters to minimise |r|² where r is linear in them.
 
     Among the steps that do so it is the shortest one, whether there are more targets than parameters or fewer.  λ is
@@ -19,26 +14,14 @@ def damped_step(residuals: np.ndarray, rows: Sequence[Any], damping: float) -> A
 
     Args:
         residuals: r, ``(targets,)``.
-        rows: ∂r_k/∂parameters of each target, trees like the parameters.
+        jacobian: ∂r/∂parameters, ``(targets, parameters)``.
         damping: at least 0.
 
     Returns:
-        A tree like the parameters.
+        ``(parameters,)``.
     """
-    products = np.array([[_product(a, b) for b in rows] for a in rows])
-    shift = damping * np.trace(products) / len(rows)
+    products = jacobian @ jacobian.T
+    damped = products + damping * np.trace(products) / len(jacobian) * np.eye(len(jacobian))
     # Least squares, since without damping the matrix may be singular.
-    weights = np.linalg.lstsq(products + shift * np.eye(len(rows)), np.asarray(residuals, np.float64), rcond=None)[0]
-    return combination(weights, rows)
-
-
-def combination(weights: Sequence[float] | np.ndarray, rows: Sequence[Any]) -> Any:
-    """Σ weight · row of trees."""
-    return jax.tree.map(
-        lambda *leaves: sum(jnp.asarray(w, leaf.dtype) * leaf for w, leaf in zip(weights, leaves, strict=True)), *rows
-    )
-
-
-def _product(first: Any, second: Any) -> float:
-    leaves = zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
-    return float(sum(np.vdot(np.asarray(a, np.float64), np.asarray(b, np.float64)) for a, b in leaves))
+    weights = np.linalg.lstsq(damped, np.asarray(residuals, np.float64), rcond=None)[0]
+    return weights @ jacobian

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from mdfit.errors import SimulationError, TrainingError
 from mdfit.measurements import Measurement
 from mdfit.objectives.base import Combinable, Evaluation, Parameters
-from mdfit.objectives.difftre.gauss_newton import combination, damped_step
+from mdfit.objectives.difftre.gauss_newton import damped_step
 from mdfit.objectives.frame_values import FrameValues
 from mdfit.objectives.reference_trajectories import Reference, ReferenceSampler
 from mdfit.objectives.step_halving import largest_fraction
@@ -48,7 +49,7 @@ class DiffTRe(Combinable):
             switches the limit off.  :func:`mdfit.fit` asks for it.
         gauss_newton: damping (0.01, say) of Gauss–Newton steps, which then stand in place of the gradient, for
             ``optax.sgd(1.0)`` or less: a handful of updates instead of hundreds, each of which costs as many gradients as
-            there are components of measurements.  For up to about ten of them, and not in sums with other objectives.
+            there are components of measurements or, where these are more, frames.  Not in sums with other objectives.
         fewest_samples: independent frames that a new trajectory must be worth, judged by its potential energies.
         skin: of the neighbour lists in Å.
         dtype: of positions and forces.
@@ -118,10 +119,11 @@ class DiffTRe(Combinable):
         """The gradient, or a Gauss–Newton step in its place."""
         if self._gauss_newton is None:
             gradients = [o.frames.pull_back(parameters, o.slopes) for o in outcomes]
-            return combination([1.0] * len(gradients), gradients)
-        jacobians = [point.jacobian(parameters, o) for point, o in zip(self._points, outcomes, strict=True)]
-        residuals = np.concatenate([residuals for residuals, _ in jacobians])
-        return damped_step(residuals, [row for _, rows in jacobians for row in rows], self._gauss_newton)
+            return jax.tree.map(lambda *leaves: sum(leaves[1:], start=leaves[0]), *gradients)
+        linear = [point.linearised(parameters, o) for point, o in zip(self._points, outcomes, strict=True)]
+        residuals, jacobian = (np.concatenate(parts) for parts in zip(*linear, strict=True))
+        flat, unravel = ravel_pytree(parameters.trained)
+        return unravel(jnp.asarray(damped_step(residuals, jacobian, self._gauss_newton), flat.dtype))
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Reference, ...]) -> float:
         """How much of the step to the ``proposed`` trained parameters keeps enough effective frames."""
@@ -154,7 +156,7 @@ class _Point:
         self._names = _distinct([m.observable.name for m in measurements])
         self._loss = jax.jit(jax.value_and_grad(self._loss_of_values, has_aux=True))
         self._deviations = jax.jit(self._deviations_of_values)
-        self._slopes = jax.jit(jax.jacrev(self._deviations_of_values))
+        self._slopes = jax.jit(jax.jacrev(self._deviations_of_changing), static_argnums=3)
         self._frames: tuple[Reference, FrameValues] | None = None
 
     def evaluate(self, parameters: Parameters, reference: Reference, reuse: float, fewest: float) -> _Outcome:
@@ -177,13 +179,13 @@ class _Point:
                 metrics[f"{name}/{label}"] = prediction[index]
         return _Outcome(loss, metrics, reference, self._values(reference, parameters), values, slopes)
 
-    def jacobian(self, parameters: Parameters, outcome: _Outcome) -> tuple[np.ndarray, list[Any]]:
-        """The deviations whose squares add to the loss, and the derivative of each by the parameters."""
-        energies = outcome.reference.frames[3].reshape(-1)
+    def linearised(self, parameters: Parameters, outcome: _Outcome) -> tuple[np.ndarray, np.ndarray]:
+        """The deviations whose squares add to the loss, and their derivatives by the parameters, one row each."""
+        energies, follow = outcome.reference.frames[3].reshape(-1), (True, *outcome.frames.follow)
+        changing = tuple(value for value, follows in zip(outcome.values, follow, strict=True) if follows)
+        slopes = self._slopes(changing, outcome.values, energies, follow)
         deviations = np.asarray(self._deviations(outcome.values, energies))
-        jacobian = outcome.frames.pull_back_each(parameters, self._slopes(outcome.values, energies))
-        rows = [jax.tree.map(lambda leaf, k=k: leaf[k], jacobian) for k in range(len(deviations))]
-        return deviations, rows
+        return deviations, outcome.frames.jacobian(parameters, slopes)
 
     def step_fraction(self, parameters: Parameters, proposed: Any, reference: Reference, ratio: float) -> float:
         def size(at: Parameters) -> float:
@@ -241,6 +243,12 @@ class _Point:
     def _deviations_of_values(self, values, reference_energies):
         predictions = self._predictions(values, reference_energies)
         return jnp.concatenate([m.deviations(p) for m, p in zip(self.measurements, predictions, strict=True)])
+
+    def _deviations_of_changing(self, changing, values, reference_energies, follow: tuple[bool, ...]):
+        """A function of those values alone that follow the potential."""
+        new = iter(changing)
+        joined = tuple(next(new) if follows else value for value, follows in zip(values, follow, strict=True))
+        return self._deviations_of_values(joined, reference_energies)
 
     @property
     def _where(self) -> str:

@@ -1,0 +1,130 @@
+"""Iterative Boltzmann inversion: a pair potential from a radial distribution function.
+
+D. Reith, M. Pütz, F. Müller-Plathe, J. Comput. Chem. 24, 1624 (2003), doi:10.1002/jcc.10307.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdfit.errors import TrainingError
+from mdfit.measurements import Measurement
+from mdfit.objectives.base import Combinable, Evaluation, Parameters
+from mdfit.objectives.frame_values import FrameValues
+from mdfit.objectives.reference_trajectories import Reference, ReferenceSampler
+from mdfit.observables import RDF
+from mdfit.potentials import PairSpline, Potential
+from mdfit.potentials.base import terms_of
+from mdfit.reweighting import thermal_energy
+from mdfit.simulate.samplers import Sampler
+from mdfit.simulate.simulation import Lengths
+from mdfit.units import quantity
+
+#: Where one of the distributions is below this, their ratio says nothing.
+RARE = 0.1
+#: Keeps coefficients of distances without data where they are: the repulsive core would run away otherwise.
+STIFFNESS = 0.1
+
+
+class BoltzmannInversion(Combinable):
+    """Steps U(r) += k_BT ln[g(r)/g_target(r)], each after a simulation with the present potential.
+
+    The step stands in place of a gradient: use ``optax.sgd(1.0)``, or less to damp.  It is the first guess at what
+    inverse Monte Carlo (:class:`~mdfit.objectives.RelativeEntropy` with ``newton``) solves for, without the correlations
+    between pairs, and needs far fewer frames.  Not in sums with other objectives.  The loss is the mean squared deviation
+    of the distributions.
+
+    Args:
+        target: an RDF and where it was measured.
+        sampler: ensemble and integrator.
+        sample: length of each simulation, in fs or with a unit.
+        every: between frames.
+        equilibrate: dropped at the start of each simulation, which goes on where the last one ended.
+        replicas: side by side.
+        skin: of the neighbour lists in Å.
+        dtype: of positions and forces.
+
+    Raises:
+        TrainingError: for another observable than an RDF; at the first evaluation, for a potential in which not exactly
+            one :class:`~mdfit.potentials.PairSpline` of one function is trained, and nothing else.
+    """
+
+    steps_per_epoch = 1
+
+    def __init__(
+        self,
+        target: Measurement,
+        sampler: Sampler,
+        *,
+        sample: str | float,
+        every: str | float,
+        equilibrate: str | float = 0.0,
+        replicas: int = 1,
+        skin: str | float = "0.5 Å",
+        dtype: Any = jnp.float32,
+    ):
+        if not isinstance(target.observable, RDF):
+            raise TrainingError(f"Boltzmann inversion needs an RDF as its target, not {target.observable.name}.")
+        self._target, self._rdf = target, target.observable
+        lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
+        self._sampler = ReferenceSampler(target.at, sampler, lengths, replicas, quantity(skin, "Å", "skin"), dtype)
+
+    def initial_state(self, seed: int, parameters: Parameters) -> Reference:
+        return self._sampler.empty(seed)
+
+    def evaluate(self, parameters: Parameters, state: Reference) -> tuple[Evaluation, Reference]:
+        """The deviation of the distribution of a new simulation, and the step of the spline."""
+        potential = parameters.combine()
+        spline = _trained_spline(parameters, potential)
+        state = self._sampler.renewed(potential, state)
+        frames = FrameValues((self._rdf,), self._sampler.trajectory(state), potential)
+        found = frames.of(parameters)[1].mean(axis=0)
+        step = boltzmann_step(spline, self._rdf.grid, found, self._target.value, self._target.at.temperature)
+        # The optimiser subtracts.
+        direction = jax.tree.map(lambda leaf: -jnp.asarray(step, leaf.dtype), parameters.trained)
+        loss = jnp.asarray(np.mean((found - self._target.value) ** 2))
+        return Evaluation(loss, direction, {"rdf_rmse": jnp.sqrt(loss)}), state
+
+
+def boltzmann_step(
+    spline: PairSpline, distances: np.ndarray, found: np.ndarray, target: np.ndarray, temperature: float
+) -> np.ndarray:
+    """The change of the coefficients in eV that is closest to k_BT ln(g/g_target) where both distributions are there.
+
+    Args:
+        spline: of one function.
+        distances: ``(points,)`` in Å.
+        found: ``(points,)`` g of the simulation.
+        target: ``(points,)`` g to be reached.
+        temperature: in K.
+    """
+    known = (found > RARE) & (target > RARE) & (distances < spline.cutoff)
+    correction = float(thermal_energy(temperature)) * np.log(found[known] / target[known])
+    squared, kind = jnp.asarray(distances[known]) ** 2, jnp.zeros((), jnp.int32)
+
+    def energies(coefficients):
+        changed = eqx.tree_at(lambda s: s.coefficients, spline, coefficients)
+        return changed.pair_energy(squared, kind, kind)
+
+    # The spline is linear in its coefficients.
+    basis = np.asarray(jax.jacobian(energies)(spline.coefficients)).reshape(len(squared), -1)
+    design = np.vstack([basis, STIFFNESS * np.eye(basis.shape[1])])
+    wanted = np.concatenate([correction, np.zeros(basis.shape[1])])
+    return np.linalg.lstsq(design, wanted, rcond=None)[0].reshape(spline.coefficients.shape)
+
+
+def _trained_spline(parameters: Parameters, potential: Potential) -> PairSpline:
+    splines = [term for term in terms_of(potential) if isinstance(term, PairSpline)]
+    leaves = jax.tree.leaves(parameters.trained)
+    trained = [s for s in splines if len(leaves) == 1 and leaves[0].shape == s.coefficients.shape]
+    if len(trained) != 1 or len(trained[0].coefficients) != 1:
+        raise TrainingError(
+            "Boltzmann inversion changes one PairSpline of one function and nothing else; freeze other parameters with "
+            "train_only, and use RelativeEntropy for several kinds of pairs."
+        )
+    return trained[0]

@@ -1,0 +1,18 @@
+"""The example of docs/coarse_graining.md runs, and its model has the populations of its reference."""
+
+import re
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "coarse_graining.md"
+
+
+def test_example_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    names: dict = {}
+    exec(compile(block, str(PAGE), "exec"), names)
+    assert "instead of" in capsys.readouterr().out
+    estimate, trans, own, trajectory = (names[name] for name in ("mf", "trans", "own", "trajectory"))
+    found, exact = (estimate.estimate(trans, run) for run in (own, trajectory))
+    assert abs(float(found) - float(exact)) < 0.1
+    assert len(names["refined"].history) == 5
