@@ -37,8 +37,9 @@ GRID = np.linspace(0, 1, 101)
 class Scale:
     """Sizes of a training: particles, frames of a trajectory, frames dropped before, updates.
 
-    ``trainings`` are done from different seeds and judged by ``validation_frames``; gradients are compared for trajectories
-    of ``lengths`` frames, and their growth is counted from ``growth_from`` frames on.
+    ``trainings`` are done from different seeds and judged by ``validation_frames``; the norms of the gradients at the
+    outcome of the first one are drawn for trajectories of ``lengths`` frames, and their growth between the two lengths
+    ``growth`` is found for all of them.
     """
 
     particles: int = 200
@@ -48,13 +49,13 @@ class Scale:
     trainings: int = 5
     validation_frames: int = 2000
     lengths: tuple[int, ...] = (5, 10, 20, 40, 80, 160, 320, 640)
-    growth_from: int = 40
+    growth: tuple[int, int] = (40, 320)
 
 
 SCALE_OF = {
     "cpu": Scale(),
     "demo": Scale(
-        particles=50, frames=40, updates=5, trainings=1, validation_frames=100, lengths=(5, 10), growth_from=5
+        particles=50, frames=40, updates=5, trainings=1, validation_frames=100, lengths=(5, 10), growth=(5, 10)
     ),
     "paper": Scale(particles=2000, frames=2000),
 }

@@ -27,7 +27,11 @@ def run(request: Request) -> Metrics:
     judged = [
         request.stage(f"seed_{seed}", lambda s=seed: _trained(request, scale, s)) for seed in _seeds(request, scale)
     ]
-    metrics = {name: _summary([one[name] for one in judged]) for name in judged[0]}
+    growth = [
+        request.stage(f"growth_{seed}", lambda s=seed: _growth(load(request.out / f"seed_{s}.mdfit"), scale))
+        for seed in _seeds(request, scale)
+    ]
+    metrics = {name: _summary([one[name] for one in ones]) for ones in (judged, growth) for name in ones[0]}
     first = request.seed
     potential = load(request.out / f"seed_{first}.mdfit")
     metrics |= request.stage("gradients", lambda: _gradients(request, potential, scale))
@@ -61,18 +65,23 @@ def _summary(values: list[Metric]) -> Metric:
     return Metric(float(np.median(numbers)), spread, values[0].unit)
 
 
+def _growth(potential: Potential, scale: Scale) -> Metrics:
+    """Decades by which the norms of both gradients grow from the shorter to the longer trajectory."""
+    norms = gradient_norms(potential, scale.growth)
+    return {
+        f"decades_of_growth_{name}": Metric(float(np.log10(norms[name][1] / norms[name][0])), None, "1")
+        for name in ("through_simulation", "reweighting")
+    }
+
+
 def _gradients(request: Request, potential: Potential, scale: Scale) -> Metrics:
     norms = gradient_norms(potential, scale.lengths)
     write_text(request.out / "gradient_norms.json", json.dumps(norms) + "\n")
-    through, reweighting = norms["through_simulation"], norms["reweighting"]
     times = seconds_per_gradient(potential)
-    start, end = scale.lengths.index(scale.growth_from), len(scale.lengths) - 1
     seconds = {name: Metric(times[name], None, "s") for name in ("through_simulation", "reweighting")}
     return {
         "speedup_over_backpropagation": Metric(times["speedup"], None, "1"),
         "first_trajectory_and_reweighting": Metric(times["first_trajectory_and_reweighting"], None, "s"),
         **seconds,
         "memory_through_simulation": Metric(times["bytes_through_simulation"] / 2**20, None, "MiB"),
-        "decades_of_growth_through_simulation": Metric(float(np.log10(through[end] / through[start])), None, "1"),
-        "decades_of_growth_reweighting": Metric(float(np.log10(reweighting[end] / reweighting[0])), None, "1"),
     }

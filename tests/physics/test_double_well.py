@@ -30,6 +30,15 @@ def trained(recipe):
     return result.last, system.judge(result, scale, seed=0, validation_frames=2000)
 
 
+@pytest.fixture(scope="module")
+def all_trained(recipe, trained):
+    """The same from five seeds."""
+    system, _ = recipe
+    scale = system.Scale()
+    results = [(seed, system.train(scale, seed)) for seed in range(1, 5)]
+    return [trained, *((r.last, system.judge(r, scale, seed, validation_frames=2000)) for seed, r in results)]
+
+
 def accepted(quality) -> bool:
     return (
         quality["final_loss"] <= 2e-3
@@ -99,22 +108,23 @@ def test_both_gradients_agree_where_the_dynamics_is_not_chaotic(recipe):
 
 
 @pytest.mark.slow
-def test_most_seeds_learn_the_potential(recipe, trained):
-    system, _ = recipe
-    scale = system.Scale()
-    qualities = [trained[1]]
-    for seed in range(1, 5):
-        qualities.append(system.judge(system.train(scale, seed), scale, seed, validation_frames=2000))
+def test_most_seeds_learn_the_potential(all_trained):
+    qualities = [quality for _, quality in all_trained]
     assert sum(accepted(quality) for quality in qualities) >= 4, qualities
 
 
 @pytest.mark.slow
-def test_gradients_through_the_dynamics_explode_while_those_of_reweighting_do_not(recipe, trained):
+def test_gradients_through_the_dynamics_explode_while_those_of_reweighting_do_not(recipe, all_trained):
+    """How fast they explode depends on how rough the learned field is: the median over the trainings counts."""
     _, through = recipe
-    norms = through.gradient_norms(trained[0], (10, 40, 320))
-    simulated, reweighted = norms["through_simulation"], norms["reweighting"]
-    assert not np.isfinite(simulated[2]) or simulated[2] > 1e10 * simulated[1], norms
-    assert reweighted[2] < reweighted[0], norms
+    decades = []
+    for potential, _ in all_trained:
+        norms = through.gradient_norms(potential, (10, 40, 320))
+        simulated, reweighted = norms["through_simulation"], norms["reweighting"]
+        decades.append(np.log10(simulated[2] / simulated[1]) if np.isfinite(simulated[2]) else np.inf)
+        assert reweighted[2] < reweighted[0], norms
+    assert np.median(decades) > 10, decades
+    assert min(decades) > 4, decades
 
 
 @pytest.mark.slow
