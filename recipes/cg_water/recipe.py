@@ -46,16 +46,22 @@ def run(request: Request) -> Metrics:
         start = _network_before(scale, seed, out / "start", request.show_progress)
     with request.timed("train network"):
         network = train(start, network_at, scale.network, seed, out / "network", request.show_progress)
+    histories = {
+        "spline": _history(spline.history, scale.pairs),
+        "network": _history(network.history, scale.network),
+    }
+    if scale.refinement is not None:
+        with request.timed("refine network"):
+            network = train(
+                network.last, network_at, scale.refinement, seed + 1, out / "refinement", request.show_progress
+            )
+        histories["network, refined"] = _history(network.history, scale.refinement, after=scale.network.updates)
     judge("network", network.last)
     with request.timed("boltzmann inversion"):
         inverted, inversion = invert(flat_spline(), pairs_at, scale.pairs, seed, out / "ibi")
     judge("ibi", inverted)
     judge("prior", prior())
-    histories = {
-        "spline": _history(spline.history, scale.pairs),
-        "network": _history(network.history, scale.network),
-        "ibi": {"RDF": inversion[:, 0], "Pressure": inversion[:, 1]},
-    }
+    histories["ibi"] = {"RDF": inversion[:, 0], "Pressure": inversion[:, 1]}
     _draw(models, validations, histories, pairs_at, out)
     own = {f"{kind}/{name}": metric for name, v in validations.items() for kind, metric in sorted(v.metrics.items())}
     return _published_metrics(pairs_at) | own
@@ -103,12 +109,12 @@ def _published_metrics(at: StatePoint) -> Metrics:
     }
 
 
-def _history(records: list[dict[str, Any]], training: Training) -> dict[str, np.ndarray]:
-    """Root-mean-square deviations from the losses, and the pressure, of each update."""
+def _history(records: list[dict[str, Any]], training: Training, after: int = 0) -> dict[str, np.ndarray]:
+    """Root-mean-square deviations from the losses, and the pressure, of each update; ``after`` so many others."""
     columns = {
         "RDF": np.sqrt([record["loss/RDF"] for record in records]),
         "Pressure": np.array([record["Pressure"] for record in records]),
     }
     if training.angle_weight is not None:
         columns["ADF"] = np.sqrt([record["loss/ADF"] / training.angle_weight for record in records])
-    return columns
+    return {name: np.concatenate([np.full(after, np.nan), values]) for name, values in columns.items()}

@@ -55,28 +55,45 @@ def lattice(beads: int, seed: int) -> StatePoint:
     return StatePoint(structure, TEMPERATURE)
 
 
-def radial(at: StatePoint) -> RDF:
-    """O-O, in bins of 1/30 Å up to 10 Å or to half the cell."""
+def radial(at: StatePoint, together: int = 1) -> RDF:
+    """O-O, in bins of 1/30 Å, or so many of them together, up to 10 Å or to half the cell."""
     half = float(np.diag(at.structure.cell).min()) / 2
-    bins = min(300, int(half * 30))
-    return RDF(bins / 30, bins)
+    bins = min(300, int(half * 30)) // together
+    return RDF(bins * together / 30, bins)
 
 
-def angular() -> ADF:
-    """O-O-O, in 200 bins."""
-    return ADF(LEG, bins=200)
+def angular(together: int = 1) -> ADF:
+    """O-O-O, in 200 bins, or so many of them together; angles are smeared by the width of one of the 200."""
+    return ADF(LEG, bins=200 // together, smearing=np.pi / 200)
 
 
-def targets(at: StatePoint, pressure_weight: float, angle_weight: float | None = None) -> list[Measurement]:
-    """The measured O-O distribution, the pressure in 1/bar² and, with a weight, the O-O-O distribution."""
+def targets(
+    at: StatePoint, pressure_weight: float, angle_weight: float | None = None, together: tuple[int, int] = (1, 1)
+) -> list[Measurement]:
+    """The measured O-O distribution, the pressure in 1/bar² and, with a weight, the O-O-O distribution.
+
+    ``together`` are the numbers of bins of both distributions that are averaged.
+    """
     doi = "10.1103/PhysRevLett.101.065502"
+    distances, angles = together
+    curve = radial(at, distances)
+    shells = np.diff(np.arange(curve.bins * distances + 1.0) ** 3)
+    measured = _averaged(RDF(curve.r_max, curve.bins * distances), "oxygen_rdf.csv", at, shells, distances)
     chosen = [
-        Measurement(radial(at), DATA / "oxygen_rdf.csv", at, weight=1.0, doi=doi),
+        Measurement(curve, measured, at, weight=1.0, doi=doi),
         Measurement(Pressure(), PRESSURE, at, weight=pressure_weight),
     ]
     if angle_weight is not None:
-        chosen.append(Measurement(angular(), DATA / "oxygen_adf.csv", at, weight=angle_weight, doi=doi))
+        measured = _averaged(angular(), "oxygen_adf.csv", at, np.ones(200), angles)
+        chosen.append(Measurement(angular(angles), measured, at, weight=angle_weight, doi=doi))
     return chosen
+
+
+def _averaged(curve: RDF | ADF, file: str, at: StatePoint, weights: np.ndarray, together: int) -> np.ndarray:
+    """A measured curve in wider bins."""
+    fine = np.asarray(Measurement(curve, DATA / file, at, weight=1.0).value)
+    products, weights = (array.reshape(-1, together).sum(axis=1) for array in (fine * weights, weights))
+    return products / weights
 
 
 def published(at: StatePoint) -> tuple[Measurement, Measurement]:

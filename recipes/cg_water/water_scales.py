@@ -30,6 +30,7 @@ class Scale:
     Attributes:
         pairs: of the spline and of the Boltzmann inversion.
         network: of the network.
+        refinement: of the network afterwards, if at all.
         start: of the small network; None takes the published network with random parameters.
         pair_beads: of the cell in which pair potentials are trained and validated; None for the published configuration.
         network_beads: of the cell of the network.
@@ -41,6 +42,7 @@ class Scale:
 
     pairs: Training
     network: Training
+    refinement: Training | None
     start: Start | None
     pair_beads: int | None
     network_beads: int | None
@@ -50,6 +52,20 @@ class Scale:
     validation_every: float
 
 
+_REFINEMENT = Training(
+    updates=16,
+    first_rate=0.6,
+    last_rate=0.15,
+    sample=12_000,
+    every=100,
+    equilibrate=1_000,
+    timestep=10,
+    pressure_weight=1e-9,
+    angle_weight=3.5,
+    step_ratio=0.3,
+    gauss_newton=0.1,
+    together=(4, 8),
+)
 CPU = Scale(
     pairs=Training(
         updates=36,
@@ -73,6 +89,7 @@ CPU = Scale(
         angle_weight=10.0,
         step_ratio=0.2,
     ),
+    refinement=_REFINEMENT,
     start=Start(beads=64, frames=24, epochs=40),
     pair_beads=None,
     network_beads=150,
@@ -84,6 +101,7 @@ CPU = Scale(
 DEMO = Scale(
     pairs=replace(CPU.pairs, updates=3, sample=4_000, every=100, equilibrate=500),
     network=replace(CPU.network, updates=2, sample=2_000, every=100, equilibrate=500),
+    refinement=replace(_REFINEMENT, updates=1, sample=2_000, equilibrate=500),
     start=Start(beads=27, frames=6, epochs=10),
     pair_beads=150,
     network_beads=100,
@@ -106,6 +124,7 @@ _PUBLISHED = Training(
 PAPER = Scale(
     pairs=_PUBLISHED,
     network=replace(_PUBLISHED, angle_weight=1.0),
+    refinement=None,
     start=None,
     pair_beads=None,
     network_beads=None,

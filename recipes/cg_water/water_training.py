@@ -30,6 +30,8 @@ class Training:
         pressure_weight: of the squared pressure in 1/bar².
         angle_weight: of the mean squared deviation of the angles; None for a potential of pairs.
         step_ratio: see :class:`DiffTRe`.
+        gauss_newton: damping of Gauss-Newton steps, of which the rates are parts; None stands for Adam.
+        together: how many bins of the RDF and of the ADF make one target.
     """
 
     updates: int
@@ -42,6 +44,8 @@ class Training:
     pressure_weight: float
     angle_weight: float | None = None
     step_ratio: float | None = None
+    gauss_newton: float | None = None
+    together: tuple[int, int] = (1, 1)
 
     def sampler(self) -> Langevin:
         """Constant temperature; friction of 1/ps."""
@@ -56,14 +60,19 @@ class Training:
             every=self.every,
             equilibrate=self.equilibrate,
             step_ratio=self.step_ratio,
+            gauss_newton=self.gauss_newton,
+            # Gauss-Newton steps would fit the noise of a trajectory that is used twice.
+            reuse=0.9 if self.gauss_newton is None else 1.0,
             # Energies drift slowly while the potential changes; the estimate then says one, at random.
             fewest_samples=0.0,
             skin=SKIN,
         )
 
     def optimizer(self) -> optax.GradientTransformation:
-        """Adam with a short memory, as published."""
+        """Adam with a short memory, as published, or parts of Gauss-Newton steps."""
         rate = optax.exponential_decay(self.first_rate, self.updates, self.last_rate / self.first_rate)
+        if self.gauss_newton is not None:
+            return optax.sgd(rate)
         return optax.adam(rate, b1=0.1, b2=0.4)
 
 
@@ -79,9 +88,10 @@ def train(
     Raises:
         KeyboardInterrupt: after Ctrl-C, which ends the whole recipe.
     """
+    aims = targets(at, training.pressure_weight, training.angle_weight, training.together)
     result = fit(
         start,
-        training.objective(targets(at, training.pressure_weight, training.angle_weight)),
+        training.objective(aims),
         optimizer=training.optimizer(),
         steps=training.updates,
         train_only=all_but_the_prior,

@@ -40,6 +40,20 @@ def test_targets_are_those_of_the_experiment():
     assert float(pressure.chi_square(1 + 16.6054)) == pytest.approx(1e-7, rel=1e-4)
 
 
+def test_wider_bins_hold_as_many_pairs_and_angles():
+    from water_beads import lattice, targets
+
+    at = lattice(150, seed=0)
+    fine, wide = targets(at, 1.0, 1.0), targets(at, 1.0, 1.0, together=(4, 8))
+    radial, angular = fine[0].observable, fine[2].observable
+    assert (radial.bins // 4, 25) == (wide[0].observable.bins, wide[2].observable.bins)
+    edges = [np.linspace(0, m.observable.r_max, m.observable.bins + 1) for m in (fine[0], wide[0])]
+    pairs = [np.cumsum(np.diff(e**3) * m.value) for e, m in zip(edges, (fine[0], wide[0]), strict=True)]
+    np.testing.assert_allclose(pairs[1], pairs[0][3::4][: len(pairs[1])], rtol=1e-12)
+    np.testing.assert_allclose(wide[2].value, fine[2].value.reshape(25, 8).mean(axis=1), rtol=1e-12)
+    assert wide[2].observable.smearing == angular.smearing
+
+
 def test_lattice_has_the_density_and_no_overlaps():
     from water_beads import BEADS_PER_VOLUME, lattice
 
