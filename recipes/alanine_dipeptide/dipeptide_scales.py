@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 #: Of the reference and of all models, in K.
 TEMPERATURE = 300.0
@@ -94,7 +95,7 @@ class Entropy:
     equilibrate: float
     every: float
     batch: int | None
-    start: str
+    start: Literal["last", "weights", "reference"]
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ CPU = Scale(
     dynamics=_DYNAMICS,
     matching=Matching(steps=1500, batch=200, rate=2e-3),
     chains=64,
-    entropy=Entropy(60, 3e-3, sample=10, equilibrate=2, every=0.2, batch=6000, start="weights"),
+    entropy=Entropy(40, 3e-3, sample=10, equilibrate=2, every=0.2, batch=6000, start="weights"),
     entropy_after=Entropy(40, 1e-3, sample=10, equilibrate=2, every=0.2, batch=6000, start="reference"),
     evaluation=Evaluation(chains=64, duration=300, equilibrate=50, every=0.5),
 )

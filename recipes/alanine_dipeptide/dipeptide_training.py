@@ -46,7 +46,7 @@ def minimise_entropy(
         every=1000 * entropy.every,
         equilibrate=1000 * entropy.equilibrate,
         chains=chains,
-        start=entropy.start,  # type: ignore[arg-type]
+        start=entropy.start,
         batch=entropy.batch,
         step_ratio=0.25,
     )

@@ -1,0 +1,119 @@
+"""The pieces of the recipe for alanine dipeptide."""
+
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from mdfit.data import Frames
+from mdfit.simulate import Trajectory
+
+FOLDER = Path(__file__).parents[2] / "recipes" / "alanine_dipeptide"
+MODELS = ("force_matching", "relative_entropy", "force_matching_then_relative_entropy")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def modules():
+    """The modules of the recipe can be imported by their names."""
+    sys.path.insert(0, str(FOLDER))
+    yield
+    sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """A few frames of all atoms."""
+    pytest.importorskip("openmm")
+    from dipeptide_reference import simulate
+    from dipeptide_scales import Reference
+
+    settings = Reference("implicit", "amber03", "4 ps", "1 ps", "0.1 ps", "4 fs")
+    return simulate(settings, 0, tmp_path_factory.mktemp("alanine") / "reference.h5", False)
+
+
+def test_published_densities_have_the_published_distances():
+    from dipeptide_distributions import BINS, published_density
+
+    from mdfit.observables import jensen_shannon_divergence, mean_squared_density_error
+
+    atoms, matched, entropy = (published_density(column) for column in ("rho_AA", "rho_FM", "rho_RE"))
+    assert atoms.sum() * (2 * np.pi / BINS) ** 2 == pytest.approx(1, abs=1e-3)
+    assert mean_squared_density_error(matched, atoms) == pytest.approx(3.05e-3, rel=0.01)
+    assert mean_squared_density_error(entropy, atoms) == pytest.approx(3.77e-5, rel=0.01)
+    assert jensen_shannon_divergence(matched, atoms) == pytest.approx(0.0927, rel=0.01)
+    # The α_R side, -120° to 60° of ψ, has 40 %: rows are φ and columns are ψ.
+    assert atoms[:, 10:40].sum() / atoms.sum() == pytest.approx(0.400, abs=0.002)
+
+
+def test_basins_cover_all_angles_once_and_agree_with_the_strata():
+    from dipeptide_distributions import BASINS, Angles, populations, strata
+
+    positions = np.random.default_rng(0).normal(size=(400, 10, 3))
+    frames = Frames(np.full(10, 6, np.int32), np.full(10, 12.0), positions, np.zeros((3, 3)), np.zeros(3, bool))
+    trajectory = Trajectory.of_frames(frames, temperature=300.0)
+    shares = [metric.value for metric in populations("random", trajectory).values()]
+    assert sum(shares) == pytest.approx(1)
+    counted = np.bincount(strata(Angles.of(trajectory)), minlength=len(BASINS)) / 400
+    np.testing.assert_allclose(shares, counted)
+    assert min(shares) > 0.05
+
+
+def test_densities_of_equal_samples_are_no_distance_apart():
+    from dipeptide_distributions import Angles, distances, halves
+
+    rng = np.random.default_rng(0)
+    angles = Angles(rng.uniform(-np.pi, np.pi, (4, 50)), rng.normal(size=(4, 50)))
+    same = distances("same", angles, angles.density(), 0)
+    assert [same[f"{kind}/same"].value for kind in ("dihedral_density_mse", "jensen_shannon", "free_energy_error")] == [
+        0,
+        0,
+        0,
+    ]
+    assert same["dihedral_density_mse/same"].standard_error > 0
+    # Independent halves of n frames each differ by 2 a/(n a) · mean density = 2/(n a · 4π²), a being the area of a bin.
+    uniform = Angles(rng.uniform(-np.pi, np.pi, (1, 40000)), rng.uniform(-np.pi, np.pi, (1, 40000)))
+    expected = 2 / (20000 * (2 * np.pi / 60) ** 2 * 4 * np.pi**2)
+    assert halves(uniform)["dihedral_density_mse/reference"].value == pytest.approx(expected, rel=0.1)
+
+
+def test_beads_are_the_heavy_atoms_with_the_forces_of_their_hydrogens(reference):
+    from dipeptide_distributions import HANDEDNESS, L_HANDED
+    from dipeptide_reference import BEADS, mapped
+
+    from mdfit.observables import variable_per_frame
+
+    beads = mapped(reference).beads
+    assert beads.names == BEADS
+    heavy = [atom for atom, number in enumerate(reference.species) if number > 1]
+    np.testing.assert_array_equal(beads.positions, reference.positions[:, heavy])
+    # Rigid bonds only pass forces on within a bead, so that the total is that of all atoms.
+    np.testing.assert_allclose(beads.forces.sum(axis=1), reference.forces.sum(axis=1), atol=1e-4)
+    assert beads.masses.sum() == pytest.approx(144.17, abs=0.02)
+    hands = variable_per_frame(HANDEDNESS, Trajectory.of_frames(beads, temperature=300.0))
+    assert (np.sign(hands) == L_HANDED).all()
+
+
+def test_prior_tells_the_molecule_from_its_mirror_image(reference):
+    from dipeptide_model import new_model, only_network, prior
+    from dipeptide_reference import mapped
+    from dipeptide_scales import SIZES
+
+    from mdfit.data import Dataset, LabelledStructure
+    from mdfit.potentials import predict
+    from mdfit.units import BOLTZMANN
+
+    beads = mapped(reference).beads
+    model = new_model(prior(beads.positions, 6.0), SIZES["demo"].network, 0)
+    own = beads.structure(0)
+    mirror = own.replace(positions=own.positions * [1, 1, -1])
+    data = Dataset((LabelledStructure(own), LabelledStructure(mirror)))
+    energies = [frame.energy for frame in predict(model, data)]
+    assert energies[1] - energies[0] > 20 * BOLTZMANN * 300
+    # The network alone cannot tell.
+    energies = [frame.energy for frame in predict(model.terms[0], data)]
+    assert energies[1] == pytest.approx(energies[0], abs=1e-5)
+    flags = only_network(model)
+    assert any(jax.tree.leaves(flags.terms[0]))
+    assert not any(jax.tree.leaves(flags.terms[1:]))
