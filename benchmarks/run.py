@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peers.install import install
-from workloads import CRYSTALS, LIQUIDS, TRAINING_SETS, UPDATES
+from workloads import CHAINS, CRYSTALS, LIQUIDS, TRAINING_SETS, UPDATES
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -68,6 +68,13 @@ WORKS |= dict.fromkeys(CRYSTALS, (OURS_DYNAMICS,))
 WORKS |= dict.fromkeys(("dimenet_md_64", "dimenet_md_512"), (OURS_DYNAMICS, CHEMTRAIN_DYNAMICS))
 
 WORKS |= dict.fromkeys(UPDATES, (Program("ours", "ours_difftre.py"), CHEMTRAIN_UPDATES))
+WORKS |= dict.fromkeys(
+    CHAINS,
+    (
+        Program("ours", "ours_relative_entropy.py"),
+        Program("chemtrain", "peers/chemtrain_relative_entropy.py", "chemtrain", (), OLD_RUNTIME),
+    ),
+)
 WORKS["difftre_memory"] = (Program("ours", "ours_difftre_memory.py"),)
 
 

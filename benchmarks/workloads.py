@@ -177,6 +177,34 @@ def lennard_jones_table(work: ReweightedTraining) -> tuple[np.ndarray, np.ndarra
     return knots, 4 * liquid.epsilon * (attraction**2 - attraction - edge**2 + edge)
 
 
+@dataclass(frozen=True)
+class ChainsOfBeads:
+    """One update of relative entropy: chains of molecules of ten beads side by side, and as many reference frames.
+
+    The beads of `molecule_training_set` with harmonic bonds and a network on top, isolated for us, in a wide box for
+    programs that need one.
+    """
+
+    chains: int = 64
+    frames: int = 10
+    steps_between: int = 10
+    beads: int = 10
+    cutoff: float = 5.0
+    box: float = 40.0
+    bond: float = 1.5
+    stiffness: float = 10.0  # eV/Å²
+    network_scale: float = 1e-3
+    mass: float = 14.0
+    temperature: float = 300.0
+    timestep: float = 2.0
+    friction: float = 0.01  # 1/fs
+
+    def reference(self) -> TrainingSet:
+        """As many structures as the chains have frames."""
+        return molecule_training_set(batch=self.chains, batches=self.frames, beads=self.beads, cutoff=self.cutoff)
+
+
+CHAINS = {"relative_entropy_10": ChainsOfBeads()}
 LIQUIDS = {"lennard_jones_901": LennardJonesLiquid(901), "lennard_jones_4000": LennardJonesLiquid(4000)}
 CRYSTALS = {
     "dimenet_md_64": SiliconCrystal((2, 2, 2)),
