@@ -93,18 +93,20 @@ class FrameValues:
     def jacobian(self, parameters: Parameters, slopes: tuple[Any, ...]) -> np.ndarray:
         """The derivatives of several functions of the values, ``(functions, parameters)`` as ``ravel_pytree`` orders them.
 
-        It costs as many gradients of each frame as there are functions or, where frames are fewer, one of its energy
-        and those of the functions that depend on other values.
+        It costs as many gradients of each frame as there are functions or, where these are fewer, as there are frames
+        in a batch and functions that depend on other values than energies.
 
         Args:
             parameters: where.
             slopes: of the energies and of the observables with a true flag in ``follow``; functions along the first axis.
         """
         energies, *others = (np.asarray(slope) for slope in slopes)
-        if len(energies) <= energies.shape[1]:
+        explicit = np.zeros(len(energies), bool)
+        for slope in others:
+            explicit |= np.any(slope.reshape(len(slope), -1), axis=1)
+        if len(energies) <= self._graphs.batch_size + np.sum(explicit):
             return self._pulled_back_rows(parameters, (energies, *others))
         rows = energies @ self.energy_gradients(parameters)
-        explicit = np.any([np.any(slope.reshape(len(slope), -1), axis=1) for slope in others], axis=0)
         if np.any(explicit):
             chosen = (np.zeros_like(energies[explicit]), *(slope[explicit] for slope in others))
             rows[explicit] += self._pulled_back_rows(parameters, chosen)

@@ -73,6 +73,11 @@ class FrameGraphs:
         """Frames of all replicas."""
         return self._frames
 
+    @property
+    def batch_size(self) -> int:
+        """Frames of each batch."""
+        return self._together
+
     def __iter__(self) -> Iterator[FrameBatch]:
         yield from self._made_batches() if self._batches is None else self._batches
 

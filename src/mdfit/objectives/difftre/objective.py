@@ -49,7 +49,8 @@ class DiffTRe(Combinable):
             switches the limit off.  :func:`mdfit.fit` asks for it.
         gauss_newton: damping (0.01, say) of Gauss–Newton steps, which then stand in place of the gradient, for
             ``optax.sgd(1.0)`` or less: a handful of updates instead of hundreds, each of which costs as many gradients as
-            there are components of measurements or, where these are more, frames.  Not in sums with other objectives.
+            there are components of measurements or, of distributions of large systems, about one.  Not in sums with other
+            objectives.
         fewest_samples: independent frames that a new trajectory must be worth, judged by its potential energies.
         skin: of the neighbour lists in Å.
         dtype: of positions and forces.
