@@ -137,7 +137,7 @@ CPU = Scale(
     dynamics=_DYNAMICS,
     matching=Matching(steps=1500, batch=200, rate=2e-3),
     chains=64,
-    entropy=Entropy(36, 3e-3, sample=8, equilibrate=2, every=0.2, batch=6000, start="weights"),
+    entropy=Entropy(30, 3e-3, sample=8, equilibrate=2, every=0.2, batch=6000, start="weights"),
     entropy_after=Entropy(40, 1e-3, sample=10, equilibrate=2, every=0.2, batch=6000, start="reference"),
     evaluation=Evaluation(chains=64, duration=200, equilibrate=40, every=0.5),
 )
