@@ -12,7 +12,7 @@ from dipeptide_scales import TEMPERATURE, Dynamics, Entropy, Matching
 from mdfit.data import Dataset, Frames
 from mdfit.objectives import ForceMatching, MappedEnsemble, RelativeEntropy
 from mdfit.objectives.base import Objective
-from mdfit.potentials import Sum
+from mdfit.potentials import Potential
 from mdfit.simulate import Langevin
 from mdfit.training import FitResult, fit
 
@@ -20,7 +20,9 @@ from mdfit.training import FitResult, fit
 VALIDATION = 0.1
 
 
-def match_forces(start: Sum, beads: Frames, matching: Matching, seed: int, out: Path, show_progress: bool) -> FitResult:
+def match_forces(
+    start: Potential, beads: Frames, matching: Matching, seed: int, out: Path, show_progress: bool
+) -> FitResult:
     """The potential whose forces on validation frames are closest to the mapped ones."""
     train, valid = _split(beads, seed)
     objective = ForceMatching(train, energy=0.0, forces=1.0, batch_size=matching.batch)
@@ -29,7 +31,7 @@ def match_forces(start: Sum, beads: Frames, matching: Matching, seed: int, out: 
 
 
 def minimise_entropy(
-    start: Sum,
+    start: Potential,
     ensemble: MappedEnsemble,
     entropy: Entropy,
     dynamics: Dynamics,
@@ -66,7 +68,7 @@ def _split(beads: Frames, seed: int) -> tuple[Dataset, Dataset]:
 
 
 def _fit(
-    start: Sum,
+    start: Potential,
     objective: Objective,
     optimizer: optax.GradientTransformation,
     steps: int,

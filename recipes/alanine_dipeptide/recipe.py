@@ -6,6 +6,8 @@ all-atom simulation; after S. Thaler, M. Stupp, J. Zavadlav, J. Chem. Phys. 157,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from dipeptide_distributions import Angles, strata
 from dipeptide_evaluation import judged, judged_reference, simulate
@@ -17,7 +19,7 @@ from dipeptide_scales import SIZES, TEMPERATURE
 from dipeptide_training import ensemble_of, match_forces, minimise_entropy
 
 from mdfit.data import Frames
-from mdfit.potentials import Sum
+from mdfit.potentials import Potential
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
 from mdfit.simulate import Trajectory
@@ -37,7 +39,7 @@ def run(request: Request) -> Metrics:
     metrics = judged_reference(seen)
     metrics["mean_squared_force/sums"] = Metric(reference.aggregation.before or np.nan, None, "eV^2/Å^2")
     metrics["mean_squared_force/least"] = Metric(reference.aggregation.after, None, "eV^2/Å^2")
-    for number, (name, model) in enumerate(_models(request, reference.beads, angles).items()):
+    for number, (name, model) in enumerate(_models(request, reference.beads, angles)):
         model.save(request.out / f"{name}.mdfit")
         path = request.out / f"chains_{name}.h5"
         seed = request.seed + 101 + number
@@ -52,30 +54,24 @@ def run(request: Request) -> Metrics:
     return metrics
 
 
-def _models(request: Request, beads: Frames, angles: Angles) -> dict[str, Sum]:
-    """The three trained models by their names."""
+def _models(request: Request, beads: Frames, angles: Angles) -> Iterator[tuple[str, Potential]]:
+    """The three models with their names, each trained when it is asked for."""
     scale, out, seed, show = SIZES[request.scale], request.out, request.seed, request.show_progress
-    fixed = prior(beads.positions, scale.network.cutoff)
-    start = new_model(fixed, scale.network, seed)
+    start = new_model(prior(beads.positions, scale.network.cutoff), scale.network, seed)
+    settings = (scale.dynamics, scale.chains, seed)
     with request.timed("force matching"):
         matched = match_forces(start, beads, scale.matching, seed, out / "force_matching", show)
-    best = matched.potential
-    assert isinstance(best, Sum)
-    settings = (scale.dynamics, scale.chains, seed)
+    yield "force_matching", matched.potential
+    histories = {}
+    name = "force_matching_then_relative_entropy"
     with request.timed("relative entropy after force matching"):
         everywhere = ensemble_of(beads, strata(angles))
-        both = minimise_entropy(
-            best, everywhere, scale.entropy_after, *settings, out / "force_matching_then_relative_entropy", show
-        )
+        both = minimise_entropy(matched.potential, everywhere, scale.entropy_after, *settings, out / name, show)
+    histories[name] = both.history
+    yield name, both.last
+    name = "relative_entropy"
     with request.timed("relative entropy"):
-        anywhere = ensemble_of(beads)
-        plain = minimise_entropy(start, anywhere, scale.entropy, *settings, out / "relative_entropy", show)
-    histories = {"relative_entropy": plain.history, "force_matching_then_relative_entropy": both.history}
+        plain = minimise_entropy(start, ensemble_of(beads), scale.entropy, *settings, out / name, show)
+    histories[name] = plain.history
     draw_learning(histories, out / "learning.png")
-    assert isinstance(plain.last, Sum)
-    assert isinstance(both.last, Sum)
-    return {
-        "force_matching": best,
-        "relative_entropy": plain.last,
-        "force_matching_then_relative_entropy": both.last,
-    }
+    yield name, plain.last
