@@ -33,7 +33,7 @@ def draw_data_efficiency(
         axes.plot(numbers, middle, "o-", color=COLOURS[method], label=LABELS[method])
     places = np.repeat(list(simulated), [len(values) for values in simulated.values()])
     axes.plot(places, np.concatenate(list(simulated.values())), "k.", label="relative entropy, simulated")
-    axes.set(xscale="log", yscale="log", xlabel="samples", ylabel="integrated squared error of the density (1/Å)")
+    axes.set(xscale="log", yscale="log", xlabel="samples", ylabel="squared error of density (1/Å)")
     axes.legend()
     figure.savefig(path, dpi=110)
 
@@ -66,6 +66,6 @@ def draw_time_steps(errors: dict[str, dict[float, float]], path: Path) -> None:
     axes = figure.subplots()
     for method, by_step in errors.items():
         axes.plot(list(by_step), list(by_step.values()), "o-", color=COLOURS[method], label=LABELS[method])
-    axes.set(yscale="log", xlabel="time step", ylabel="integrated squared error of the sampled density (1/Å)")
+    axes.set(yscale="log", xlabel="time step", ylabel="squared error of sampled density (1/Å)")
     axes.legend()
     figure.savefig(path, dpi=110)
