@@ -50,12 +50,13 @@ def run(request: Request) -> Metrics:
         "spline": _history(spline.history, scale.pairs),
         "network": _history(network.history, scale.network),
     }
-    if scale.refinement is not None:
+    updates = scale.network.updates
+    for number, phase in enumerate(scale.refinements, 1):
         with request.timed("refine network"):
-            network = train(
-                network.last, network_at, scale.refinement, seed + 1, out / "refinement", request.show_progress
-            )
-        histories["network, refined"] = _history(network.history, scale.refinement, after=scale.network.updates)
+            folder = out / f"refinement_{number}"
+            network = train(network.last, network_at, phase, seed + number, folder, request.show_progress)
+        histories[f"network, refined {number}"] = _history(network.history, phase, after=updates)
+        updates += phase.updates
     judge("network", network.last)
     with request.timed("boltzmann inversion"):
         inverted, inversion = invert(flat_spline(), pairs_at, scale.pairs, seed, out / "ibi")

@@ -30,7 +30,7 @@ class Scale:
     Attributes:
         pairs: of the spline and of the Boltzmann inversion.
         network: of the network.
-        refinement: of the network afterwards, if at all.
+        refinements: of the network afterwards.
         start: of the small network; None takes the published network with random parameters.
         pair_beads: of the cell in which pair potentials are trained and validated; None for the published configuration.
         network_beads: of the cell of the network.
@@ -42,7 +42,7 @@ class Scale:
 
     pairs: Training
     network: Training
-    refinement: Training | None
+    refinements: tuple[Training, ...]
     start: Start | None
     pair_beads: int | None
     network_beads: int | None
@@ -52,10 +52,11 @@ class Scale:
     validation_every: float
 
 
+#: First the pairs, whose deviation is the larger one, then the angles again.
 _REFINEMENT = Training(
-    updates=16,
+    updates=7,
     first_rate=0.6,
-    last_rate=0.15,
+    last_rate=0.3272,
     sample=12_000,
     every=100,
     equilibrate=1_000,
@@ -89,7 +90,7 @@ CPU = Scale(
         angle_weight=10.0,
         step_ratio=0.2,
     ),
-    refinement=_REFINEMENT,
+    refinements=(_REFINEMENT, replace(_REFINEMENT, updates=10, first_rate=0.5, last_rate=0.15, angle_weight=10.0)),
     start=Start(beads=64, frames=24, epochs=40),
     pair_beads=None,
     network_beads=150,
@@ -101,7 +102,7 @@ CPU = Scale(
 DEMO = Scale(
     pairs=replace(CPU.pairs, updates=3, sample=4_000, every=100, equilibrate=500),
     network=replace(CPU.network, updates=2, sample=2_000, every=100, equilibrate=500),
-    refinement=replace(_REFINEMENT, updates=1, sample=2_000, equilibrate=500),
+    refinements=(replace(_REFINEMENT, updates=1, sample=2_000, equilibrate=500),),
     start=Start(beads=27, frames=6, epochs=10),
     pair_beads=150,
     network_beads=100,
@@ -124,7 +125,7 @@ _PUBLISHED = Training(
 PAPER = Scale(
     pairs=_PUBLISHED,
     network=replace(_PUBLISHED, angle_weight=1.0),
-    refinement=None,
+    refinements=(),
     start=None,
     pair_beads=None,
     network_beads=None,
