@@ -280,3 +280,14 @@ def test_gauss_newton_fits_the_targets_in_few_steps():
     # Elastic constants of so short a trajectory are uncertain by 15 %, and so is ε; the pressure fixes σ.
     assert result.history[-1]["loss"] < 0.05 * result.history[0]["loss"]
     assert float(result.last.sigma) == pytest.approx(SIGMA, rel=0.01)
+
+
+def test_an_objective_starts_anew_with_each_training():
+    """Nothing of an earlier training, its potential least of all, is left in the first trajectory of the next."""
+    at = StatePoint(argon(), TEMPERATURE)
+    used, fresh = objective(targets(at)), objective(targets(at))
+    before, parameters = split(potential(0.5)), split(potential())
+    used.evaluate(before, used.initial_state(0, before))
+    found, expected = (o.evaluate(parameters, o.initial_state(1, parameters))[1] for o in (used, fresh))
+    for again, first in zip(found[0].frames, expected[0].frames, strict=True):
+        np.testing.assert_array_equal(again, first)

@@ -10,9 +10,11 @@ from jax.flatten_util import ravel_pytree
 
 from mdfit.data import Dataset, LabelledStructure
 from mdfit.errors import SimulationError, TrainingError
-from mdfit.objectives import MappedEnsemble, Parameters, RelativeEntropy
+from mdfit.measurements import Measurement
+from mdfit.objectives import DiffTRe, MappedEnsemble, Parameters, RelativeEntropy
+from mdfit.observables import Coordinate, Distribution
 from mdfit.potentials import ExternalPolynomial, LennardJones, trainable
-from mdfit.simulate import NVE, Brownian, Langevin
+from mdfit.simulate import NVE, Brownian, Langevin, StatePoint
 from mdfit.structure import Structure
 from mdfit.training import fit
 from mdfit.units import BOLTZMANN, FEMTOSECOND
@@ -255,3 +257,23 @@ def test_exploding_chains_are_named():
     parameters = split(harmonic(-50.0))
     with pytest.raises(SimulationError, match=r"explodes|range of the potential"):
         aim.evaluate(parameters, aim.initial_state(0, parameters))
+
+
+def test_relative_entropy_and_a_measured_average_add():
+    """The sum of both gradients; the measured mean pulls the model away from the reference."""
+    x = normal(60, 1.0)
+    at = StatePoint(structure(np.zeros(PARTICLES)), TEMPERATURE)
+    sampler = Langevin(in_fs(0.05), friction=1000 * FEMTOSECOND * 2.0)
+    lengths = {"sample": in_fs(10.0), "every": in_fs(0.5), "equilibrate": in_fs(5.0)}
+    density = Distribution(Coordinate(0), -3.0, 3.0, bins=20)
+    shifted = np.exp(-0.5 * (density.grid - 0.5) ** 2) / np.sqrt(2 * np.pi)
+    measured = DiffTRe([Measurement(density, shifted, at, weight=1.0)], sampler, fewest_samples=0.5, **lengths)
+    matched = objective(ensemble(x), sampler)
+    parameters = split(harmonic(1.0))
+    total = matched + 3.0 * measured
+    evaluation, _ = total.evaluate(parameters, total.initial_state(0, parameters))
+    parts = [o.evaluate(parameters, o.initial_state(seed, parameters))[0] for seed, o in enumerate((matched, measured))]
+    gradient = parts[0].gradient.coefficients + 3.0 * parts[1].gradient.coefficients
+    np.testing.assert_allclose(evaluation.gradient.coefficients, gradient, rtol=1e-6)
+    # A tilt −c x with c > 0 moves the particles to the right, where the measured density is.
+    assert float(parts[1].gradient.coefficients[1]) > 0

@@ -133,12 +133,14 @@ class ReferenceSampler:
         if self._simulation is None:
             self._simulation = Simulation(potential, self.state_point, self.sampler)
             self._simulation.prepare(key, self._replicas, self._skin, "auto", self._dtype)
-        if reference.generation > 0:
-            self._simulation.restore_sizes(reference.sizes)
+        # What an earlier training with the same objective left behind must not matter.
+        self._simulation.restore_sizes(reference.sizes)
         if starts is not None:
             positions = np.asarray(starts.positions, self._dtype)
             self._simulation.restart(potential, positions, None, starts.cells, key)
         elif reference.generation > 0:
             positions, velocities, cells, *_ = reference.frames
             self._simulation.restart(potential, positions[:, -1], velocities[:, -1], cells[:, -1], key)
+        else:
+            self._simulation.begin(potential, key, self._replicas, self._dtype)
         return self._simulation

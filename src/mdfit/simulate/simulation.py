@@ -76,12 +76,17 @@ class Simulation:
         self.skin = skin if reach > 0 and not isinstance(self._builder, AllPairs) else float(np.inf)
         self.dynamics = Dynamics(self.sampler, point.temperature, point.pressure, cutoff, self.skin)
         self._packed_width = 0
+        self.begin(self.potential, key, replicas, dtype)
+
+    def begin(self, potential: Potential, key, replicas: int, dtype) -> None:
+        """At the structure of the state point, perhaps with another potential; see :meth:`restart`."""
+        structure = self.structure
         positions = jnp.tile(jnp.asarray(structure.positions, dtype), (replicas, 1, 1))
         cells = jnp.tile(jnp.asarray(structure.cell, dtype), (replicas, 1, 1))
         velocities = (
             None if structure.velocities is None else jnp.tile(jnp.asarray(structure.velocities), (replicas, 1, 1))
         )
-        self.restart(self.potential, positions, velocities, cells, key)
+        self.restart(potential, positions, velocities, cells, key)
 
     def restart(self, potential: Potential, positions, velocities, cells, key) -> None:
         """Goes on elsewhere, perhaps with another potential of the same structure; nothing is compiled anew.
