@@ -121,11 +121,11 @@ SETTINGS = {
                 "both", 5, (1.0, 0.338), "0.1 ps", "4 ps", trains="both", gauss_newton=1e-5, uncertainties=(0.3, 5.0)
             ),
             # Frames three quarters of a period (50 fs) of the optical vibration apart are independent estimates of C44;
-            # steps that become smaller average their noise.
+            # the second step is shorter, so that both average their noise.
             Phase(
                 "refine",
-                3,
-                (1.0, 0.4),
+                2,
+                (1.0, 0.632),
                 "0.1 ps",
                 "5.92 ps",
                 every="37 fs",
