@@ -80,16 +80,12 @@ def _network_before(scale: Scale, seed: int, out: Path, show_progress: bool) -> 
 
 def _validated(potential: Potential, name: str, scale: Scale, pair_beads: int, seed: int, out: Path) -> Validation:
     """From a lattice of its own, so that it remembers nothing of the training."""
-    beads = scale.validation_beads if name == "network" else pair_beads
-    return validate(
-        potential,
-        lattice(beads, seed + 1),
-        scale.pairs.sampler(),
-        scale.network_validation if name == "network" else scale.pair_validation,
-        scale.validation_every,
-        seed,
-        out / f"validation_{name}.h5",
-    )
+    if name == "network":
+        beads, duration, every = scale.validation_beads, scale.network_validation, scale.network_every
+    else:
+        beads, duration, every = pair_beads, scale.pair_validation, scale.pair_every
+    at = lattice(beads, seed + 1)
+    return validate(potential, at, scale.pairs.sampler(), duration, every, seed, out / f"validation_{name}.h5")
 
 
 def _draw(models, validations: dict[str, Validation], histories, at: StatePoint, out: Path) -> None:

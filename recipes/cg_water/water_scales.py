@@ -37,7 +37,8 @@ class Scale:
         validation_beads: of the cell in which the network is validated.
         pair_validation: length of the independent simulations in fs.
         network_validation: the same for the network.
-        validation_every: between their frames in fs.
+        pair_every: between frames of the simulations of pair potentials in fs.
+        network_every: the same for the network.
     """
 
     pairs: Training
@@ -49,7 +50,8 @@ class Scale:
     validation_beads: int
     pair_validation: float
     network_validation: float
-    validation_every: float
+    pair_every: float
+    network_every: float
 
 
 #: First the pairs, whose deviation is the larger one, then the angles again.
@@ -90,14 +92,15 @@ CPU = Scale(
         angle_weight=10.0,
         step_ratio=0.2,
     ),
-    refinements=(_REFINEMENT, replace(_REFINEMENT, updates=10, first_rate=0.5, last_rate=0.15, angle_weight=10.0)),
+    refinements=(_REFINEMENT, replace(_REFINEMENT, updates=8, first_rate=0.5, last_rate=0.1908, angle_weight=10.0)),
     start=Start(beads=64, frames=24, epochs=40),
     pair_beads=None,
     network_beads=150,
     validation_beads=267,
     pair_validation=60_000,
     network_validation=60_000,
-    validation_every=400,
+    pair_every=400,
+    network_every=200,
 )
 DEMO = Scale(
     pairs=replace(CPU.pairs, updates=3, sample=4_000, every=100, equilibrate=500),
@@ -109,7 +112,8 @@ DEMO = Scale(
     validation_beads=100,
     pair_validation=5_000,
     network_validation=3_000,
-    validation_every=100,
+    pair_every=100,
+    network_every=100,
 )
 _PUBLISHED = Training(
     updates=300,
@@ -132,6 +136,7 @@ PAPER = Scale(
     validation_beads=901,
     pair_validation=10_000_000,
     network_validation=10_000_000,
-    validation_every=1_000,
+    pair_every=1_000,
+    network_every=1_000,
 )
 SIZES = {"cpu": CPU, "demo": DEMO, "paper": PAPER}
