@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mdfit.data import Frames
+from mdfit.recipes.metrics import read_metrics
 from mdfit.simulate import Trajectory
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "alanine_dipeptide"
@@ -117,3 +118,18 @@ def test_prior_tells_the_molecule_from_its_mirror_image(reference):
     flags = only_network(model)
     assert any(jax.tree.leaves(flags.terms[0]))
     assert not any(jax.tree.leaves(flags.terms[1:]))
+
+
+def test_results_are_committed_and_meet_what_the_readme_says():
+    metrics = read_metrics(FOLDER / "results" / "metrics.json")
+    kinds = ("dihedral_density_mse", "jensen_shannon")
+    basins = ("C5", "PPII", "alpha_R", "alpha_L", "left_extended")
+    assert {f"{kind}/{name}" for kind in kinds for name in ("reference", *MODELS)} <= set(metrics)
+    assert all(metrics[f"dihedral_density_mse/{model}"].standard_error > 0 for model in MODELS)
+    for name in ("reference", *MODELS):
+        assert sum(metrics[f"population/{basin}/{name}"].value for basin in basins) == pytest.approx(1)
+        assert metrics[f"mirror_image/{name}"].value == 0
+    matched, after = (metrics[f"dihedral_density_mse/{name}"].value for name in (MODELS[0], MODELS[2]))
+    assert after < 0.2 * matched
+    assert metrics["population/alpha_L/reference"].value > 0.003
+    assert metrics["population/alpha_L/force_matching_then_relative_entropy"].value > 0.003
