@@ -36,15 +36,17 @@ def _basin(name: str, phi: tuple[str, str], psi: tuple[str, str]) -> Basin:
     return Basin(name, (Interval(PHI, *phi), Interval(PSI, *psi)))
 
 
-_NEGATIVE, _POSITIVE = ("120 deg", "0 deg"), ("0 deg", "120 deg")
+_NEGATIVE, _POSITIVE = ("120 deg", "-30 deg"), ("30 deg", "120 deg")
 _COILED, _EXTENDED = ("-120 deg", "60 deg"), ("60 deg", "-120 deg")
 #: They cover all values once.
 BASINS = (
     _basin("C5", ("120 deg", "-110 deg"), _EXTENDED),
-    _basin("PPII", ("-110 deg", "0 deg"), _EXTENDED),
+    _basin("PPII", ("-110 deg", "-30 deg"), _EXTENDED),
     _basin("alpha_R", _NEGATIVE, _COILED),
     _basin("alpha_L", _POSITIVE, _COILED),
     _basin("left_extended", _POSITIVE, _EXTENDED),
+    # Beads overlap there, and the reference is never there but in passing.
+    Basin("eclipsed", (Interval(PHI, "-30 deg", "30 deg"),)),
 )
 
 
@@ -74,7 +76,7 @@ class Angles:
 
 
 def strata(angles: Angles) -> np.ndarray:
-    """The number of the basin of each frame of one chain, those without a frame left out."""
+    """A number for the basin of each frame of one chain; *eclipsed* is divided among the others, at φ = 0."""
     phi, psi = np.degrees(angles.phi[0]), np.degrees(angles.psi[0])
     positive, extended = (phi >= 0) & (phi < 120), (psi >= 60) | (psi < -120)
     below = (phi < -110) | (phi >= 120)
@@ -102,10 +104,10 @@ def populations(name: str, trajectory: Trajectory, blocks: int | None = None) ->
 def motion(name: str, trajectory: Trajectory, angles: Angles) -> Metrics:
     """Whether the populations can be trusted: passages, drift, and frames of the mirror image.
 
-    ``crossings``: how often a chain enters or leaves 0 < φ < 120°.  ``drift``: what the second half of the chains has
+    ``crossings``: how often a chain enters or leaves 30° < φ < 120°.  ``drift``: what the second half of the chains has
     more of its population than the first half.
     """
-    inside = (angles.phi >= 0) & (angles.phi < np.radians(120))
+    inside = (angles.phi >= np.radians(30)) & (angles.phi < np.radians(120))
     middle = inside.shape[1] // 2
     change = inside[:, middle:].mean(axis=1) - inside[:, :middle].mean(axis=1)
     error = float(change.std(ddof=1) / np.sqrt(len(change))) if len(change) > 1 else None
