@@ -28,6 +28,7 @@ def test_median_and_range_are_of_all_trainings():
     for name in ("final_loss", "validation_rms", "decades_of_growth_through_simulation"):
         assert committed("double_well")[name].standard_error > 0
 
+
 @pytest.mark.parametrize(("name", "measured"), [("C11", 1079.0), ("C12", 124.0), ("C44", 578.0)])
 def test_elastic_constants_of_diamond_are_those_measured(name, measured):
     metric = committed("diamond")[name]
