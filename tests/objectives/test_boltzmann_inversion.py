@@ -44,6 +44,7 @@ def test_step_is_the_potential_of_a_dilute_gas():
     assert np.abs(found - energy)[5:-5].max() < 2e-4
 
 
+@pytest.mark.slow
 def test_a_liquid_comes_close():
     """From the distribution of Lennard-Jones atoms, starting with a bare repulsive core."""
     at, rdf = gas(), RDF("6.5 Å", bins=26)

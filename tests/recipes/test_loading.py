@@ -73,7 +73,7 @@ def line_of(text: str, part: str) -> int:
         ("learning_rate: 1", "learnig_rate: 1", "'training.optimizer.learnig_rate'; did you mean 'learning_rate'"),
         ("      epochs: 1", "      epoch: 1", "unknown key 'training.epoch'; did you mean 'epochs'?"),
         ("    sampler: NVE", "    samplr: NVE", "unknown key 'simulations.second.samplr'; did you mean 'sampler'?"),
-        ("    sampler: NVE", "    sampler: Verlet", "must be 'NVE', 'Langevin', 'NoseHoover' or 'NPT', not 'Verlet'"),
+        ("    sampler: NVE", "    sampler: Verlet", "'NVE', 'Langevin', 'Brownian', 'NoseHoover' or 'NPT', not 'Verlet'"),
         ("{kind: adamw}", "{kind: adamm}", "'adam', 'adamw', 'amsgrad' or 'sgd', not 'adamm'"),
         ("cutoff: 4.5 Å", "cutoff: 4.5 eV", "cutoff is '4.5 eV', which is an energy, but a length is needed"),
         ("cutoff: 4.5 Å", "cutoff: 4.5 parsnips", "'parsnips' is unknown"),

@@ -44,7 +44,7 @@ def test_formulas_of_the_derivatives(toys):
 
 def test_relative_entropy_needs_fewer_samples(toys):
     _, exact, _ = toys
-    found = [exact.errors(1000, seed, "quartic") for seed in range(4)]
+    found = [exact.errors(1000, seed, "quartic") for seed in range(2)]
     assert np.median([one["relative_entropy"][0] for one in found]) < 0.02
     assert all(one["relative_entropy"][0] < one["force_matching"][0] / 5 for one in found)
 
