@@ -186,6 +186,39 @@ def test_stratified_chains_keep_a_rare_basin():
     assert abs(slopes["last"] - exact) > 0.05
 
 
+def test_a_bias_lets_chains_cross_a_barrier_and_changes_no_average():
+    """Wells that differ by 3 kT behind 25 kT: gradient and loss by quadrature, where chains alone never cross."""
+    rng = np.random.default_rng(3)
+    rare = rng.random(200) < 0.05
+    x = np.where(rare, 1.0, -1.0) + rng.normal(scale=WIDTH, size=200)
+    model = eqx.tree_at(lambda p: p.coefficients, double_well(), double_well().coefficients.at[1].set(1.5))
+    flat = -double_well().coefficients
+    bias = ExternalPolynomial(0, 0.0, [*np.asarray(flat), 0.0, 0.0, 0.0, 0.15])
+    settings = {"chains": 32, "every": in_fs(1.0), "equilibrate": in_fs(20.0), "reuse": 1e-9}
+    aim = objective(ensemble_of_single(x, rare.astype(int)), bias=bias, sample=in_fs(100.0), **settings)
+    parameters = split(model)
+    grid = np.linspace(-2.0, 2.0, 8001)
+
+    def exact(tilt):
+        energy = np.polynomial.polynomial.polyval(grid, [0.0, tilt, *np.asarray(model.coefficients)[2:]])
+        boltzmann = np.exp(-(energy - energy.min()))
+        mean = np.sum(grid * boltzmann) / np.sum(boltzmann)
+        return np.mean(x) - mean, tilt * np.mean(x) + np.log(np.sum(boltzmann)) - energy.min()
+
+    first, state = aim.evaluate(parameters, aim.initial_state(0, parameters))
+    slope, start = exact(1.5)
+    # Five standard deviations: 32 chains cross every ten or twenty units of time.
+    assert float(first.gradient.coefficients[1]) == pytest.approx(slope, abs=0.05)
+    moved = parameters._replace(
+        trained=eqx.tree_at(lambda p: p.coefficients, parameters.trained, model.coefficients.at[1].set(0.5))
+    )
+    second, _ = aim.evaluate(moved, state)
+    assert not second.metrics["recomputed"]
+    slope, end = exact(0.5)
+    assert float(second.gradient.coefficients[1]) == pytest.approx(slope, abs=0.1)
+    assert float(second.loss) == pytest.approx(end - start, abs=0.05)
+
+
 def ensemble_of_single(x, strata) -> MappedEnsemble:
     return MappedEnsemble.of(
         Dataset(tuple(LabelledStructure(structure(np.array([value]))) for value in x)), TEMPERATURE, strata
@@ -230,6 +263,7 @@ def test_sums_of_ensembles_add():
     ("settings", "words"),
     [
         ({"batch": 41}, "41 frames cannot be drawn from a reference of 40"),
+        ({"start": "reference", "bias": harmonic(1.0)}, "find their shares of the ensemble themselves"),
         ({"start": "nowhere"}, 'start is "last", "weights" or "reference"'),
         ({"chains": 0}, "at least one chain"),
         ({"step_ratio": 1.5}, "step_ratio in"),

@@ -15,6 +15,7 @@ from mdfit.objectives.reference_trajectories import Reference, ReferenceSampler,
 from mdfit.objectives.relative_entropy.ensemble import MappedEnsemble
 from mdfit.objectives.relative_entropy.newton import newton_step
 from mdfit.objectives.step_halving import largest_fraction
+from mdfit.potentials import Potential
 from mdfit.reweighting import bennett, effective_size, log_weights, thermal_energy
 from mdfit.simulate.samplers import Sampler
 from mdfit.simulate.simulation import Lengths
@@ -25,7 +26,7 @@ class ChainState(NamedTuple):
 
     Attributes:
         reference: the frames of all chains, and their potential energies with the parameters that made them.
-        shares: ``(chains,)`` ln of the share of the ensemble that each chain stands for.
+        shares: ``(frames of all chains,)`` ln of the share of the ensemble that each frame stands for.
         made_by: the trained parameters that made the frames.
         free_energy: β A of the model that made the frames minus that of the first model.
         origin: the loss of the first model; NaN before it is known.
@@ -75,6 +76,7 @@ class Chains:
         lengths: of each chain.
         chains: how many.
         start: ``"last"``, ``"weights"`` or ``"reference"``.
+        bias: added to the model in the simulations; frames are weighted so that averages are those without it.
         reuse: smallest ratio of effective to all frames with which chains are used again.
         skin: of the neighbour lists in Å.
         dtype: of positions and forces.
@@ -87,11 +89,12 @@ class Chains:
         lengths: Lengths,
         chains: int,
         start: str,
+        bias: Potential | None,
         reuse: float,
         skin: float,
         dtype,
     ):
-        self._ensemble, self._chains, self._start, self._reuse = ensemble, chains, start, reuse
+        self._ensemble, self._chains, self._start, self._bias, self._reuse = ensemble, chains, start, bias, reuse
         self._sampler = ReferenceSampler(ensemble.state_point, sampler, lengths, chains, skin, dtype)
         self.beta = 1 / float(thermal_energy(ensemble.state_point.temperature))
         self._frames: tuple[Reference, FrameValues] | None = None
@@ -100,7 +103,7 @@ class Chains:
         """Before the first simulation."""
         return ChainState(
             reference=self._sampler.empty(seed),
-            shares=np.full(self._chains, -np.log(self._chains)),
+            shares=self._shares(np.zeros(self._chains), 0.0),
             made_by=trained,
             free_energy=np.asarray(0.0),
             origin=np.asarray(np.nan),
@@ -125,10 +128,11 @@ class Chains:
 
     def _renewed(self, parameters: Parameters, state: ChainState, old: Model | None) -> tuple[ChainState, Model]:
         """New chains; the free energy goes on from that of the old ones."""
-        starts, shares = self._starts(state, old)
+        starts, of_chains = self._starts(state, old)
         # Chains that set out from the reference anew each time need no trajectory to forget the very first start.
         throw_away = self._start != "reference"
-        reference = self._sampler.renewed(parameters.combine(), state.reference, starts, throw_away)
+        potential = parameters.combine() if self._bias is None else parameters.combine() + self._bias
+        reference = self._sampler.renewed(potential, state.reference, starts, throw_away)
         frames = self._values(reference, parameters)
         energies = frames.energies(parameters)
         if not np.isfinite(energies).all():
@@ -137,6 +141,8 @@ class Chains:
                 "that keeps beads apart."
             )
         own = energies.reshape(reference.frames[3].shape)
+        # What the simulation added to the energy of the model makes a frame rarer than it should be.
+        shares = self._shares(of_chains, 0.0 if self._bias is None else self.beta * (reference.frames[3] - own))
         reference = reference._replace(frames=(*reference.frames[:3], own, *reference.frames[4:]))
         self._frames = (reference, frames)
         link = 0.0 if old is None else self._link(parameters, state, old, frames, energies, shares)
@@ -156,8 +162,8 @@ class Chains:
         link = bennett(
             self.beta * (old.energies - state.reference.frames[3].reshape(-1)),
             self.beta * (energies - earlier),
-            first_log_weights=self._spread(state.shares),
-            second_log_weights=self._spread(shares),
+            first_log_weights=jnp.asarray(state.shares),
+            second_log_weights=jnp.asarray(shares),
         )
         return float(link.difference)
 
@@ -165,9 +171,12 @@ class Chains:
         """Where new chains begin, and ln of the share of the ensemble that each stands for."""
         generation = int(state.reference.generation)
         generator = np.random.default_rng([int(state.seed), generation])
-        if old is None or self._start == "reference":
-            return self._ensemble.starts(generator, self._chains, stratified=self._start == "reference")
         equal = np.full(self._chains, -np.log(self._chains))
+        if self._start == "reference":
+            return self._ensemble.starts(generator, self._chains, stratified=True)
+        if old is None:
+            # With a bias they shall wander everywhere.
+            return self._ensemble.starts(generator, self._chains, stratified=self._bias is not None)[0], equal
         if self._start == "last":
             return None, equal
         # Systematic resampling: a frame of weight w is drawn ⌊nw⌋ or ⌈nw⌉ times, however uneven the weights are.
@@ -181,7 +190,7 @@ class Chains:
         energies = frames.energies(parameters)
         logarithms = self._log_weights(energies, state)
         change = self.beta * (energies - state.reference.frames[3].reshape(-1))
-        link = -float(jax.nn.logsumexp(self._spread(state.shares) - change))
+        link = -float(jax.nn.logsumexp(state.shares - change))
         return Model(
             frames=frames,
             energies=energies,
@@ -193,16 +202,16 @@ class Chains:
 
     def _log_weights(self, energies: np.ndarray, state: ChainState) -> jax.Array:
         change = self.beta * (energies - state.reference.frames[3].reshape(-1))
-        return log_weights(change - self._spread(state.shares))
+        return log_weights(change - state.shares)
 
     def _effective_size(self, logarithms: jax.Array, state: ChainState) -> float:
-        own = float(effective_size(self._spread(state.shares)))
+        own = float(effective_size(jnp.asarray(state.shares)))
         return float(effective_size(logarithms)) / own * len(logarithms)
 
-    def _spread(self, shares: np.ndarray) -> jax.Array:
-        """Logarithm of the weight of each frame, from that of its chain."""
-        frames = self._sampler.lengths.frames
-        return jnp.repeat(jnp.asarray(shares), frames) - jnp.log(frames)
+    def _shares(self, of_chains: np.ndarray, bias: np.ndarray | float) -> np.ndarray:
+        """Logarithm of the share of each frame, from that of its chain and from β times the bias."""
+        frames = of_chains[:, None] + np.zeros(self._sampler.lengths.frames) + bias
+        return np.asarray(log_weights(-frames.reshape(-1)))
 
     def _values(self, reference: Reference, parameters: Parameters) -> FrameValues:
         if self._frames is None or self._frames[0].frames is not reference.frames:

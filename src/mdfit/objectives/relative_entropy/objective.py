@@ -18,6 +18,7 @@ from mdfit.objectives.base import Combinable, Evaluation, Parameters, weighted_s
 from mdfit.objectives.relative_entropy.chains import Chains, ChainState
 from mdfit.objectives.relative_entropy.ensemble import MappedEnsemble
 from mdfit.objectives.relative_entropy.portions import Portions
+from mdfit.potentials import Potential
 from mdfit.simulate.samplers import Sampler
 from mdfit.simulate.simulation import Lengths
 from mdfit.units import quantity
@@ -43,7 +44,12 @@ class RelativeEntropy(Combinable):
         start: where a new set of chains begins: ``"last"``, where the last ones ended; ``"weights"``, at frames of the
             last ones, drawn by their weights; ``"reference"``, at reference frames, evenly spread over the strata of the
             ensemble, so that no region is ever left without a chain, however rare.  A chain of the last kind stands
-            for its share of the reference.
+            for its share of the reference: how regions share the frames is then learned only as far as chains cross
+            between them.
+        bias: a potential that is added to the model in the simulations, and taken back by the weights of the frames.  One
+            that flattens the barriers between the regions, such as minus their free energy in the reference, lets the
+            chains cross, so that the populations of rare regions are learned.  Its first chains are spread over the
+            strata of the ensemble.
         batch: reference frames per update; all by default.
         reuse: smallest ratio of effective to all frames with which chains are used again; above 1 means never.
         step_ratio: an update is shortened so that it leaves at least this share of the effective frames; None switches
@@ -71,6 +77,7 @@ class RelativeEntropy(Combinable):
         equilibrate: str | float = 0.0,
         chains: int = 64,
         start: Start = "last",
+        bias: Potential | None = None,
         batch: int | None = None,
         reuse: float = 1.1,
         step_ratio: float | None = None,
@@ -79,11 +86,11 @@ class RelativeEntropy(Combinable):
         dtype: Any = jnp.float32,
     ):
         ensembles = [ensembles] if isinstance(ensembles, MappedEnsemble) else list(ensembles)
-        _check(ensembles, sampler, chains, start, batch, reuse, step_ratio, newton)
+        _check(ensembles, sampler, chains, start, bias, batch, reuse, step_ratio, newton)
         self._newton, self._step_ratio = newton, step_ratio
         lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
         thickness = quantity(skin, "Å", "skin")
-        self._chains = [Chains(e, sampler, lengths, chains, start, reuse, thickness, dtype) for e in ensembles]
+        self._chains = [Chains(e, sampler, lengths, chains, start, bias, reuse, thickness, dtype) for e in ensembles]
         self._portions = [Portions(e, len(e) if batch is None else batch, dtype) for e in ensembles]
 
     def initial_state(self, seed: int, parameters: Parameters) -> tuple[ChainState, ...]:
@@ -140,7 +147,7 @@ class RelativeEntropy(Combinable):
         return min(fractions)
 
 
-def _check(ensembles, sampler, chains, start, batch, reuse, step_ratio, newton) -> None:
+def _check(ensembles, sampler, chains, start, bias, batch, reuse, step_ratio, newton) -> None:
     if not ensembles:
         raise TrainingError("Relative entropy needs at least one reference ensemble.")
     if sampler.ensemble != "NVT":
@@ -150,6 +157,10 @@ def _check(ensembles, sampler, chains, start, batch, reuse, step_ratio, newton) 
         )
     if start not in ("last", "weights", "reference"):
         raise TrainingError(f'start is "last", "weights" or "reference", not {start!r}.')
+    if bias is not None and start == "reference":
+        raise TrainingError(
+            'Chains with a bias find their shares of the ensemble themselves; use start="last" or "weights" with it.'
+        )
     if chains < 1 or not reuse > 0 or not (step_ratio is None or 0 < step_ratio < 1):
         raise TrainingError(
             f"There must be at least one chain, reuse > 0 and step_ratio in (0, 1), not {chains}, {reuse} and {step_ratio}."
