@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
-from dipeptide_reference import DATA
+from dipeptide_reference import BIAS, DATA, PHI_ATOMS
 from dipeptide_scales import TEMPERATURE
 
-import mdfit as mf
 from mdfit.observables import (
     Basin,
     BasinPopulations,
@@ -17,12 +17,15 @@ from mdfit.observables import (
     free_energy_error,
     jensen_shannon_divergence,
     mean_squared_density_error,
+    per_frame,
     variable_per_frame,
 )
 from mdfit.recipes.metrics import Metric, Metrics
+from mdfit.reweighting import kish_effective_size, systematic_resampling
 from mdfit.simulate import Trajectory
+from mdfit.units import BOLTZMANN
 
-PHI, PSI = Dihedral(1, 3, 4, 6), Dihedral(3, 4, 6, 8)
+PHI, PSI = Dihedral(*PHI_ATOMS), Dihedral(3, 4, 6, 8)
 #: Of the α carbon: of one sign in L-alanine, of the other in its mirror image.
 HANDEDNESS = Dihedral(3, 5, 4, 6)
 #: Its sign in L-alanine.
@@ -45,34 +48,49 @@ BASINS = (
     _basin("alpha_R", _NEGATIVE, _COILED),
     _basin("alpha_L", _POSITIVE, _COILED),
     _basin("left_extended", _POSITIVE, _EXTENDED),
-    # Beads overlap there, and the reference is never there but in passing.
+    # Beads overlap there.
     Basin("eclipsed", (Interval(PHI, "-30 deg", "30 deg"),)),
 )
 
 
 @dataclass(frozen=True)
 class Angles:
-    """φ and ψ in rad of several chains, ``(chains, frames)``."""
+    """φ and ψ in rad of several chains with the bias, ``(chains, frames)``.
+
+    Attributes:
+        weights: of the frames in the ensemble without bias, up to a factor.
+    """
 
     phi: np.ndarray
     psi: np.ndarray
+    weights: np.ndarray
 
     @classmethod
     def of(cls, trajectory: Trajectory) -> Angles:
-        return cls(*(variable_per_frame(one, trajectory)[..., 0] for one in (PHI, PSI)))
+        phi, psi = (variable_per_frame(one, trajectory)[..., 0] for one in (PHI, PSI))
+        bias = sum(k * (1 + np.cos(n * phi - phase)) for n, k, phase in BIAS)
+        return cls(phi, psi, np.exp(bias / (BOLTZMANN * TEMPERATURE)))
+
+    def select(self, chains: np.ndarray | slice, frames: slice = slice(None)) -> Angles:
+        return Angles(*(a[chains][:, frames] for a in (self.phi, self.psi, self.weights)))
 
     def blocks(self, number: int) -> Angles:
         """One chain cut into so many, as if they were independent."""
         length = self.phi.shape[1] // number
-        return Angles(*(a[0, : number * length].reshape(number, length) for a in (self.phi, self.psi)))
-
-    def chains(self, chosen: np.ndarray | slice) -> Angles:
-        return Angles(self.phi[chosen], self.psi[chosen])
+        one_chain = self.select(slice(1), slice(number * length))
+        return Angles(*(a.reshape(number, length) for a in (one_chain.phi, one_chain.psi, one_chain.weights)))
 
     def density(self) -> np.ndarray:
         """Per rad² on 60 × 60 bins of the whole ring, φ first."""
         edges = np.linspace(-np.pi, np.pi, BINS + 1)
-        return np.histogram2d(self.phi.ravel(), self.psi.ravel(), bins=(edges, edges), density=True)[0]
+        columns = (self.phi.ravel(), self.psi.ravel())
+        return np.histogram2d(*columns, bins=(edges, edges), density=True, weights=self.weights.ravel())[0]
+
+    def unbiased(self, seed: int) -> np.ndarray:
+        """Numbers of frames of one chain, drawn by their weights: as many as the weighted ones are worth."""
+        logarithms = np.log(self.weights[0] / self.weights[0].sum())
+        number = int(kish_effective_size(jnp.asarray(logarithms)))
+        return systematic_resampling(logarithms, number, np.random.default_rng(seed))
 
 
 def strata(angles: Angles) -> np.ndarray:
@@ -92,12 +110,20 @@ def published_density(column: str) -> np.ndarray:
 
 
 def populations(name: str, trajectory: Trajectory, blocks: int | None = None) -> Metrics:
-    """``population/<basin>/<name>``."""
-    observable = BasinPopulations(BASINS)
-    found = mf.estimate(observable, trajectory, blocks=blocks)
+    """``population/<basin>/<name>``; errors by leaving out one chain, or block of one chain, after the other."""
+    angles = Angles.of(trajectory)
+    inside = per_frame(BasinPopulations(BASINS), trajectory)
+    if blocks is not None:
+        angles = angles.blocks(blocks)
+        inside = inside[0, : angles.weights.size].reshape(*angles.weights.shape, -1)
+    totals = angles.weights.sum(axis=1)
+    parts = np.einsum("cfb,cf->bc", inside, angles.weights)
+    values = parts.sum(axis=1) / totals.sum()
+    without = (parts.sum(axis=1, keepdims=True) - parts) / (totals.sum() - totals)
+    errors = np.sqrt((len(totals) - 1) * without.var(axis=1))
     return {
-        f"population/{basin}/{name}": Metric(float(value), float(error), "")
-        for basin, value, error in zip(observable.labels, found.value, found.standard_error, strict=True)
+        f"population/{basin.name}/{name}": Metric(float(value), float(error), "")
+        for basin, value, error in zip(BASINS, values, errors, strict=True)
     }
 
 
@@ -109,7 +135,11 @@ def motion(name: str, trajectory: Trajectory, angles: Angles) -> Metrics:
     """
     inside = (angles.phi >= np.radians(30)) & (angles.phi < np.radians(120))
     middle = inside.shape[1] // 2
-    change = inside[:, middle:].mean(axis=1) - inside[:, :middle].mean(axis=1)
+    halves = [
+        (angles.weights[:, part] * inside[:, part]).sum(axis=1) / angles.weights[:, part].sum()
+        for part in (slice(middle), slice(middle, None))
+    ]
+    change = len(inside) * (halves[1] - halves[0])
     error = float(change.std(ddof=1) / np.sqrt(len(change))) if len(change) > 1 else None
     hands = np.sign(variable_per_frame(HANDEDNESS, trajectory))
     return {
@@ -125,7 +155,7 @@ def distances(name: str, angles: Angles, reference: np.ndarray, seed: int) -> Me
     Errors by drawing chains with replacement; the density itself counts as exact.
     """
     draws = np.random.default_rng(seed).integers(len(angles.phi), size=(RESAMPLES, len(angles.phi)))
-    resampled = [angles.chains(chosen).density() for chosen in draws]
+    resampled = [angles.select(chosen).density() for chosen in draws]
 
     def free_energy(density: np.ndarray, other: np.ndarray) -> float:
         return 1000 * free_energy_error(density, other, TEMPERATURE, empty=0.5)
@@ -147,6 +177,6 @@ def distances(name: str, angles: Angles, reference: np.ndarray, seed: int) -> Me
 def halves(angles: Angles) -> Metrics:
     """The same distances between the two halves of the reference: what its length leaves open."""
     middle = angles.phi.shape[1] // 2
-    first, second = (Angles(angles.phi[:, s], angles.psi[:, s]) for s in (slice(None, middle), slice(middle, None)))
+    first, second = (angles.select(slice(None), part) for part in (slice(middle), slice(middle, None)))
     metrics = distances("reference", first, second.density(), seed=0)
     return {name: Metric(metric.value, None, metric.unit) for name, metric in metrics.items()}

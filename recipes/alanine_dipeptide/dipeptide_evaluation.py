@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 from dipeptide_distributions import Angles, distances, halves, motion, populations, published_density
+from dipeptide_model import bias
 from dipeptide_scales import TEMPERATURE, Dynamics, Evaluation
 
 from mdfit.data import Frames
@@ -28,11 +29,11 @@ def simulate(
     path: Path,
     show_progress: bool,
 ) -> Trajectory:
-    """Chains from random frames of the reference; goes on where a run that wrote ``path`` stopped."""
+    """Chains with the bias, from random frames of the reference; goes on where a run that wrote ``path`` stopped."""
     chosen = np.random.default_rng(seed).choice(len(beads), evaluation.chains, replace=len(beads) < evaluation.chains)
     starts = [beads.structure(frame) for frame in chosen]
     return run(
-        model,
+        model + bias(model.cutoff),
         StatePoint(starts[0], TEMPERATURE),
         Langevin(dynamics.timestep, dynamics.friction),
         duration=1000 * evaluation.duration,
@@ -57,8 +58,7 @@ def judged_reference(trajectory: Trajectory) -> Metrics:
     """The reference itself: its halves against each other, its populations, and the published densities against it."""
     angles = Angles.of(trajectory)
     density, published = angles.density(), published_density("rho_AA")
-    metrics = halves(angles)
-    metrics |= populations("reference", trajectory, blocks=BLOCKS)
+    metrics = halves(angles) | populations("reference", trajectory, BLOCKS)
     metrics |= motion("reference", trajectory, angles.blocks(BLOCKS))
     metrics |= _published("published_tip3p_against_reference", published, density)
     for column, name in (("rho_FM", "force_matching"), ("rho_RE", "relative_entropy"), ("rho_FM+RE", "both")):

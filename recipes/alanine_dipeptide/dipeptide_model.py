@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import jax
 import numpy as np
-from dipeptide_reference import DATA, KINDS
+from dipeptide_reference import BIAS, DATA, KINDS, PHI_ATOMS
 from dipeptide_scales import TEMPERATURE, Network
 
-from mdfit.potentials import PaiNN, Potential, PriorTable, Scaling, Sum, prior_from_statistics, trainable
+from mdfit.potentials import (
+    PaiNN,
+    PeriodicDihedrals,
+    Potential,
+    PriorTable,
+    Scaling,
+    Sum,
+    prior_from_statistics,
+    trainable,
+)
 from mdfit.structure import Topology
 
 BONDS = ((0, 1), (1, 2), (1, 3), (3, 4), (4, 5), (4, 6), (6, 7), (6, 8), (8, 9))
@@ -23,18 +32,25 @@ def topology() -> Topology:
 
 
 def prior(positions: np.ndarray, cutoff: float) -> Potential:
-    """Bonds, angles and the handedness from the statistics of the reference, dihedral angles from Amber03.
+    """Bonds, angles and the handedness from the statistics of the reference, dihedral angles and repulsion from Amber03.
 
     Args:
         positions: ``(frames, 10, 3)`` of the reference in Å.
         cutoff: in Å; that of the network, so that they share one list of neighbours.
     """
     measured = prior_from_statistics(positions, topology(), TEMPERATURE, dihedral_order=1)
-    published = PriorTable.read(DATA / "amber03_dihedrals.json")
+    published = PriorTable.read(DATA / "amber03_prior.json")
     # Distances and angles do not tell a molecule from its mirror image, so that the network cannot keep it from turning
     # inside out: the improper term does.
     table = PriorTable(measured.bonds, measured.angles, published.dihedrals, measured.impropers)
-    return table.bonded(topology(), cutoff)
+    # Frames of the reference say nothing of places where beads overlap.
+    return table.bonded(topology(), cutoff) + published.repulsion(topology(), cutoff)
+
+
+def bias(cutoff: float) -> PeriodicDihedrals:
+    """That of the reference, on the beads."""
+    multiplicity, amplitude, phase = zip(*BIAS, strict=True)
+    return PeriodicDihedrals(10, [PHI_ATOMS], [0] * len(BIAS), multiplicity, amplitude, phase, cutoff)
 
 
 def new_model(fixed: Potential, network: Network, seed: int) -> Sum:

@@ -132,13 +132,13 @@ class Scale:
 _NETWORK = Network(channels=32, layers=2, radial_functions=8, cutoff=6.0)
 _DYNAMICS = Dynamics(timestep=4.0, friction=5.0)
 CPU = Scale(
-    reference=Reference("implicit", "amber03", "16 ns", "50 ps", "0.4 ps", "4 fs"),
+    reference=Reference("implicit", "amber03", "60 ns", "50 ps", "0.5 ps", "4 fs"),
     network=_NETWORK,
     dynamics=_DYNAMICS,
-    matching=Matching(steps=1500, batch=200, rate=2e-3),
+    matching=Matching(steps=4000, batch=200, rate=2e-3),
     chains=64,
-    entropy=Entropy(30, 3e-3, sample=8, equilibrate=2, every=0.2, batch=6000, start="weights"),
-    entropy_after=Entropy(40, 1e-3, sample=10, equilibrate=2, every=0.2, batch=6000, start="reference"),
+    entropy=Entropy(80, 3e-3, sample=8, equilibrate=2, every=0.2, batch=6000, start="weights"),
+    entropy_after=Entropy(40, 1e-3, sample=10, equilibrate=2, every=0.2, batch=6000, start="last"),
     evaluation=Evaluation(chains=64, duration=200, equilibrate=40, every=0.5),
 )
 DEMO = Scale(
@@ -147,8 +147,8 @@ DEMO = Scale(
     dynamics=_DYNAMICS,
     matching=Matching(steps=10, batch=20, rate=1e-3),
     chains=8,
-    entropy=Entropy(2, 1e-3, sample=0.4, equilibrate=0, every=0.04, batch=100, start="weights"),
-    entropy_after=Entropy(2, 1e-3, sample=0.4, equilibrate=0, every=0.04, batch=100, start="reference"),
+    entropy=Entropy(2, 1e-3, sample=0.4, equilibrate=0, every=0.04, batch=20, start="weights"),
+    entropy_after=Entropy(2, 1e-3, sample=0.4, equilibrate=0, every=0.04, batch=20, start="last"),
     evaluation=Evaluation(chains=8, duration=2, equilibrate=0.4, every=0.1),
 )
 #: The settings of the published program, with PaiNN in place of DimeNet++.
@@ -159,7 +159,7 @@ PAPER = Scale(
     matching=Matching(steps=80_000, batch=500, rate=3e-4),
     chains=100,
     entropy=Entropy(300, 3e-3, sample=100, equilibrate=10, every=0.5, batch=None, start="weights"),
-    entropy_after=Entropy(50, 5e-4, sample=100, equilibrate=10, every=0.5, batch=None, start="reference"),
+    entropy_after=Entropy(50, 5e-4, sample=100, equilibrate=10, every=0.5, batch=None, start="last"),
     evaluation=Evaluation(chains=100, duration=2000, equilibrate=100, every=0.2),
 )
 SIZES = {"cpu": CPU, "demo": DEMO, "paper": PAPER}

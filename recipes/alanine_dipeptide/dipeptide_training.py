@@ -36,6 +36,7 @@ def minimise_entropy(
     entropy: Entropy,
     dynamics: Dynamics,
     chains: int,
+    bias: Potential | None,
     seed: int,
     out: Path,
     show_progress: bool,
@@ -49,6 +50,7 @@ def minimise_entropy(
         equilibrate=1000 * entropy.equilibrate,
         chains=chains,
         start=entropy.start,
+        bias=bias,
         batch=entropy.batch,
         step_ratio=0.25,
     )

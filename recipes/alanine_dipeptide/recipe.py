@@ -12,7 +12,7 @@ import numpy as np
 from dipeptide_distributions import Angles, strata
 from dipeptide_evaluation import judged, judged_reference, simulate
 from dipeptide_figures import draw_learning, draw_profiles, draw_surfaces
-from dipeptide_model import new_model, prior
+from dipeptide_model import bias, new_model, prior
 from dipeptide_reference import mapped
 from dipeptide_reference import simulate as simulate_reference
 from dipeptide_scales import SIZES, TEMPERATURE
@@ -39,14 +39,14 @@ def run(request: Request) -> Metrics:
     metrics = judged_reference(seen)
     metrics["mean_squared_force/sums"] = Metric(reference.aggregation.before or np.nan, None, "eV^2/Å^2")
     metrics["mean_squared_force/least"] = Metric(reference.aggregation.after, None, "eV^2/Å^2")
-    for number, (name, model) in enumerate(_models(request, reference.beads, angles)):
+    chosen = angles.unbiased(request.seed)
+    beads = reference.beads.select(chosen)
+    for number, (name, model) in enumerate(_models(request, beads, strata(angles)[chosen])):
         model.save(request.out / f"{name}.mdfit")
         path = request.out / f"chains_{name}.h5"
         seed = request.seed + 101 + number
         with request.timed(f"simulate {name}"):
-            trajectory = simulate(
-                model, reference.beads, scale.evaluation, scale.dynamics, seed, path, request.show_progress
-            )
+            trajectory = simulate(model, beads, scale.evaluation, scale.dynamics, seed, path, request.show_progress)
         densities[name] = Angles.of(trajectory).density()
         metrics |= judged(name, trajectory, densities["reference"], seed)
     draw_surfaces(densities, request.out / "surfaces.png")
@@ -54,24 +54,26 @@ def run(request: Request) -> Metrics:
     return metrics
 
 
-def _models(request: Request, beads: Frames, angles: Angles) -> Iterator[tuple[str, Potential]]:
-    """The three models with their names, each trained when it is asked for."""
+def _models(request: Request, beads: Frames, regions: np.ndarray) -> Iterator[tuple[str, Potential]]:
+    """The three models with their names, each trained when it is asked for; ``regions`` of the frames are numbers."""
     scale, out, seed, show = SIZES[request.scale], request.out, request.seed, request.show_progress
     start = new_model(prior(beads.positions, scale.network.cutoff), scale.network, seed)
-    settings = (scale.dynamics, scale.chains, seed)
+    settings = (scale.dynamics, scale.chains)
     with request.timed("force matching"):
         matched = match_forces(start, beads, scale.matching, seed, out / "force_matching", show)
     yield "force_matching", matched.potential
     histories = {}
     name = "force_matching_then_relative_entropy"
     with request.timed("relative entropy after force matching"):
-        everywhere = ensemble_of(beads, strata(angles))
-        both = minimise_entropy(matched.potential, everywhere, scale.entropy_after, *settings, out / name, show)
+        everywhere, crossing = ensemble_of(beads, regions), bias(start.cutoff)
+        both = minimise_entropy(
+            matched.potential, everywhere, scale.entropy_after, *settings, crossing, seed, out / name, show
+        )
     histories[name] = both.history
     yield name, both.last
     name = "relative_entropy"
     with request.timed("relative entropy"):
-        plain = minimise_entropy(start, ensemble_of(beads), scale.entropy, *settings, out / name, show)
+        plain = minimise_entropy(start, ensemble_of(beads), scale.entropy, *settings, None, seed, out / name, show)
     histories[name] = plain.history
     draw_learning(histories, out / "learning.png")
     yield name, plain.last

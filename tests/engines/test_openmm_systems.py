@@ -8,6 +8,8 @@ from scipy.special import erf, erfc
 from mdfit.engines.openmm import ReferenceSystem, alanine_dipeptide, water_box
 from mdfit.engines.openmm.simulation import Settings, Simulation
 from mdfit.errors import SimulationError
+from mdfit.graph import build_graph
+from mdfit.potentials import PeriodicDihedrals, evaluate
 from mdfit.units import KILOJOULE_PER_MOLE
 
 COULOMB = 14.3996454784  # eV Å / e²
@@ -201,3 +203,20 @@ def test_without_openmm_the_error_tells_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "openmm", None)
     with pytest.raises(SimulationError, match=r'pip install "mdfit\[openmm\]"'):
         water_box(200)
+
+
+def test_a_bias_moves_atoms_but_is_no_part_of_frames():
+    """Its energy is that of our own potential."""
+    molecule = alanine_dipeptide("vacuum")
+    atoms, terms = (4, 6, 8, 14), [(1, 0.5, 0.3), (3, 0.1, -1.0)]
+    biased = molecule.with_bias(atoms, terms)
+    ours = PeriodicDihedrals(22, [atoms], [0, 0], *zip(*terms, strict=True), cutoff=20.0)
+    energy = float(evaluate(ours, build_graph([molecule.structure()], 20.0)).energy[0])
+    added = potential_energy(biased.system, molecule.positions) - potential_energy(molecule.system, molecule.positions)
+    assert added == pytest.approx(energy, rel=1e-6)
+    one, other = frame_of(molecule), frame_of(biased)
+    np.testing.assert_array_equal(one.forces, other.forces)
+    np.testing.assert_array_equal(one.energies, other.energies)
+    assert biased.fingerprint() != molecule.fingerprint()
+    with pytest.raises(SimulationError, match="four different atoms of 0 to 21, not"):
+        molecule.with_bias((1, 2, 3, 22), terms)

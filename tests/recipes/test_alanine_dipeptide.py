@@ -54,21 +54,38 @@ def test_basins_cover_all_angles_once_and_agree_with_the_strata():
     positions = np.random.default_rng(0).normal(size=(400, 10, 3))
     frames = Frames(np.full(10, 6, np.int32), np.full(10, 12.0), positions, np.zeros((3, 3)), np.zeros(3, bool))
     trajectory = Trajectory.of_frames(frames, temperature=300.0)
-    shares = [metric.value for metric in populations("random", trajectory).values()]
+    metrics = populations("random", trajectory, blocks=10)
+    shares = [metric.value for metric in metrics.values()]
     assert sum(shares) == pytest.approx(1)
     angles = Angles.of(trajectory)
     clear = np.abs(angles.phi[0]) >= np.radians(30)
-    counted = np.bincount(strata(angles)[clear], minlength=len(BASINS)) / 400
+    weights = angles.weights[0] / angles.weights.sum()
+    counted = np.bincount(strata(angles)[clear], weights[clear], minlength=len(BASINS))
     np.testing.assert_allclose(shares[:-1], counted[:-1])
-    assert shares[-1] == pytest.approx(np.mean(~clear))
-    assert min(shares) > 0.05
+    assert shares[-1] == pytest.approx(weights[~clear].sum())
+    assert all(metric.standard_error > 0 for metric in metrics.values())
+
+
+def test_weights_take_back_the_bias_of_the_beads():
+    from dipeptide_distributions import Angles
+    from dipeptide_model import bias
+    from dipeptide_scales import TEMPERATURE
+
+    from mdfit.potentials import predict
+    from mdfit.units import BOLTZMANN
+
+    positions = np.random.default_rng(0).normal(size=(30, 10, 3))
+    frames = Frames(np.full(10, 6, np.int32), np.full(10, 12.0), positions, np.zeros((3, 3)), np.zeros(3, bool))
+    angles = Angles.of(Trajectory.of_frames(frames, temperature=300.0))
+    energies = [frame.energy for frame in predict(bias(6.0), frames.dataset(labels=False))]
+    np.testing.assert_allclose(BOLTZMANN * TEMPERATURE * np.log(angles.weights[0]), energies, atol=1e-5)
 
 
 def test_densities_of_equal_samples_are_no_distance_apart():
     from dipeptide_distributions import Angles, distances, halves
 
     rng = np.random.default_rng(0)
-    angles = Angles(rng.uniform(-np.pi, np.pi, (4, 50)), rng.normal(size=(4, 50)))
+    angles = Angles(rng.uniform(-np.pi, np.pi, (4, 50)), rng.normal(size=(4, 50)), rng.random((4, 50)))
     same = distances("same", angles, angles.density(), 0)
     assert [same[f"{kind}/same"].value for kind in ("dihedral_density_mse", "jensen_shannon", "free_energy_error")] == [
         0,
@@ -77,9 +94,14 @@ def test_densities_of_equal_samples_are_no_distance_apart():
     ]
     assert same["dihedral_density_mse/same"].standard_error > 0
     # Independent halves of n frames each differ by 2 a/(n a) · mean density = 2/(n a · 4π²), a being the area of a bin.
-    uniform = Angles(rng.uniform(-np.pi, np.pi, (1, 40000)), rng.uniform(-np.pi, np.pi, (1, 40000)))
+    uniform = Angles(*rng.uniform(-np.pi, np.pi, (2, 1, 40000)), np.ones((1, 40000)))
     expected = 2 / (20000 * (2 * np.pi / 60) ** 2 * 4 * np.pi**2)
     assert halves(uniform)["dihedral_density_mse/reference"].value == pytest.approx(expected, rel=0.1)
+    # Equally weighted frames drawn from the upper half, which has three quarters of the weight.
+    tilted = Angles(uniform.phi, uniform.psi, np.where(uniform.phi > 0, 3.0, 1.0))
+    chosen = tilted.unbiased(0)
+    assert len(chosen) == pytest.approx(32000, rel=0.01)
+    assert np.mean(uniform.phi[0, chosen] > 0) == pytest.approx(0.75, abs=0.01)
 
 
 def test_beads_are_the_heavy_atoms_with_the_forces_of_their_hydrogens(reference):

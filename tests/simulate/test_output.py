@@ -2,10 +2,12 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -227,6 +229,22 @@ def test_unwritable_directory(small, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="choose another directory"):
         go(small, tmp_path / "file" / "run.h5")
+
+
+def test_a_reader_does_not_end_a_run(small, tmp_path, monkeypatch):
+    """HDF5 locks what it reads: the run waits until the file is closed, for a minute."""
+    path = tmp_path / "run.h5"
+    go(small, path, frames=2)
+    with open(path) as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        threading.Timer(0.5, fcntl.flock, (reader, fcntl.LOCK_UN)).start()
+        began = time.monotonic()
+        assert len(go(small, path, frames=4, resume=True).times) == 4
+        assert time.monotonic() - began >= 0.4
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        monkeypatch.setattr("mdfit.data.h5md.PATIENCE", 0.1)
+        with pytest.raises(CheckpointError, match="another program has it open"):
+            go(small, path, frames=6, resume=True)
 
 
 def test_directory_without_permission(small, tmp_path, monkeypatch):

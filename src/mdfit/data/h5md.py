@@ -8,14 +8,17 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from mdfit._version import __version__
 
+#: Seconds to wait for a program that reads a file which is to be written.
+PATIENCE = 60.0
 #: Bytes that must stay free beyond what is written, for the tables of an HDF5 file.
 SPARE = 2**20
 
@@ -28,6 +31,24 @@ def check_free_space(folder: Path, needed: int) -> None:
     """
     if shutil.disk_usage(folder).free < needed + SPARE:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def open_to_write(path: Path, mode: Literal["a", "r+"]) -> Any:
+    """The file, as soon as no other program that reads it holds its lock.
+
+    Raises:
+        OSError: it cannot be opened, or is still being read after a minute.
+    """
+    import h5py
+
+    began = time.monotonic()
+    while True:
+        try:
+            return h5py.File(path, mode)
+        except BlockingIOError:
+            if time.monotonic() - began > PATIENCE:
+                raise OSError(errno.EBUSY, "another program has it open") from None
+            time.sleep(0.05)
 
 
 def write_header(file: Any) -> None:

@@ -10,6 +10,7 @@ from mdfit.reweighting.effective_size import (
 )
 from mdfit.reweighting.free_energy import FreeEnergyDifference, bennett, exponential_average
 from mdfit.reweighting.path import along_path
+from mdfit.reweighting.resampling import systematic_resampling
 from mdfit.reweighting.step_limit import StepLimit, limit_step, tightest
 from mdfit.reweighting.tail import ParetoTail, generalised_pareto_fit, pareto_tail
 from mdfit.reweighting.weights import average, linearised_average, log_weights, reduced_energy, thermal_energy
@@ -34,6 +35,7 @@ __all__ = [
     "pareto_tail",
     "reduced_energy",
     "require_finite",
+    "systematic_resampling",
     "thermal_energy",
     "tightest",
 ]

@@ -17,11 +17,9 @@ class H5MDOutput(FrameByFrame):
     """See :mod:`mdfit.data.h5md`."""
 
     def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:
-        import h5py
-
         try:
             h5md.check_free_space(self.path.parent, sum(array.nbytes for array in frame.values()))
-            with h5py.File(self.path, "a") as file:
+            with h5md.open_to_write(self.path, "a") as file:
                 if "h5md" not in file:
                     self._describe(file, frame)
                 for replica in range(len(frame["positions"])):
@@ -33,10 +31,8 @@ class H5MDOutput(FrameByFrame):
         return self._due(last)
 
     def _read_frames(self, header: dict[str, Any]) -> list[dict[str, np.ndarray]]:
-        import h5py
-
         columns: dict[str, list[np.ndarray]] = {name: [] for name in _UNITS}
-        with self._readable(h5py) as file:
+        with self._readable() as file:
             for replica in range(self.plan.replicas):
                 for name, group in self._groups(file, replica).items():
                     h5md.truncate(group, self.count)
@@ -44,9 +40,9 @@ class H5MDOutput(FrameByFrame):
         arrays = {name: np.stack(values) for name, values in columns.items()}
         return [{name: array[:, index] for name, array in arrays.items()} for index in range(self.count)]
 
-    def _readable(self, h5py):
+    def _readable(self):
         try:
-            return h5py.File(self.path, "r+")
+            return h5md.open_to_write(self.path, "r+")
         except OSError as error:
             raise CheckpointError(
                 f"{self.path} cannot be read ({error}); start the run again in another file."

@@ -54,8 +54,6 @@ class FramesOutput(RestartableOutput):
         Raises:
             OutputError: the disk is full.
         """
-        import h5py
-
         if not self._waiting:
             return
         start = self.count - len(self._waiting)
@@ -63,7 +61,7 @@ class FramesOutput(RestartableOutput):
         steps = np.arange(start + 1, self.count + 1) * self.plan.steps_between_frames
         try:
             h5md.check_free_space(self.path.parent, 2 * frames.positions.nbytes + frames.cells.nbytes)
-            with h5py.File(self.path, "a") as file:
+            with h5md.open_to_write(self.path, "a") as file:
                 if "h5md" not in file:
                     create_frames(file, PARTICLES, frames)
                 append_frames(file, PARTICLES, start, frames, steps, self.plan.timestep)
@@ -82,12 +80,10 @@ class FramesOutput(RestartableOutput):
         Raises:
             CheckpointError: when a file is damaged, or the run had other settings.
         """
-        import h5py
-
         self.rewind()
         if self.count:
             try:
-                with h5py.File(self.path, "r+") as file:
+                with h5md.open_to_write(self.path, "r+") as file:
                     truncate_frames(file, PARTICLES, self.count)
             except (OSError, KeyError) as error:
                 raise CheckpointError(

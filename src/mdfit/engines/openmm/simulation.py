@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mdfit.data import Frames
-from mdfit.engines.openmm.system import NANOMETRE, ReferenceSystem, require_openmm
+from mdfit.engines.openmm.system import BIAS_GROUP, NANOMETRE, ReferenceSystem, require_openmm
 from mdfit.errors import CheckpointError, SimulationError, nearest
 from mdfit.simulate.health import check_frame
 from mdfit.units import BOLTZMANN, KILOJOULE_PER_MOLE
@@ -137,7 +137,8 @@ class Simulation:
         Raises:
             SimulationError: the energy is not finite, or the temperature far too high.
         """
-        state = self._context.getState(getPositions=True, getForces=True, getEnergy=True)
+        potential = {group for group in range(32) if group != BIAS_GROUP}
+        state = self._context.getState(getPositions=True, getForces=True, getEnergy=True, groups=potential)
         energy = state.getPotentialEnergy()._value * KILOJOULE_PER_MOLE
         kinetic = state.getKineticEnergy()._value * KILOJOULE_PER_MOLE
         temperature = 2 * kinetic / (self._system.degrees_of_freedom * BOLTZMANN)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +12,14 @@ import numpy as np
 
 from mdfit.errors import SimulationError
 from mdfit.structure import Structure
+from mdfit.units import KILOJOULE_PER_MOLE
 
 if TYPE_CHECKING:
     import openmm
     import openmm.app
 
+#: The group of forces, of OpenMM's 0 to 31, that are no part of the potential.
+BIAS_GROUP = 31
 #: Å per nm, OpenMM's unit of length.
 NANOMETRE = 10.0
 
@@ -101,6 +106,33 @@ class ReferenceSystem:
     def degrees_of_freedom(self) -> int:
         """Of the kinetic energy; the centre of mass moves as well."""
         return 3 * len(self.atoms) - self.system.getNumConstraints()
+
+    def with_bias(self, atoms: Sequence[int], terms: Sequence[tuple[int, float, float]]) -> ReferenceSystem:
+        """The same with a bias on a dihedral angle, Σ k [1 + cos(nφ − φ₀)], as of :class:`PeriodicDihedrals`.
+
+        The bias moves the atoms, but is no part of the forces and energies of saved frames.  An average without it is the
+        mean over frames with weights ∝ exp(bias / k_B T).
+
+        Args:
+            atoms: four atoms, numbered as :attr:`atoms`.
+            terms: n, k in eV and φ₀ in rad of each term.
+
+        Raises:
+            SimulationError: not four different atoms, or no such atoms.
+        """
+        chosen = [int(atom) for atom in atoms]
+        if len(set(chosen)) != 4 or len(chosen) != 4 or not 0 <= min(chosen) <= max(chosen) < len(self.atoms):
+            raise SimulationError(
+                f"A dihedral angle has four different atoms of 0 to {len(self.atoms) - 1}, not {chosen}."
+            )
+        openmm = require_openmm()
+        force = openmm.PeriodicTorsionForce()
+        force.setForceGroup(BIAS_GROUP)
+        for multiplicity, amplitude, phase in terms:
+            force.addTorsion(*self.atoms[chosen].tolist(), multiplicity, phase, amplitude / KILOJOULE_PER_MOLE)
+        system = copy.deepcopy(self.system)
+        system.addForce(force)
+        return ReferenceSystem(self.topology, system, self.positions)
 
     def structure(self) -> Structure:
         """The atoms at the start.

@@ -16,7 +16,7 @@ from mdfit.objectives.relative_entropy.ensemble import MappedEnsemble
 from mdfit.objectives.relative_entropy.newton import newton_step
 from mdfit.objectives.step_halving import largest_fraction
 from mdfit.potentials import Potential
-from mdfit.reweighting import bennett, effective_size, log_weights, thermal_energy
+from mdfit.reweighting import bennett, effective_size, log_weights, systematic_resampling, thermal_energy
 from mdfit.simulate.samplers import Sampler
 from mdfit.simulate.simulation import Lengths
 
@@ -179,9 +179,8 @@ class Chains:
             return self._ensemble.starts(generator, self._chains, stratified=self._bias is not None)[0], equal
         if self._start == "last":
             return None, equal
-        # Systematic resampling: a frame of weight w is drawn ⌊nw⌋ or ⌈nw⌉ times, however uneven the weights are.
-        places = (generator.random() + np.arange(self._chains)) / self._chains
-        chosen = np.minimum(np.searchsorted(np.cumsum(old.weights), places), len(old.weights) - 1)
+        with np.errstate(divide="ignore"):
+            chosen = systematic_resampling(np.log(old.weights), self._chains, generator)
         positions, _, cells, *_ = state.reference.frames
         return Starts(positions.reshape(-1, *positions.shape[2:])[chosen], cells.reshape(-1, 3, 3)[chosen]), equal
 
