@@ -55,8 +55,6 @@ def simulate(reference: Reference, seed: int, path: Path, show_progress: bool) -
         out=path,
         seed=seed,
         resume=path.exists(),
-        # For so small a molecule four times as fast as the others.
-        platform="Reference" if reference.environment == "implicit" else None,
         show_progress=show_progress,
     )
 

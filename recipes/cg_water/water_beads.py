@@ -9,13 +9,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 
 from mdfit.measurements import Measurement
 from mdfit.observables import ADF, RDF, Pressure
-from mdfit.potentials import DimeNetPP, InversePower, PairSpline, Potential, Scaling, Sum, trainable
+from mdfit.potentials import DimeNetPP, InversePower, PairSpline, Potential, Scaling, Sum, trainable_except
 from mdfit.simulate import StatePoint
 from mdfit.structure import Structure, read_structure
 from mdfit.units import BAR, BOLTZMANN, quantity
@@ -146,5 +145,4 @@ def published_network(seed: int) -> Sum:
 
 def all_but_the_prior(potential: Potential) -> Any:
     """Flags for training: all terms but the last."""
-    flags = trainable(potential)
-    return eqx.tree_at(lambda tree: tree.terms[-1], flags, jax.tree.map(lambda _: False, flags.terms[-1]))
+    return trainable_except(potential, [-1])

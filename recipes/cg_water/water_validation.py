@@ -11,7 +11,7 @@ from water_beads import angular, radial, targets
 from water_training import SKIN
 
 from mdfit.measurements import Measurement
-from mdfit.observables import Observable, Pressure, Temperature, estimate, per_frame
+from mdfit.observables import Observable, Pressure, Temperature, estimate, jackknife, per_frame
 from mdfit.potentials import Potential
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.simulate import Langevin, StatePoint, Trajectory, run
@@ -79,9 +79,8 @@ def deviation(target: Measurement, trajectory: Trajectory) -> tuple[float, float
     """
     values = per_frame(target.observable, trajectory)
     parts = np.array([part.mean(axis=(0, 1)) for part in np.array_split(values, PARTS, axis=1)])
-    without = (parts.sum(axis=0) - parts) / (PARTS - 1)
-    each = np.array([_rmse(target, average) for average in without])
-    return _rmse(target, values.mean(axis=(0, 1))), float(np.sqrt((PARTS - 1) * each.var()))
+    value, error = jackknife(lambda average: _rmse(target, average), parts)
+    return float(value), float(error)
 
 
 def _rmse(target: Measurement, average) -> float:

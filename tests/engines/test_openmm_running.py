@@ -130,6 +130,17 @@ def test_the_fast_platform_takes_up_the_same_random_numbers():
     assert np.abs(other - first).max() > 0.1
 
 
+def test_small_molecules_take_the_simplest_platform(molecule):
+    def platform(system, threads=None):
+        settings = Settings(temperature=300, timestep=2, friction=1, seed=0, threads=threads)
+        simulation = Simulation(system, settings, np.arange(len(system.atoms)), np.dtype("float32"))
+        return simulation._context.getPlatform().getName()
+
+    assert platform(molecule) == "Reference"
+    assert platform(molecule, threads=1) == "CPU"
+    assert platform(water_box(8, cutoff="3 Å")) != "Reference"
+
+
 def test_a_longer_duration_prolongs_a_run(molecule, whole, tmp_path):
     arguments = {"out": tmp_path / "run.h5", "equilibrate": "20 fs", **SHORT}
     assert len(run(molecule, **(arguments | {"duration": "12 fs"}))) == 3

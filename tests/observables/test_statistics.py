@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
+from mdfit.errors import ObservableError
 from mdfit.observables.estimate import Estimate, with_error
-from mdfit.observables.statistics import error_of_mean, statistical_inefficiency
+from mdfit.observables.statistics import error_of_mean, jackknife, statistical_inefficiency
 
 
 def autoregressive(memory, shape, seed=0):
@@ -89,3 +90,16 @@ def test_text_of_estimates():
         "RDF", np.array([0.0, 2.0]), np.array([0.1, 0.1]), 5.0, "", grid=np.array([0.5, 1.5]), grid_unit="Å"
     )
     assert str(curve) == "RDF: 2 values from 0.5 to 1.5 Å, largest 2.00 ± 0.10 (effective samples: 5)"
+
+
+def test_leaving_out_blocks_gives_the_error_of_a_function_of_averages():
+    # Of a mean the error is exactly that of the textbook; that of exp is e^m times as large where errors are small.
+    blocks = np.random.default_rng(7).normal(2.0, 0.01, (20, 3))
+    exact = blocks.std(axis=0, ddof=1) / np.sqrt(20)
+    value, error = jackknife(lambda average: average, blocks)
+    np.testing.assert_allclose(value, blocks.mean(axis=0))
+    np.testing.assert_allclose(error, exact)
+    value, error = jackknife(lambda average: np.exp(average[0]), blocks)
+    assert error == pytest.approx(np.exp(2.0) * exact[0], rel=0.01)
+    with pytest.raises(ObservableError, match="at least two"):
+        jackknife(np.sum, blocks[:1])

@@ -117,3 +117,24 @@ def test_command_line(folder, tmp_path):
     result = CliRunner().invoke(main, ["report", str(out), "--results", str(tmp_path / "results")])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "results" / "run.md").exists()
+
+
+def test_training_goes_on_where_it_stopped_and_ctrl_c_ends_the_recipe(tmp_path, monkeypatch):
+    import optax
+
+    from mdfit.objectives import ForceMatching
+    from mdfit.potentials import LennardJones, PairSpline, predict, trainable_except
+    from mdfit.training.loop import FitResult
+    from tests.recipes.conftest import small_crystal
+
+    data = small_crystal()
+    request = Request("small", 0, tmp_path, show_progress=False)
+    start = PairSpline(2.0, 4.0, 6) + LennardJones(0.01, 2.4, cutoff=4.0)
+    arguments = (
+        start,
+        ForceMatching(data, energy=0, forces=1),
+        optax.adam(1e-3),
+        2,
+        lambda p: trainable_except(p, [-1]),
+    )
+    first = request.train("one fit", *arguments)

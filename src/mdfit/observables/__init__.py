@@ -29,6 +29,7 @@ from mdfit.observables.molecular_distributions import (
 )
 from mdfit.observables.rdf import RDF
 from mdfit.observables.snapshot import Snapshot
+from mdfit.observables.statistics import jackknife
 from mdfit.observables.stress import Pressure, Stress
 from mdfit.observables.temperature import Temperature
 from mdfit.observables.tetrahedral_order import TetrahedralOrder
@@ -76,6 +77,7 @@ __all__ = [
     "dihedral_distributions",
     "estimate",
     "free_energy_error",
+    "jackknife",
     "jensen_shannon_divergence",
     "mean_squared_density_error",
     "per_frame",

@@ -10,7 +10,7 @@ from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable, TrajectoryObservable
 from mdfit.observables.estimate import Estimate
 from mdfit.observables.evaluation import per_frame
-from mdfit.observables.statistics import error_of_mean
+from mdfit.observables.statistics import error_of_mean, jackknife
 from mdfit.potentials import Potential
 from mdfit.simulate import Trajectory
 from mdfit.units import quantity
@@ -118,10 +118,8 @@ def _jackknife(observable: Observable, values: np.ndarray, blocks: int) -> np.nd
         raise ObservableError(f"{values.shape[1]} frames cannot be cut into {blocks} blocks; take fewer.")
     used = values[:, : length * blocks]
     means = used.reshape(-1, length, *values.shape[2:]).mean(axis=1)
-    number = len(means)
-    without = (means.sum(axis=0) - means) / (number - 1)
-    combined = np.asarray(jax.vmap(observable.combine)(jnp.asarray(without))).reshape(number, -1)
-    return np.sqrt((number - 1) * combined.var(axis=0))
+    combine = jax.jit(observable.combine)
+    return jackknife(lambda average: np.asarray(combine(jnp.asarray(average))), means)[1].reshape(-1)
 
 
 def _of_correlations(observable: TrajectoryObservable, trajectory: Trajectory, blocks: int | None) -> Estimate:

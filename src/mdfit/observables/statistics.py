@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+
+from mdfit.errors import ObservableError
 
 #: The window of the correlation time is the first that is this many correlation times long.
 WINDOW = 5.0
@@ -41,6 +45,29 @@ def error_of_mean(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     effective = samples / statistical_inefficiency(series)
     variance = _variance(series)
     return np.sqrt(variance / np.maximum(effective - 1, 0.5)), effective
+
+
+def jackknife(
+    function: Callable[[np.ndarray], np.ndarray | float], blocks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A function of an average, and its standard error from leaving out one block at a time.
+
+    B. Efron, C. Stein, Ann. Statist. 9, 586 (1981), doi:10.1214/aos/1176345462.
+
+    Args:
+        function: of an array of the shape of one block.
+        blocks: ``(blocks, *shape)``, averages over equally long parts, each longer than the correlation time.
+
+    Raises:
+        ObservableError: for fewer than two blocks.
+    """
+    number = len(blocks)
+    if number < 2:
+        raise ObservableError(f"An error by leaving out blocks needs at least two of them, not {number}.")
+    without = (blocks.sum(axis=0) - blocks) / (number - 1)
+    each = np.array([np.asarray(function(average), np.float64) for average in without])
+    value = np.asarray(function(blocks.mean(axis=0)), np.float64)
+    return value, np.sqrt((number - 1) * each.var(axis=0))
 
 
 def _variance(series: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Potentials: one file each, behind one protocol and one evaluation."""
 
-from mdfit.potentials.base import Constant, Potential, Sum, trainable
+from mdfit.potentials.base import Constant, Potential, Sum, trainable, trainable_except
 from mdfit.potentials.dihedrals import PeriodicDihedrals
 from mdfit.potentials.dimenet import DimeNetPP
 from mdfit.potentials.evaluation import Prediction, energies, evaluate, forces
@@ -60,4 +60,5 @@ __all__ = [
     "predict",
     "prior_from_statistics",
     "trainable",
+    "trainable_except",
 ]

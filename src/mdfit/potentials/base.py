@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mdfit.errors import UnknownSpeciesError
+from mdfit.errors import PotentialError, UnknownSpeciesError
 from mdfit.graph import Graph
 from mdfit.structure import Structure
 
@@ -191,6 +192,21 @@ def trainable(potential: Potential) -> Any:
         return eqx.is_inexact_array(node)
 
     return jax.tree.map(flags, potential, is_leaf=lambda node: isinstance(node, Constant))
+
+
+def trainable_except(potential: Potential, fixed: Sequence[int]) -> Any:
+    """The flags of :func:`trainable`, false in some terms of a sum, such as ``[-1]`` for a prior that comes last.
+
+    Raises:
+        PotentialError: when the potential has no such term.
+    """
+    flags = trainable(potential)
+    terms = list(terms_of(flags))
+    for place in fixed:
+        if not -len(terms) <= place < len(terms):
+            raise PotentialError(f"There is no term {place} to keep fixed: the potential has {len(terms)}.")
+        terms[place] = jax.tree.map(lambda _: False, terms[place])
+    return Sum(tuple(terms)) if isinstance(potential, Sum) else terms[0]
 
 
 def registered(name: str) -> type[Potential] | None:

@@ -13,12 +13,20 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mdfit.errors import CheckpointError, MdfitError, OutputError, RecipeError, nearest
 from mdfit.recipes.metrics import Metrics, read_metrics, write_metrics
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.storage import read_json, write_json
+
+if TYPE_CHECKING:
+    import optax
+
+    from mdfit.data import Dataset
+    from mdfit.objectives import Objective
+    from mdfit.potentials import Potential
+    from mdfit.training import FitResult
 
 SCRIPT = "recipe.py"
 #: Which script, scale and seed a run belongs to.
@@ -55,6 +63,41 @@ class Request:
                 metrics = make()
             write_metrics(path, metrics)
         return read_metrics(path)
+
+    def train(
+        self,
+        name: str,
+        start: Potential,
+        objective: Objective,
+        optimizer: optax.GradientTransformation,
+        steps: int,
+        train_only: Callable[[Potential], Any] | None = None,
+        validate_on: Dataset | None = None,
+    ) -> FitResult:
+        """:func:`mdfit.fit` in the directory ``name`` of the run; goes on where it stopped.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C, which ends the whole recipe.
+        """
+        from mdfit.training import fit
+
+        directory = self.out / name
+        with self.timed(f"train {name.replace('_', ' ')}"):
+            result = fit(
+                start,
+                objective,
+                optimizer=optimizer,
+                steps=steps,
+                train_only=train_only,
+                validate_on=validate_on,
+                seed=self.seed,
+                out=directory,
+                resume=(directory / "checkpoint.safetensors").exists(),
+                show_progress=self.show_progress,
+            )
+        if result.stopped == "interrupted":
+            raise KeyboardInterrupt(f"The training in {directory} was interrupted.")
+        return result
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def run(
         atoms: which atoms are saved, such as those of the solute; by default all but virtual sites.  A rigid bond must
             not be cut.
         resume: go on where the run that wrote ``out`` stopped; with a longer ``duration``, prolong it.
-        platform: ``"CPU"``, ``"CUDA"`` ...; by default the fastest.
+        platform: ``"CPU"``, ``"CUDA"`` ...; by default the fastest, ``"Reference"`` for a few atoms without a cell.
         threads: of the platform CPU; by default OpenMM's choice.
         dtype: of the saved positions and forces.
         show_progress: a progress bar with the time left.

@@ -14,6 +14,9 @@ from mdfit.errors import CheckpointError, SimulationError, nearest
 from mdfit.simulate.health import check_frame
 from mdfit.units import BOLTZMANN, KILOJOULE_PER_MOLE
 
+#: Particles of a molecule that is simulated fastest without vectors, threads or an accelerator: 22 take 28 µs a time step
+#: on the platform Reference and 130 µs on the platform CPU.
+SMALL = 30
 #: Of rigid bonds, relative to their length.
 _CONSTRAINT_TOLERANCE = 1e-6
 
@@ -101,7 +104,9 @@ class Simulation:
         openmm, name = self._openmm, self.settings.platform
         available = [openmm.Platform.getPlatform(i).getName() for i in range(openmm.Platform.getNumPlatforms())]
         if name is None and self.settings.threads is None:
-            return None, {}
+            if self._system.system.getNumParticles() > SMALL or self._periodic:
+                return None, {}
+            name = "Reference"
         if name is None:
             name = "CPU"
         if name not in available:
