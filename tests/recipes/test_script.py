@@ -1,14 +1,23 @@
 """Recipes that are Python programs."""
 
 import json
+import signal
 from pathlib import Path
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
 import pytest
 from click.testing import CliRunner
 
 from mdfit.cli.main import main
 from mdfit.errors import OutputError, RecipeError
+from mdfit.objectives.base import Combinable, Evaluation
+from mdfit.potentials import LennardJones
 from mdfit.recipes import Metric, Request, load_script, read_metrics, resume_script, run_script
+from mdfit.recipes.stage_times import StageTimes
 from mdfit.report import write_script_results
 
 PROGRAM = '''"""Counts its stages.
@@ -119,22 +128,35 @@ def test_command_line(folder, tmp_path):
     assert (tmp_path / "results" / "run.md").exists()
 
 
-def test_training_goes_on_where_it_stopped_and_ctrl_c_ends_the_recipe(tmp_path, monkeypatch):
-    import optax
+class Parabola(Combinable):
+    """(ε − 3)² of a Lennard-Jones potential, which Ctrl-C interrupts at the update ``interrupted_at``."""
 
-    from mdfit.objectives import ForceMatching
-    from mdfit.potentials import LennardJones, PairSpline, predict, trainable_except
-    from mdfit.training.loop import FitResult
-    from tests.recipes.conftest import small_crystal
+    steps_per_epoch = 1
 
-    data = small_crystal()
+    def __init__(self, interrupted_at: int | None = None):
+        self.interrupted_at, self.evaluations = interrupted_at, 0
+
+    def initial_state(self, seed, parameters):
+        return np.asarray(0, np.int64)
+
+    def evaluate(self, parameters, state):
+        self.evaluations += 1
+        if int(state) == self.interrupted_at:
+            signal.raise_signal(signal.SIGINT)
+        epsilon = parameters.trained.epsilon
+        gradient = jax.tree.map(jnp.zeros_like, parameters.trained)
+        gradient = eqx.tree_at(lambda tree: tree.epsilon, gradient, 2 * (epsilon - 3))
+        return Evaluation((epsilon - 3) ** 2, gradient, {}), state + 1
+
+
+def test_an_interrupted_training_ends_the_recipe_and_goes_on_later(tmp_path):
     request = Request("small", 0, tmp_path, show_progress=False)
-    start = PairSpline(2.0, 4.0, 6) + LennardJones(0.01, 2.4, cutoff=4.0)
-    arguments = (
-        start,
-        ForceMatching(data, energy=0, forces=1),
-        optax.adam(1e-3),
-        2,
-        lambda p: trainable_except(p, [-1]),
-    )
-    first = request.train("one fit", *arguments)
+    start, settings = LennardJones(1.0, 1.0, 2.5), (optax.sgd(0.25), 6)
+    with pytest.raises(KeyboardInterrupt, match="one_fit"):
+        request.train("one_fit", start, Parabola(interrupted_at=2), *settings)
+    rest = Parabola()
+    found = request.train("one_fit", start, rest, *settings).last
+    assert 3 <= rest.evaluations < 6
+    # Each step halves the distance of 2.
+    assert float(found.epsilon) == pytest.approx(3 - 2 / 2**6)
+    assert "train one fit" in StageTimes.read(tmp_path).wall
