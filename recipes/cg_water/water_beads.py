@@ -6,10 +6,13 @@ S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021), doi:10.1038/s41467-021-272
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mdfit.measurements import Measurement
@@ -146,3 +149,12 @@ def published_network(seed: int) -> Sum:
 def all_but_the_prior(potential: Potential) -> Any:
     """Flags for training: all terms but the last."""
     return trainable_except(potential, [-1])
+
+
+def sizes(trained: Any, spline: float) -> Any:
+    """Sizes of the trained parameters: that of the spline in eV, and 1 for those of a network."""
+    terms = []
+    for term in trained.terms:
+        size = spline if isinstance(term, PairSpline) else 1.0
+        terms.append(jax.tree.map(partial(jnp.full_like, fill_value=size), term))
+    return eqx.tree_at(lambda tree: tree.terms, trained, tuple(terms))

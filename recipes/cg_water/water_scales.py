@@ -69,6 +69,19 @@ _REFINEMENT = Training(
     gauss_newton=0.1,
     together=(4, 8),
 )
+#: The network takes half of these steps instead of a twentieth, as found by reweighting frames of a validation.
+_LAST_REFINEMENT = replace(
+    _REFINEMENT,
+    updates=12,
+    first_rate=0.3,
+    last_rate=0.1,
+    sample=24_000,
+    pressure_weight=1e-8,
+    angle_weight=6.0,
+    gauss_newton=0.03,
+    together=(2, 4),
+    spline_size=0.2,
+)
 CPU = Scale(
     pairs=Training(
         updates=36,
@@ -92,7 +105,11 @@ CPU = Scale(
         angle_weight=10.0,
         step_ratio=0.2,
     ),
-    refinements=(_REFINEMENT, replace(_REFINEMENT, updates=8, first_rate=0.5, last_rate=0.1908, angle_weight=10.0)),
+    refinements=(
+        _REFINEMENT,
+        replace(_REFINEMENT, updates=8, first_rate=0.5, last_rate=0.1908, angle_weight=10.0),
+        _LAST_REFINEMENT,
+    ),
     start=Start(beads=64, frames=24, epochs=40),
     pair_beads=None,
     network_beads=150,

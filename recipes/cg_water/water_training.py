@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import optax
-from water_beads import all_but_the_prior, targets
+from water_beads import all_but_the_prior, sizes, targets
 
 from mdfit.measurements import Measurement
 from mdfit.objectives import DiffTRe
@@ -32,6 +33,7 @@ class Training:
         step_ratio: see :class:`DiffTRe`.
         gauss_newton: damping of Gauss-Newton steps, of which the rates are parts; None stands for Adam.
         together: how many bins of the RDF and of the ADF make one target.
+        spline_size: of a change of the spline in eV that is as large as one of 1 of the network's parameters.
     """
 
     updates: int
@@ -46,6 +48,7 @@ class Training:
     step_ratio: float | None = None
     gauss_newton: float | None = None
     together: tuple[int, int] = (1, 1)
+    spline_size: float = 1.0
 
     def sampler(self) -> Langevin:
         """Constant temperature; friction of 1/ps."""
@@ -61,6 +64,7 @@ class Training:
             equilibrate=self.equilibrate,
             step_ratio=self.step_ratio,
             gauss_newton=self.gauss_newton,
+            parameter_sizes=None if self.gauss_newton is None else partial(sizes, spline=self.spline_size),
             # Gauss-Newton steps would fit the noise of a trajectory that is used twice.
             reuse=0.9 if self.gauss_newton is None else 1.0,
             # Energies drift slowly while the potential changes; the estimate then says one, at random.

@@ -248,6 +248,31 @@ def test_gauss_newton_step_is_that_of_the_jacobian_by_finite_differences():
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+def test_parameter_sizes_are_the_units_of_the_step():
+    """With a large damping the step is proportional to the gradient times the squared sizes."""
+    at = StatePoint(argon(), TEMPERATURE)
+    measured, parameters = targets(at)[::2], split(potential())
+    steps = []
+    for sizes in (None, lambda trained: jax.tree.map(lambda leaf: 3.0 if leaf is trained.sigma else 0.5, trained)):
+        aim = objective(measured, gauss_newton=1e9, parameter_sizes=sizes)
+        steps.append(aim.evaluate(parameters, aim.initial_state(0, parameters))[0].gradient)
+    ratios = [float(step.sigma / step.epsilon) for step in steps]
+    assert ratios[1] == pytest.approx(ratios[0] * 36, rel=1e-6)
+
+
+def test_parameter_sizes_that_make_no_sense():
+    at = StatePoint(argon(), TEMPERATURE)
+    with pytest.raises(TrainingError, match="give gauss_newton"):
+        objective(targets(at), parameter_sizes=lambda trained: trained)
+    for sizes, message in (
+        (lambda trained: [1.0], "tree like"),
+        (lambda trained: jax.tree.map(lambda _: -1.0, trained), "0"),
+    ):
+        aim, parameters = objective(targets(at), gauss_newton=0.1, parameter_sizes=sizes), split(potential())
+        with pytest.raises(TrainingError, match=message):
+            aim.evaluate(parameters, aim.initial_state(0, parameters))
+
+
 @pytest.mark.parametrize("bins", [5, 30])
 def test_gauss_newton_of_more_targets_than_frames_is_exact_too(bins):
     """With a large damping λ the step is half the gradient divided by λ; 20 frames have fewer and more targets."""

@@ -93,6 +93,18 @@ def test_the_prior_is_not_trained():
         assert any(jax.tree.leaves(flags.terms[0]))
 
 
+def test_a_spline_changes_by_its_own_unit():
+    import equinox as eqx
+    from water_beads import all_but_the_prior, flat_spline, sizes, small_network
+
+    whole = small_network(0) + flat_spline()
+    trained = eqx.partition(whole, all_but_the_prior(whole))[0]
+    found = sizes(trained, spline=0.2)
+    assert jax.tree.structure(found) == jax.tree.structure(trained)
+    values = [[np.unique(leaf).tolist() for leaf in jax.tree.leaves(term)] for term in found.terms]
+    assert all(value == [1.0] for value in values[0]) and values[2] == [pytest.approx([0.2])]
+
+
 def test_one_update_lowers_the_pressure_of_the_prior():
     import equinox as eqx
     from water_beads import all_but_the_prior, flat_spline, lattice, targets

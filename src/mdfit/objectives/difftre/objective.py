@@ -5,7 +5,7 @@ S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021), doi:10.1038/s41467-021-272
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -51,6 +51,9 @@ class DiffTRe(Combinable):
             ``optax.sgd(1.0)`` or less: a handful of updates instead of hundreds, each of which costs as many gradients as
             there are components of measurements or, of distributions of large systems, about one.  Not in sums with other
             objectives.
+        parameter_sizes: makes of the trained parameters a tree like them with the changes, numbers or arrays, that are
+            deemed equally large: Gauss–Newton steps are the shortest ones in these units.  A spline in eV beside a network
+            would otherwise take nearly all of each step.  None takes 1 for all.
         fewest_samples: independent frames that a new trajectory must be worth, judged by its potential energies.
         skin: of the neighbour lists in Å.
         dtype: of positions and forces.
@@ -75,6 +78,7 @@ class DiffTRe(Combinable):
         reuse: float = 0.9,
         step_ratio: float | None = None,
         gauss_newton: float | None = None,
+        parameter_sizes: Callable[[Any], Any] | None = None,
         fewest_samples: float = 5.0,
         skin: str | float = "0.5 Å",
         dtype: Any = jnp.float32,
@@ -85,8 +89,12 @@ class DiffTRe(Combinable):
             raise TrainingError(f"reuse must be in (0, 1] and step_ratio in (0, 1), not {reuse} and {step_ratio}.")
         if gauss_newton is not None and not gauss_newton >= 0:
             raise TrainingError(f"gauss_newton is a damping of at least 0, not {gauss_newton}.")
+        if parameter_sizes is not None and gauss_newton is None:
+            raise TrainingError(
+                "parameter_sizes are those of Gauss-Newton steps; give gauss_newton, or leave them out."
+            )
         self._reuse, self._step_ratio, self._fewest = reuse, step_ratio, fewest_samples
-        self._gauss_newton = gauss_newton
+        self._gauss_newton, self._sizes = gauss_newton, parameter_sizes
         lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
         thickness = quantity(skin, "Å", "skin")
         points: dict[int, StatePoint] = {id(m.at): m.at for m in measurements}
@@ -124,7 +132,8 @@ class DiffTRe(Combinable):
         linear = [point.linearised(parameters, o) for point, o in zip(self._points, outcomes, strict=True)]
         residuals, jacobian = (np.concatenate(parts) for parts in zip(*linear, strict=True))
         flat, unravel = ravel_pytree(parameters.trained)
-        return unravel(jnp.asarray(damped_step(residuals, jacobian, self._gauss_newton), flat.dtype))
+        sizes = _flat_sizes(self._sizes, parameters.trained)
+        return unravel(jnp.asarray(damped_step(residuals, jacobian, self._gauss_newton, sizes), flat.dtype))
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Reference, ...]) -> float:
         """How much of the step to the ``proposed`` trained parameters keeps enough effective frames."""
@@ -258,6 +267,20 @@ class _Point:
     @staticmethod
     def _samples(reference: Reference) -> int:
         return reference.frames[3].size
+
+
+def _flat_sizes(sizes: Callable[[Any], Any] | None, trained: Any) -> np.ndarray | float:
+    """In the order of ``ravel_pytree``."""
+    if sizes is None:
+        return 1.0
+    try:
+        filled = jax.tree.map(lambda leaf, size: jnp.broadcast_to(size, jnp.shape(leaf)), trained, sizes(trained))
+    except ValueError as error:
+        raise TrainingError(f"parameter_sizes must return a tree like the trained parameters: {error}.") from error
+    flat = np.asarray(ravel_pytree(filled)[0], np.float64)
+    if not np.all(np.isfinite(flat) & (flat > 0)):
+        raise TrainingError("parameter_sizes must all be finite and larger than 0.")
+    return flat
 
 
 def _distinct(names: list[str]) -> list[str]:
