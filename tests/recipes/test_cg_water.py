@@ -102,7 +102,8 @@ def test_a_spline_changes_by_its_own_unit():
     found = sizes(trained, spline=0.2)
     assert jax.tree.structure(found) == jax.tree.structure(trained)
     values = [[np.unique(leaf).tolist() for leaf in jax.tree.leaves(term)] for term in found.terms]
-    assert all(value == [1.0] for value in values[0]) and values[2] == [pytest.approx([0.2])]
+    assert all(value == [1.0] for value in values[0])
+    assert values[2] == [pytest.approx([0.2])]
 
 
 def test_one_update_lowers_the_pressure_of_the_prior():
