@@ -15,6 +15,7 @@ from mdfit.observables import (
     Dihedral,
     Interval,
     free_energy_error,
+    jackknife,
     jensen_shannon_divergence,
     mean_squared_density_error,
     per_frame,
@@ -116,11 +117,9 @@ def populations(name: str, trajectory: Trajectory, blocks: int | None = None) ->
     if blocks is not None:
         angles = angles.blocks(blocks)
         inside = inside[0, : angles.weights.size].reshape(*angles.weights.shape, -1)
-    totals = angles.weights.sum(axis=1)
-    parts = np.einsum("cfb,cf->bc", inside, angles.weights)
-    values = parts.sum(axis=1) / totals.sum()
-    without = (parts.sum(axis=1, keepdims=True) - parts) / (totals.sum() - totals)
-    errors = np.sqrt((len(totals) - 1) * without.var(axis=1))
+    parts = np.einsum("cfb,cf->cb", inside, angles.weights)
+    sums = np.concatenate([parts, angles.weights.sum(axis=1, keepdims=True)], axis=1)
+    values, errors = jackknife(lambda mean: mean[:-1] / mean[-1], sums)
     return {
         f"population/{basin.name}/{name}": Metric(float(value), float(error), "")
         for basin, value, error in zip(BASINS, values, errors, strict=True)
