@@ -49,6 +49,14 @@ def test_what_frames_do_not_tell_is_refused(both, observable):
         estimate(observable, Trajectory.of_frames(silent, temperature=120.0))
 
 
+def test_structures_have_velocities_where_they_are_known(both):
+    ours, runs = both
+    silent = Trajectory.of_frames(*runs, temperature=120.0).structure(3, 1)
+    np.testing.assert_allclose(silent.positions, ours.structure(3, 1).positions)
+    assert silent.velocities is None
+    assert np.isfinite(ours.structure(3, 1).velocities).all()
+
+
 def test_frames_that_are_no_trajectory(both):
     first, second = both[1]
     with pytest.raises(SimulationError, match="do not tell their temperature"):

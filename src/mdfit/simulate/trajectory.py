@@ -110,14 +110,15 @@ class Trajectory:
         return 0.5 * squared @ self.masses
 
     def structure(self, frame: int = -1, replica: int = 0) -> Structure:
-        """One frame as a structure, with velocities."""
+        """One frame as a structure, with velocities where they are known."""
+        velocities = self.velocities[replica, frame].astype(np.float64)
         return Structure(
             species=self.species,
             positions=self.positions[replica, frame].astype(np.float64),
             cell=self.cells[replica, frame].astype(np.float64),
             periodic=self.periodic,
             masses=self.masses,
-            velocities=self.velocities[replica, frame].astype(np.float64),
+            velocities=None if np.isnan(velocities).all() else velocities,
         )
 
     def part(self, start: int = 0, stop: int | None = None, every: int = 1) -> Trajectory:
