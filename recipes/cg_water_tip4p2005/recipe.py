@@ -71,13 +71,11 @@ def _speed(model, at: StatePoint, kind: Model, name: str, timestep: float) -> Me
 def _models(request: Request, beads: Frames) -> Iterator[tuple[str, Model, FitResult]]:
     """The four models with their names and kinds, each trained when it is asked for."""
     scale = SIZES[request.scale]
-    matching_beads = spread(beads, scale.reference.matching_frames)
-    entropy_beads = spread(beads, scale.reference.entropy_frames)
     starts = {"spline": spline(scale.size), "network": network(scale.size, request.seed)}
     for name, start in starts.items():
         kind: Model = getattr(scale, name)
-        matched = match_forces(request, f"force_matching_{name}", start, matching_beads, kind.matching)
+        matched = match_forces(request, f"force_matching_{name}", start, beads, kind.matching)
         yield f"force_matching_{name}", kind, matched
         before = matched.potential if kind.after_matching else start
         entropic = f"relative_entropy_{name}"
-        yield entropic, kind, minimise_entropy(request, entropic, before, entropy_beads, kind.entropy, scale.timestep)
+        yield entropic, kind, minimise_entropy(request, entropic, before, beads, kind.entropy, scale.timestep)

@@ -22,8 +22,8 @@ def prior() -> InversePower:
 
 
 def spline(size: Literal["small", "published"]) -> Sum:
-    """A spline up to 9 Å that is zero, of 48 intervals from 2.2 Å or as many as the published table has, and the prior."""
-    zero = PairSpline("2.2 Å", "9 Å", 48) if size == "small" else PairSpline("0.5 Å", "9 Å", 90)
+    """A spline up to 9 Å that is zero, of 46 intervals from 2.4 Å or as many as the published table has, and the prior."""
+    zero = PairSpline("2.4 Å", "9 Å", 46) if size == "small" else PairSpline("0.5 Å", "9 Å", 90)
     return zero + prior()
 
 

@@ -20,8 +20,6 @@ class Reference:
         cutoff: of Lennard-Jones and of the direct part of Ewald's sum.
         duration: kept.
         equilibrate: dropped.
-        matching_frames: for force matching, at equal intervals; a tenth of them chooses the best parameters.
-        entropy_frames: for relative entropy.
         judged_frames: for the curves that models are compared with.
         speed_steps: time steps that measure its speed and its temperature.
     """
@@ -30,8 +28,6 @@ class Reference:
     cutoff: str
     duration: str
     equilibrate: str
-    matching_frames: int
-    entropy_frames: int
     judged_frames: int
     speed_steps: int
 
@@ -41,11 +37,13 @@ class Matching:
     """Force matching with Adam.
 
     Attributes:
+        frames: of the reference, at equal intervals; a tenth of them chooses the best parameters.
         steps: updates.
         batch: frames of each.
         rate: first learning rate; it falls exponentially to a hundredth.
     """
 
+    frames: int
     steps: int
     batch: int
     rate: float
@@ -56,6 +54,7 @@ class Entropy:
     """Relative entropy with one chain, which goes on where the last one ended.
 
     Attributes:
+        frames: of the reference, at equal intervals.
         updates: of the parameters.
         rates: first and last learning rate; it falls exponentially.
         sample: length of the chain of each update in fs.
@@ -65,6 +64,7 @@ class Entropy:
         newton: damping of Newton steps, of which the rates are parts; None stands for Adam.
     """
 
+    frames: int
     updates: int
     rates: tuple[float, float]
     sample: float
@@ -120,19 +120,19 @@ class Scale:
 
 
 CPU = Scale(
-    reference=Reference(500, "9 Å", "400 ps", "30 ps", 800, 400, 500, 5000),
+    reference=Reference(500, "9 Å", "400 ps", "30 ps", 500, 5000),
     size="small",
     timestep=10.0,
     spline=Model(
-        matching=Matching(steps=600, batch=4, rate=1e-2),
-        entropy=Entropy(24, (0.6, 0.2), sample=10_000, equilibrate=1_000, every=100, batch=200, newton=0.03),
+        matching=Matching(400, steps=600, batch=4, rate=1e-2),
+        entropy=Entropy(400, 24, (0.5, 0.1), sample=10_000, equilibrate=1_000, every=100, batch=200, newton=0.03),
         after_matching=False,
         judging=Judging(100_000, 5_000, 250),
         speed_steps=2000,
     ),
     network=Model(
-        matching=Matching(steps=1500, batch=4, rate=5e-3),
-        entropy=Entropy(30, (1e-3, 1e-4), sample=5_000, equilibrate=500, every=100, batch=100),
+        matching=Matching(1600, steps=1500, batch=4, rate=5e-3),
+        entropy=Entropy(400, 40, (1e-3, 1e-4), sample=5_000, equilibrate=500, every=100, batch=100),
         after_matching=True,
         judging=Judging(100_000, 5_000, 250),
         speed_steps=500,
@@ -140,40 +140,40 @@ CPU = Scale(
 )
 _SHORT = Judging(3_000, 500, 50)
 DEMO = Scale(
-    reference=Reference(216, "9 Å", "6 ps", "1 ps", 30, 30, 30, 200),
+    reference=Reference(216, "9 Å", "6 ps", "1 ps", 30, 200),
     size="small",
     timestep=10.0,
     spline=Model(
-        matching=Matching(steps=60, batch=4, rate=1e-2),
-        entropy=Entropy(4, (0.5, 0.5), sample=2_000, equilibrate=200, every=50, batch=30, newton=0.1),
+        matching=Matching(30, steps=60, batch=4, rate=1e-2),
+        entropy=Entropy(30, 4, (0.5, 0.5), sample=2_000, equilibrate=200, every=50, batch=30, newton=0.1),
         after_matching=False,
         judging=_SHORT,
         speed_steps=200,
     ),
     network=Model(
-        matching=Matching(steps=60, batch=2, rate=5e-3),
-        entropy=Entropy(2, (1e-3, 1e-3), sample=500, equilibrate=100, every=50, batch=10),
+        matching=Matching(30, steps=60, batch=2, rate=5e-3),
+        entropy=Entropy(30, 2, (1e-3, 1e-3), sample=500, equilibrate=100, every=50, batch=10),
         after_matching=True,
         judging=_SHORT,
         speed_steps=50,
     ),
 )
-_PUBLISHED = Entropy(300, (3e-3, 3e-5), sample=70_000, equilibrate=5_000, every=100, batch=700)
+_PUBLISHED = Entropy(8000, 300, (3e-3, 3e-5), sample=70_000, equilibrate=5_000, every=100, batch=700)
 _PUBLISHED_JUDGING = Judging(1_000_000, 100_000, 100)
 #: The settings of the published program (with a Langevin thermostat): 100 epochs of 8,000 frames.
 PAPER = Scale(
-    reference=Reference(1020, "9 Å", "1 ns", "100 ps", 8000, 8000, 2000, 5000),
+    reference=Reference(1020, "9 Å", "1 ns", "100 ps", 2000, 5000),
     size="published",
     timestep=2.0,
     spline=Model(
-        matching=Matching(steps=80_000, batch=10, rate=1e-1),
-        entropy=Entropy(300, (0.1, 1e-3), sample=70_000, equilibrate=5_000, every=100, batch=700),
+        matching=Matching(8000, steps=80_000, batch=10, rate=1e-1),
+        entropy=Entropy(8000, 300, (0.1, 1e-3), sample=70_000, equilibrate=5_000, every=100, batch=700),
         after_matching=False,
         judging=_PUBLISHED_JUDGING,
         speed_steps=2000,
     ),
     network=Model(
-        matching=Matching(steps=80_000, batch=10, rate=1e-3),
+        matching=Matching(8000, steps=80_000, batch=10, rate=1e-3),
         entropy=_PUBLISHED,
         after_matching=False,
         judging=_PUBLISHED_JUDGING,

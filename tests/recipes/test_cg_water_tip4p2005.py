@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mdfit.recipes.metrics import read_metrics
 from mdfit.simulate import Trajectory
 from mdfit.units import BAR, BOLTZMANN, KILOJOULE_PER_MOLE
 
@@ -33,7 +32,7 @@ def reference():
     pytest.importorskip("openmm")
     from tip4p_scales import Reference
 
-    return Reference(64, "6 Å", "1 ps", "0.1 ps", 10, 10, 10, 100)
+    return Reference(64, "6 Å", "1 ps", "0.1 ps", 10, 100)
 
 
 @pytest.fixture(scope="module")
