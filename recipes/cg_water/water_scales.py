@@ -115,9 +115,9 @@ CPU = Scale(
     network_beads=150,
     validation_beads=267,
     pair_validation=60_000,
-    network_validation=60_000,
+    network_validation=120_000,
     pair_every=400,
-    network_every=200,
+    network_every=400,
 )
 DEMO = Scale(
     pairs=replace(CPU.pairs, updates=3, sample=4_000, every=100, equilibrate=500),
