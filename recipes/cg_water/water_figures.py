@@ -42,15 +42,14 @@ def draw_learning(histories: Mapping[str, Mapping[str, Any]], out: Path) -> None
     """Deviations and pressure against the number of simulations or updates."""
     figure = _figure(3.2, width=9)
     axes = dict(zip(("RDF", "ADF", "Pressure"), figure.subplots(1, 3), strict=True))
-    for model, columns in histories.items():
+    for index, (model, columns) in enumerate(histories.items()):
         for quantity, values in columns.items():
-            axes[quantity].plot(np.arange(1, len(values) + 1), values, lw=1, label=model)
+            axes[quantity].plot(np.arange(1, len(values) + 1), values, lw=1, label=model, color=f"C{index}")
     axes["RDF"].set(ylabel="RMSE of the RDF", yscale="log", xlabel="update")
     axes["ADF"].set(ylabel="RMSE of the ADF (1/rad)", yscale="log", xlabel="update")
     axes["Pressure"].set(ylabel="pressure (bar)", xlabel="update")
     axes["Pressure"].axhline(1, color="k", ls="--", lw=0.8)
-    for one in axes.values():
-        one.legend()
+    axes["RDF"].legend(fontsize="small")
     figure.savefig(out, dpi=100)
 
 
