@@ -94,15 +94,6 @@ class Angles:
         return systematic_resampling(logarithms, number, np.random.default_rng(seed))
 
 
-def strata(angles: Angles) -> np.ndarray:
-    """A number for the basin of each frame of one chain; *eclipsed* is divided among the others, at φ = 0."""
-    phi, psi = np.degrees(angles.phi[0]), np.degrees(angles.psi[0])
-    positive, extended = (phi >= 0) & (phi < 120), (psi >= 60) | (psi < -120)
-    below = (phi < -110) | (phi >= 120)
-    numbers = np.select([positive & extended, positive, ~extended, below], [4, 3, 2, 0], 1)
-    return np.unique(numbers, return_inverse=True)[1]
-
-
 def published_density(column: str) -> np.ndarray:
     """A column of the published table: ``rho_AA``, ``rho_FM``, ``rho_RE`` or ``rho_FM+RE``."""
     table = np.genfromtxt(DATA / "published_ramachandran.csv", delimiter=",", names=True, deletechars="")
