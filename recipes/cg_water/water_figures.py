@@ -49,7 +49,7 @@ def draw_learning(histories: Mapping[str, Mapping[str, Any]], out: Path) -> None
     axes["ADF"].set(ylabel="RMSE of the ADF (1/rad)", yscale="log", xlabel="update")
     axes["Pressure"].set(ylabel="pressure (bar)", xlabel="update")
     axes["Pressure"].axhline(1, color="k", ls="--", lw=0.8)
-    axes["RDF"].legend(fontsize="small")
+    axes["Pressure"].legend(fontsize="small")
     figure.savefig(out, dpi=100)
 
 

@@ -143,6 +143,13 @@ def test_monatomic_water_has_the_parameters_of_its_publication():
     assert predict(model, Dataset((LabelledStructure(dimer),)))[0].energy == pytest.approx(-0.26838, rel=2e-3)
 
 
+def test_validations_are_five_times_as_long_as_trainings():
+    from water_scales import CPU
+
+    assert CPU.pair_validation >= 5 * CPU.pairs.sample
+    assert CPU.network_validation >= 5 * max(training.sample for training in (CPU.network, *CPU.refinements))
+
+
 def test_results_are_committed_and_meet_what_the_readme_says():
     metrics = read_metrics(FOLDER / "results" / "metrics.json")
     models = ("prior", "spline", "network", "ibi")
@@ -151,4 +158,8 @@ def test_results_are_committed_and_meet_what_the_readme_says():
     # The figures that were computed from the saved results of the publication.
     assert metrics["rdf_rmse/published"].value == pytest.approx(0.0111, abs=1e-4)
     assert metrics["adf_rmse/published"].value == pytest.approx(0.0046, abs=1e-4)
-    assert metrics["rdf_rmse/spline"].value < 0.1 * metrics["rdf_rmse/prior"].value
+    # The targets of the recipe, with two standard errors of the deviations in hand.
+    for name, bound in (("rdf_rmse/spline", 0.03), ("rdf_rmse/network", 0.04), ("adf_rmse/network", 0.015)):
+        assert metrics[name].value + 2 * metrics[name].standard_error <= bound
+    pressure = metrics["pressure/spline"]
+    assert abs(pressure.value) <= 100
