@@ -34,22 +34,25 @@ def draw_curves(found: Mapping[str, Curves], published: np.ndarray, kind: str, l
     grid, value = np.asarray(atoms.observable.grid), atoms.value
 
     def values(axes) -> None:
-        axes.plot(grid, value, color=GREY, linewidth=3.5, alpha=0.6, label="all atoms")
-        axes.plot(grid[: len(published)], published, ":", color=INK, linewidth=1, label="all atoms, published")
+        axes.plot(grid, value, color=GREY, linewidth=3.5, alpha=0.6)
+        axes.plot(grid[: len(published)], published, ":", color=INK, linewidth=1)
         for name, curves in found.items():
             if name != "reference":
-                axes.plot(grid, curves[kind].value, color=COLOURS[name], linewidth=1, label=name.replace("_", " "))
+                axes.plot(grid, curves[kind].value, color=COLOURS[name], linewidth=1)
         axes.set(xlabel=labels[0], ylabel=labels[1], xlim=_range(kind, grid))
-        axes.legend(fontsize=7)
 
     def differences(axes) -> None:
         spread = atoms.standard_error
-        axes.fill_between(grid, -spread, spread, color=GREY, alpha=0.4, linewidth=0)
-        axes.plot(grid[: len(published)], published - value[: len(published)], ":", color=INK, linewidth=1)
+        axes.fill_between(grid, -spread, spread, color=GREY, alpha=0.6, linewidth=0, label="all atoms")
+        difference = published - value[: len(published)]
+        axes.plot(grid[: len(published)], difference, ":", color=INK, linewidth=1, label="all atoms, published")
         for name, curves in found.items():
             if name != "reference":
-                axes.plot(grid, curves[kind].value - value, color=COLOURS[name], linewidth=1)
+                axes.plot(
+                    grid, curves[kind].value - value, color=COLOURS[name], linewidth=1, label=name.replace("_", " ")
+                )
         axes.set(xlabel=labels[0], ylabel="model − all atoms", xlim=_range(kind, grid))
+        axes.legend(fontsize=7)
 
     caption = f"{labels[1]} of all models"
     save_row([Panel(kind, caption, values), Panel(f"{kind}_difference", f"{caption}, differences", differences)], out)
@@ -80,4 +83,4 @@ def draw_learning(histories: Mapping[str, Sequence[Mapping[str, Any]]], out: Pat
 
 def _range(kind: str, grid: np.ndarray) -> tuple[float, float]:
     """The part of the axis in which there is something to see."""
-    return (2.2, float(grid[-1])) if kind == "rdf" else (0.0 if kind == "adf" else 2.3, float(grid[-1]))
+    return (2.2, float(grid[-1])) if kind == "rdf" else (0.7 if kind == "adf" else 2.3, float(grid[-1]))

@@ -145,7 +145,7 @@ DEMO = Scale(
     timestep=10.0,
     spline=Model(
         matching=Matching(30, steps=60, batch=4, rate=1e-2),
-        entropy=Entropy(30, 4, (0.5, 0.5), sample=2_000, equilibrate=200, every=50, batch=30, newton=0.1),
+        entropy=Entropy(60, 4, (0.4, 0.4), sample=5_000, equilibrate=500, every=50, batch=60, newton=0.1),
         after_matching=False,
         judging=_SHORT,
         speed_steps=200,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mdfit.recipes.metrics import read_metrics
 from mdfit.simulate import Trajectory
 from mdfit.units import BAR, BOLTZMANN, KILOJOULE_PER_MOLE
 
@@ -128,3 +129,22 @@ def test_the_prior_is_not_trained_and_the_spline_starts_from_it():
         assert any(jax.tree.leaves(flags.terms[0]))
         assert not any(jax.tree.leaves(flags.terms[1]))
     assert not np.any(spline("small").terms[0].coefficients)
+
+
+def test_results_are_committed_and_meet_what_the_readme_says():
+    metrics = read_metrics(FOLDER / "results" / "metrics.json")
+    kinds = ("rdf_rmse", "adf_rmse", "g3_rmse", "pressure", "temperature")
+    assert {f"{kind}/{name}" for kind in kinds for name in ("reference", *MODELS)} <= set(metrics)
+    assert {f"speed/{name}" for name in ("all_atom", *MODELS)} <= set(metrics)
+    assert all(metrics[f"{kind}/{name}"].standard_error > 0 for kind in kinds for name in MODELS)
+    # All atoms: the density of 1 bar, and the published distributions but for a few hundredths.
+    assert abs(metrics["pressure/reference"].value) < 4 * metrics["pressure/reference"].standard_error
+    assert metrics["rdf_rmse/reference"].value < 0.02
+    # Relative entropy of a pair potential copies the pair distribution; forces do not.
+    value = {name: metrics[f"rdf_rmse/{name}"].value for name in MODELS}
+    assert value["relative_entropy_spline"] < 2 * metrics["rdf_rmse/halves"].value
+    assert value["relative_entropy_spline"] < 0.2 * value["force_matching_spline"]
+    # Only a potential of many bodies has the angles.
+    angles = {name: metrics[f"adf_rmse/{name}"].value for name in MODELS}
+    assert angles["relative_entropy_network"] < 0.5 * angles["relative_entropy_spline"]
+    assert metrics["speed/force_matching_network"].value > metrics["speed/all_atom"].value
