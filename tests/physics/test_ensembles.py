@@ -78,9 +78,9 @@ def assert_within(found, expected):
 
 @pytest.mark.parametrize("sampler", THERMOSTATS.values(), ids=THERMOSTATS)
 def test_constant_temperature(argon, sampler):
-    """Kinetic and potential energies at two temperatures, 32 atoms, 24 replicas."""
+    """Kinetic and potential energies at two temperatures, 32 atoms, 16 replicas."""
     pair = [
-        argon.sample(sampler, temperature, frames=100, every=400.0, replicas=24, seed=seed)
+        argon.sample(sampler, temperature, frames=100, every=400.0, replicas=16, seed=seed)
         for seed, temperature in enumerate((110.0, 122.0))
     ]
     for trajectory in pair:
@@ -108,7 +108,7 @@ def check_ensemble(pair):
 def test_constant_pressure(argon):
     """Volumes and enthalpies at two pressures, 32 atoms; the mean pressure is that of the barostat."""
     pair = [
-        argon.sample(BAROSTAT, 110.0, 100, 400.0, 24, pressure=pressure, lattice=5.6, seed=seed)
+        argon.sample(BAROSTAT, 110.0, 100, 400.0, 16, pressure=pressure, lattice=5.6, seed=seed)
         for seed, pressure in enumerate((400.0, 700.0))
     ]
     for trajectory in pair:
