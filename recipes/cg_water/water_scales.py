@@ -69,7 +69,7 @@ _REFINEMENT = Training(
     gauss_newton=0.1,
     together=(4, 8),
 )
-#: The network takes half of these steps instead of a twentieth, as found by reweighting frames of a validation.
+#: In these units the network has 72 % of the squared derivatives instead of 9 %, so that it takes part in the steps.
 _LAST_REFINEMENT = replace(
     _REFINEMENT,
     updates=12,

@@ -1,5 +1,6 @@
 """Energies and forces of OpenMM in our units, against independent calculations."""
 
+import jax.numpy as jnp
 import numpy as np
 import openmm
 import pytest
@@ -10,6 +11,7 @@ from mdfit.engines.openmm.simulation import Settings, Simulation
 from mdfit.errors import SimulationError
 from mdfit.graph import build_graph
 from mdfit.potentials import PeriodicDihedrals, evaluate
+from mdfit.precision import cast
 from mdfit.units import KILOJOULE_PER_MOLE
 
 COULOMB = 14.3996454784  # eV Å / e²
@@ -211,7 +213,8 @@ def test_a_bias_moves_atoms_but_is_no_part_of_frames():
     atoms, terms = (4, 6, 8, 14), [(1, 0.5, 0.3), (3, 0.1, -1.0)]
     biased = molecule.with_bias(atoms, terms)
     ours = PeriodicDihedrals(22, [atoms], [0, 0], *zip(*terms, strict=True), cutoff=20.0)
-    energy = float(evaluate(ours, build_graph([molecule.structure()], 20.0)).energy[0])
+    graph = build_graph([molecule.structure()], 20.0, dtype=jnp.float64)
+    energy = float(evaluate(cast(ours, jnp.float64), graph).energy[0])
     added = potential_energy(biased.system, molecule.positions) - potential_energy(molecule.system, molecule.positions)
     assert added == pytest.approx(energy, rel=1e-6)
     one, other = frame_of(molecule), frame_of(biased)
@@ -220,3 +223,14 @@ def test_a_bias_moves_atoms_but_is_no_part_of_frames():
     assert biased.fingerprint() != molecule.fingerprint()
     with pytest.raises(SimulationError, match="four different atoms of 0 to 21, not"):
         molecule.with_bias((1, 2, 3, 22), terms)
+    with pytest.raises(SimulationError, match="whole number from 1, not 0"):
+        molecule.with_bias(atoms, [(0, 0.1, 0.0)])
+    with pytest.raises(SimulationError, match="at least one term"):
+        molecule.with_bias(atoms, [])
+
+
+def test_forces_of_ones_own_are_not_taken_for_a_bias():
+    molecule = alanine_dipeptide("vacuum")
+    molecule.system.getForce(0).setForceGroup(31)
+    with pytest.raises(SimulationError, match="in group 31, which is that of biases"):
+        ReferenceSystem(molecule.topology, molecule.system, molecule.positions)

@@ -186,37 +186,57 @@ def test_stratified_chains_keep_a_rare_basin():
     assert abs(slopes["last"] - exact) > 0.05
 
 
-def test_a_bias_lets_chains_cross_a_barrier_and_changes_no_average():
-    """Wells that differ by 3 kT behind 25 kT: gradient and loss by quadrature, where chains alone never cross."""
+def tilted(tilt: float) -> ExternalPolynomial:
+    """Two wells of the width of the reference's that differ by about 2 ``tilt``."""
+    model = double_well()
+    return eqx.tree_at(lambda p: p.coefficients, model, model.coefficients.at[1].set(tilt))
+
+
+def exact(x, tilt: float) -> tuple[float, float]:
+    """By quadrature: the derivative of the relative entropy by the tilt, and its value but for a constant."""
+    grid = np.linspace(-2.0, 2.0, 8001)
+    energy = np.polynomial.polynomial.polyval(grid, np.asarray(tilted(tilt).coefficients))
+    boltzmann = np.exp(-(energy - energy.min()))
+    mean = np.sum(grid * boltzmann) / np.sum(boltzmann)
+    return np.mean(x) - mean, tilt * np.mean(x) + np.log(np.sum(boltzmann)) - energy.min()
+
+
+def with_rare_well() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(3)
     rare = rng.random(200) < 0.05
-    x = np.where(rare, 1.0, -1.0) + rng.normal(scale=WIDTH, size=200)
-    model = eqx.tree_at(lambda p: p.coefficients, double_well(), double_well().coefficients.at[1].set(1.5))
-    flat = -double_well().coefficients
-    bias = ExternalPolynomial(0, 0.0, [*np.asarray(flat), 0.0, 0.0, 0.0, 0.15])
-    settings = {"chains": 32, "every": in_fs(1.0), "equilibrate": in_fs(20.0), "reuse": 1e-9}
-    aim = objective(ensemble_of_single(x, rare.astype(int)), bias=bias, sample=in_fs(100.0), **settings)
-    parameters = split(model)
-    grid = np.linspace(-2.0, 2.0, 8001)
+    return np.where(rare, 1.0, -1.0) + rng.normal(scale=WIDTH, size=200), rare.astype(int)
 
-    def exact(tilt):
-        energy = np.polynomial.polynomial.polyval(grid, [0.0, tilt, *np.asarray(model.coefficients)[2:]])
-        boltzmann = np.exp(-(energy - energy.min()))
-        mean = np.sum(grid * boltzmann) / np.sum(boltzmann)
-        return np.mean(x) - mean, tilt * np.mean(x) + np.log(np.sum(boltzmann)) - energy.min()
 
+@pytest.mark.parametrize(("start", "reuse"), [("last", 1e-9), ("last", 1.1), ("weights", 1.1)])
+def test_a_bias_lets_chains_cross_a_barrier_and_changes_no_average(start, reuse):
+    """Wells that differ by 3 kT behind 25 kT: gradient and loss by quadrature, where chains alone never cross."""
+    x, rare = with_rare_well()
+    bias = ExternalPolynomial(0, 0.0, [*-np.asarray(double_well().coefficients), 0.0, 0.0, 0.0, 0.15])
+    settings = {"chains": 32, "sample": in_fs(100.0), "every": in_fs(1.0), "equilibrate": in_fs(20.0)}
+    aim = objective(ensemble_of_single(x, rare), bias=bias, start=start, reuse=reuse, **settings)
+    parameters = split(tilted(1.5))
     first, state = aim.evaluate(parameters, aim.initial_state(0, parameters))
-    slope, start = exact(1.5)
+    slope, value = exact(x, 1.5)
     # Five standard deviations: 32 chains cross every ten or twenty units of time.
     assert float(first.gradient.coefficients[1]) == pytest.approx(slope, abs=0.05)
-    moved = parameters._replace(
-        trained=eqx.tree_at(lambda p: p.coefficients, parameters.trained, model.coefficients.at[1].set(0.5))
-    )
-    second, _ = aim.evaluate(moved, state)
-    assert not second.metrics["recomputed"]
-    slope, end = exact(0.5)
-    assert float(second.gradient.coefficients[1]) == pytest.approx(slope, abs=0.1)
-    assert float(second.loss) == pytest.approx(end - start, abs=0.05)
+    second, _ = aim.evaluate(split(tilted(0.5)), state)
+    assert bool(second.metrics["recomputed"]) == (reuse > 1)
+    other_slope, other_value = exact(x, 0.5)
+    assert float(second.gradient.coefficients[1]) == pytest.approx(other_slope, abs=0.1)
+    assert float(second.loss) == pytest.approx(other_value - value, abs=0.05)
+
+
+def test_a_bias_is_taken_back_once_in_chains_that_never_cross():
+    """It makes both wells equal, and half of the chains stay in each, whatever the weights of their frames are."""
+    x, rare = with_rare_well()
+    bias = ExternalPolynomial(0, 0.0, [0.0, -1.5])
+    aim = objective(ensemble_of_single(x, rare), bias=bias, start="weights", chains=32)
+    parameters = split(tilted(1.5))
+    state = aim.initial_state(0, parameters)
+    for _ in range(4):
+        evaluation, state = aim.evaluate(parameters, state)
+        assert evaluation.metrics["recomputed"]
+        assert float(evaluation.gradient.coefficients[1]) == pytest.approx(exact(x, 1.5)[0], abs=0.02)
 
 
 def ensemble_of_single(x, strata) -> MappedEnsemble:

@@ -26,9 +26,9 @@ def test_samples_are_drawn_as_often_as_their_weights_say():
 @pytest.mark.parametrize(
     ("logarithms", "number", "words"),
     [
-        (np.zeros((2, 2)), 1, "one weight for each sample"),
-        (np.zeros(0), 1, "one weight for each sample"),
-        (np.zeros(3), 0, "0 samples cannot be drawn"),
+        (np.zeros((2, 2)), 1, "one for each sample"),
+        (np.zeros(0), 1, "one for each sample"),
+        (np.zeros(3), 0, "ask for at least one"),
         (np.full(3, -np.inf), 2, "all zero"),
         (np.array([0.0, np.nan]), 2, "not numbers"),
     ],

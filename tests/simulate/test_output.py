@@ -243,7 +243,7 @@ def test_a_reader_does_not_end_a_run(small, tmp_path, monkeypatch):
         assert time.monotonic() - began >= 0.4
         fcntl.flock(reader, fcntl.LOCK_SH)
         monkeypatch.setattr("mdfit.data.h5md.PATIENCE", 0.1)
-        with pytest.raises(CheckpointError, match="another program has it open"):
+        with pytest.raises(OutputError, match="open in another program: close it"):
             go(small, path, frames=6, resume=True)
 
 

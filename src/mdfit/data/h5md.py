@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mdfit._version import __version__
+from mdfit.errors import OutputError
 
 #: Seconds to wait for a program that reads a file which is to be written.
 PATIENCE = 60.0
@@ -37,7 +38,8 @@ def open_to_write(path: Path, mode: Literal["a", "r+"]) -> Any:
     """The file, as soon as no other program that reads it holds its lock.
 
     Raises:
-        OSError: it cannot be opened, or is still being read after a minute.
+        OSError: it cannot be opened.
+        OutputError: another program still reads it after a minute.
     """
     import h5py
 
@@ -47,7 +49,7 @@ def open_to_write(path: Path, mode: Literal["a", "r+"]) -> Any:
             return h5py.File(path, mode)
         except BlockingIOError:
             if time.monotonic() - began > PATIENCE:
-                raise OSError(errno.EBUSY, "another program has it open") from None
+                raise OutputError(f"{path} is open in another program: close it there, then resume.") from None
             time.sleep(0.05)
 
 

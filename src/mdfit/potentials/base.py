@@ -204,7 +204,9 @@ def trainable_except(potential: Potential, fixed: Sequence[int]) -> Any:
     terms = list(terms_of(flags))
     for place in fixed:
         if not -len(terms) <= place < len(terms):
-            raise PotentialError(f"There is no term {place} to keep fixed: the potential has {len(terms)}.")
+            raise PotentialError(
+                f"There is no term {place} to keep fixed: choose one of 0 to {len(terms) - 1}, or -1 for the last."
+            )
         terms[place] = jax.tree.map(lambda _: False, terms[place])
     return Sum(tuple(terms)) if isinstance(potential, Sum) else terms[0]
 

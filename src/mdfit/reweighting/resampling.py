@@ -13,8 +13,7 @@ def systematic_resampling(
 ) -> Int[np.ndarray, " number"]:
     """Indices of samples, in order: one of weight w is drawn ⌊nw⌋ or ⌈nw⌉ times, nw on average.
 
-    Less noisy than independent draws: J. S. Liu, R. Chen, J. Am. Stat. Assoc. 93, 1032 (1998),
-    doi:10.1080/01621459.1998.10473765.
+    Usually less noisy than independent draws.  G. Kitagawa, J. Comput. Graph. Stat. 5, 1 (1996).
 
     Args:
         log_weights: ln w of the samples, up to a constant.
@@ -25,10 +24,10 @@ def systematic_resampling(
         ReweightingError: no samples, no draws, or no weight that is a positive number.
     """
     logarithms = np.asarray(log_weights, np.float64)
-    if logarithms.ndim != 1 or logarithms.size == 0 or number < 1:
-        raise ReweightingError(
-            f"{number} samples cannot be drawn with weights of shape {logarithms.shape}; give one weight for each sample."
-        )
+    if logarithms.ndim != 1 or logarithms.size == 0:
+        raise ReweightingError(f"Weights of shape {logarithms.shape} cannot be drawn from; give one for each sample.")
+    if number < 1:
+        raise ReweightingError(f"{number} samples cannot be drawn; ask for at least one.")
     largest = logarithms.max()
     if not np.isfinite(largest) or np.isnan(logarithms).any():
         raise ReweightingError("The weights are not numbers, or all zero; look for energies that are not finite.")

@@ -121,7 +121,7 @@ class RestartableOutput:
         remedy = "resume" if restart_path(self.path).exists() else "run it again"
         return OutputError(
             f"Could not write frame {self.count} to {self.path}: {reason}; the frames before are intact. "
-            f"Free some space, or close what holds the file, then {remedy}."
+            f"Free some space, then {remedy}."
         )
 
 

@@ -48,6 +48,8 @@ def run(
     potential, without the forces of rigid bonds, which are listed as ``constraints``; a
     :class:`~mdfit.data.Mapping` takes care of them.
 
+    Frames of a system with a bias (:meth:`ReferenceSystem.with_bias`) do not tell that it was there: keep its terms.
+
     A run that was stopped or killed goes on with ``resume=True`` from the last restart file, which is at most two minutes
     or 50 frames old.  On the same machine it takes up the same random numbers: bit by bit on the platform Reference, up to
     the rounding of sums on the others.  Elsewhere it goes on from the same positions and velocities with new ones.

@@ -14,8 +14,8 @@ from mdfit.errors import CheckpointError, SimulationError, nearest
 from mdfit.simulate.health import check_frame
 from mdfit.units import BOLTZMANN, KILOJOULE_PER_MOLE
 
-#: Particles of a molecule that is simulated fastest without vectors, threads or an accelerator: 22 take 28 µs a time step
-#: on the platform Reference and 130 µs on the platform CPU.
+#: Particles of a molecule that is simulated faster without vectors and threads: 22 take 28 µs a time step on the platform
+#: Reference and 130 µs on the platform CPU (one core of an AMD EPYC; accelerators were not compared).
 SMALL = 30
 #: Of rigid bonds, relative to their length.
 _CONSTRAINT_TOLERANCE = 1e-6

@@ -12,14 +12,14 @@ import numpy as np
 
 from mdfit.errors import SimulationError
 from mdfit.structure import Structure
-from mdfit.units import KILOJOULE_PER_MOLE
+from mdfit.units import KILOJOULE_PER_MOLE, quantity
 
 if TYPE_CHECKING:
     import openmm
     import openmm.app
 
-#: The group of forces, of OpenMM's 0 to 31, that are no part of the potential.
-BIAS_GROUP = 31
+#: Forces of this name are no part of the potential; no others may be in their group.
+BIAS, BIAS_GROUP = "bias", 31
 #: Å per nm, OpenMM's unit of length.
 NANOMETRE = 10.0
 
@@ -56,7 +56,7 @@ class ReferenceSystem:
         positions: float64[particles, 3] in Å, virtual sites included.
 
     Raises:
-        SimulationError: sizes differ, or a massless particle is no virtual site.
+        SimulationError: sizes differ, a massless particle is no virtual site, or a force is in the group of biases.
     """
 
     topology: openmm.app.Topology
@@ -77,6 +77,11 @@ class ReferenceSystem:
                 f"Particle {frozen[0]} has no mass, so that it would stand still: give it a mass, or make it a "
                 "virtual site."
             )
+        for force in self.system.getForces():
+            if force.getForceGroup() == BIAS_GROUP and force.getName() != BIAS:
+                raise SimulationError(
+                    f"The force {force.getName()} is in group {BIAS_GROUP}, which is that of biases: give it another group."
+                )
         object.__setattr__(self, "positions", positions)
 
     def _mass(self, particle: int) -> float:
@@ -107,7 +112,7 @@ class ReferenceSystem:
         """Of the kinetic energy; the centre of mass moves as well."""
         return 3 * len(self.atoms) - self.system.getNumConstraints()
 
-    def with_bias(self, atoms: Sequence[int], terms: Sequence[tuple[int, float, float]]) -> ReferenceSystem:
+    def with_bias(self, atoms: Sequence[int], terms: Sequence[tuple[int, float | str, float | str]]) -> ReferenceSystem:
         """The same with a bias on a dihedral angle, Σ k [1 + cos(nφ − φ₀)], as of :class:`PeriodicDihedrals`.
 
         The bias moves the atoms, but is no part of the forces and energies of saved frames.  An average without it is the
@@ -115,10 +120,11 @@ class ReferenceSystem:
 
         Args:
             atoms: four atoms, numbered as :attr:`atoms`.
-            terms: n, k in eV and φ₀ in rad of each term.
+            terms: n, k in eV and φ₀ in rad of each term, or strings with units.
 
         Raises:
-            SimulationError: not four different atoms, or no such atoms.
+            SimulationError: not four different atoms, no such atoms, no terms, or terms that make no sense.
+            UnitError: quantities of another dimension.
         """
         chosen = [int(atom) for atom in atoms]
         if len(set(chosen)) != 4 or len(chosen) != 4 or not 0 <= min(chosen) <= max(chosen) < len(self.atoms):
@@ -127,9 +133,15 @@ class ReferenceSystem:
             )
         openmm = require_openmm()
         force = openmm.PeriodicTorsionForce()
+        force.setName(BIAS)
         force.setForceGroup(BIAS_GROUP)
-        for multiplicity, amplitude, phase in terms:
-            force.addTorsion(*self.atoms[chosen].tolist(), multiplicity, phase, amplitude / KILOJOULE_PER_MOLE)
+        for number, amplitude, phase in terms:
+            energy, angle = quantity(amplitude, "eV", "amplitude"), quantity(phase, "rad", "phase")
+            if number != int(number) or number < 1:
+                raise SimulationError(f"The multiplicity of a term is a whole number from 1, not {number}.")
+            force.addTorsion(*self.atoms[chosen].tolist(), int(number), angle, energy / KILOJOULE_PER_MOLE)
+        if force.getNumTorsions() == 0:
+            raise SimulationError("A bias needs at least one term (n, k, φ₀).")
         system = copy.deepcopy(self.system)
         system.addForce(force)
         return ReferenceSystem(self.topology, system, self.positions)

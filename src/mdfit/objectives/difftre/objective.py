@@ -276,7 +276,9 @@ def _flat_sizes(sizes: Callable[[Any], Any] | None, trained: Any) -> np.ndarray 
     try:
         filled = jax.tree.map(lambda leaf, size: jnp.broadcast_to(size, jnp.shape(leaf)), trained, sizes(trained))
     except ValueError as error:
-        raise TrainingError(f"parameter_sizes must return a tree like the trained parameters: {error}.") from error
+        raise TrainingError(
+            "parameter_sizes must return a tree like the trained parameters, with a number or an array in place of each."
+        ) from error
     flat = np.asarray(ravel_pytree(filled)[0], np.float64)
     if not np.all(np.isfinite(flat) & (flat > 0)):
         raise TrainingError("parameter_sizes must all be finite and larger than 0.")

@@ -50,7 +50,8 @@ class Model(NamedTuple):
         frames: as functions of the parameters.
         energies: ``(frames,)`` in eV.
         weights: ``(frames,)``, of sum 1.
-        effective_size: of the weights, relative to those that the frames started with, times the number of frames.
+        effective_size: of the weights, relative to those that the frames started with, times the number of frames; at
+            most that number.
         free_energy: β A minus that of the first model.
         recomputed: whether the chains are new.
     """
@@ -180,7 +181,9 @@ class Chains:
         if self._start == "last":
             return None, equal
         with np.errstate(divide="ignore"):
-            chosen = systematic_resampling(np.log(old.weights), self._chains, generator)
+            # Of the ensemble that is simulated: the bias is taken back once, by the shares of the new frames.
+            logarithms = np.log(old.weights) - state.shares
+        chosen = systematic_resampling(logarithms, self._chains, generator)
         positions, _, cells, *_ = state.reference.frames
         return Starts(positions.reshape(-1, *positions.shape[2:])[chosen], cells.reshape(-1, 3, 3)[chosen]), equal
 
@@ -205,7 +208,7 @@ class Chains:
 
     def _effective_size(self, logarithms: jax.Array, state: ChainState) -> float:
         own = float(effective_size(jnp.asarray(state.shares)))
-        return float(effective_size(logarithms)) / own * len(logarithms)
+        return min(float(effective_size(logarithms)) / own, 1.0) * len(logarithms)
 
     def _shares(self, of_chains: np.ndarray, bias: np.ndarray | float) -> np.ndarray:
         """Logarithm of the share of each frame, from that of its chain and from β times the bias."""
