@@ -120,21 +120,18 @@ def populations(name: str, trajectory: Trajectory, blocks: int | None = None) ->
 def motion(name: str, trajectory: Trajectory, angles: Angles) -> Metrics:
     """Whether the populations can be trusted: passages, drift, and frames of the mirror image.
 
-    ``crossings``: how often a chain enters or leaves 30° < φ < 120°.  ``drift``: what the second half of the chains has
-    more of its population than the first half.
+    ``crossings``: how often a chain, with the bias, enters or leaves 30° < φ < 120°.  ``drift``: what the second half of
+    the chains has more of its population than the first half.
     """
     inside = (angles.phi >= np.radians(30)) & (angles.phi < np.radians(120))
     middle = inside.shape[1] // 2
-    halves = [
-        (angles.weights[:, part] * inside[:, part]).sum(axis=1) / angles.weights[:, part].sum()
-        for part in (slice(middle), slice(middle, None))
-    ]
-    change = len(inside) * (halves[1] - halves[0])
-    error = float(change.std(ddof=1) / np.sqrt(len(change))) if len(change) > 1 else None
+    parts = (slice(middle), slice(middle, None))
+    sums = [(angles.weights * factor)[:, part].sum(axis=1) for part in parts for factor in (inside, 1.0)]
+    change, error = jackknife(lambda mean: mean[2] / mean[3] - mean[0] / mean[1], np.stack(sums, axis=1))
     hands = np.sign(variable_per_frame(HANDEDNESS, trajectory))
     return {
         f"crossings/{name}": Metric(float(np.count_nonzero(np.diff(inside, axis=1))), None, ""),
-        f"drift/{name}": Metric(float(change.mean()), error, ""),
+        f"drift/{name}": Metric(float(change), float(error), ""),
         f"mirror_image/{name}": Metric(float(np.mean(hands != L_HANDED)), None, ""),
     }
 

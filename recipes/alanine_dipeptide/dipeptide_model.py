@@ -15,7 +15,7 @@ from mdfit.potentials import (
     Scaling,
     Sum,
     prior_from_statistics,
-    trainable,
+    trainable_except,
 )
 from mdfit.structure import Topology
 
@@ -68,9 +68,6 @@ def new_model(fixed: Potential, network: Network, seed: int) -> Sum:
     return learned + fixed
 
 
-def only_network(potential: Potential):
-    """Flags for training: all of the network, nothing of the prior."""
-    flags = trainable(potential)
-    assert isinstance(flags, Sum)
-    network, *others = flags.terms
-    return Sum((network, *(jax.tree.map(lambda _: False, term) for term in others)))
+def only_network(potential: Sum):
+    """Flags for training: all of the network, which comes first, nothing of what is added to it."""
+    return trainable_except(potential, range(1, len(potential.terms)))
