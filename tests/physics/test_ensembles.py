@@ -105,6 +105,7 @@ def check_ensemble(pair):
         assert abs(betas[0] - betas[1]) * pair[0].potential_energies.std() > 0.5
 
 
+@pytest.mark.slow
 def test_constant_pressure(argon):
     """Volumes and enthalpies at two pressures, 32 atoms; the mean pressure is that of the barostat."""
     pair = [
