@@ -212,18 +212,18 @@ def test_a_bias_lets_chains_cross_a_barrier_and_changes_no_average(start, reuse)
     """Wells that differ by 3 kT behind 25 kT: gradient and loss by quadrature, where chains alone never cross."""
     x, rare = with_rare_well()
     bias = ExternalPolynomial(0, 0.0, [*-np.asarray(double_well().coefficients), 0.0, 0.0, 0.0, 0.15])
-    settings = {"chains": 32, "sample": in_fs(100.0), "every": in_fs(1.0), "equilibrate": in_fs(20.0)}
+    settings = {"chains": 32, "sample": in_fs(300.0), "every": in_fs(2.0), "equilibrate": in_fs(20.0)}
     aim = objective(ensemble_of_single(x, rare), bias=bias, start=start, reuse=reuse, **settings)
     parameters = split(tilted(1.5))
     first, state = aim.evaluate(parameters, aim.initial_state(0, parameters))
     slope, value = exact(x, 1.5)
-    # Five standard deviations: 32 chains cross every ten or twenty units of time.
+    # Standard deviations over eight seeds are 0.009, 0.022 and 0.007: each bound fails once in 100,000 seeds or less often.
     assert float(first.gradient.coefficients[1]) == pytest.approx(slope, abs=0.05)
-    second, _ = aim.evaluate(split(tilted(0.5)), state)
+    second, _ = aim.evaluate(split(tilted(1.0)), state)
     assert bool(second.metrics["recomputed"]) == (reuse > 1)
-    other_slope, other_value = exact(x, 0.5)
+    other_slope, other_value = exact(x, 1.0)
     assert float(second.gradient.coefficients[1]) == pytest.approx(other_slope, abs=0.1)
-    assert float(second.loss) == pytest.approx(other_value - value, abs=0.05)
+    assert float(second.loss) == pytest.approx(other_value - value, abs=0.035)
 
 
 def test_a_bias_is_taken_back_once_in_chains_that_never_cross():
