@@ -1,5 +1,6 @@
-"""A recipe that runs in seconds."""
+"""A recipe that runs in seconds, and the modules of recipes that are programs."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ scales:
   double:
     precision: float64
 """
+
+
+@pytest.fixture(scope="module")
+def recipe_modules(request):
+    """The modules in the ``FOLDER`` of a test file can be imported by their names."""
+    folder = str(request.module.FOLDER)
+    sys.path.insert(0, folder)
+    yield
+    sys.path.remove(folder)
 
 
 def _write(directory: Path, *changes: tuple[str, str]) -> Path:

@@ -1,6 +1,5 @@
 """The pieces of the recipe for alanine dipeptide."""
 
-import sys
 from pathlib import Path
 
 import jax
@@ -11,16 +10,9 @@ from mdfit.data import Frames
 from mdfit.recipes.metrics import read_metrics
 from mdfit.simulate import Trajectory
 
+pytestmark = pytest.mark.usefixtures("recipe_modules")
 FOLDER = Path(__file__).parents[2] / "recipes" / "alanine_dipeptide"
 MODELS = ("force_matching", "relative_entropy", "force_matching_then_relative_entropy")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def modules():
-    """The modules of the recipe can be imported by their names."""
-    sys.path.insert(0, str(FOLDER))
-    yield
-    sys.path.remove(str(FOLDER))
 
 
 @pytest.fixture(scope="module")

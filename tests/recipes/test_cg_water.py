@@ -1,6 +1,5 @@
 """The pieces of the recipe for coarse-grained water."""
 
-import sys
 from pathlib import Path
 
 import jax
@@ -10,15 +9,8 @@ import pytest
 
 from mdfit.recipes.metrics import read_metrics
 
+pytestmark = pytest.mark.usefixtures("recipe_modules")
 FOLDER = Path(__file__).parents[2] / "recipes" / "cg_water"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def modules():
-    """The modules of the recipe can be imported by their names."""
-    sys.path.insert(0, str(FOLDER))
-    yield
-    sys.path.remove(str(FOLDER))
 
 
 def test_targets_are_those_of_the_experiment():

@@ -1,6 +1,5 @@
 """The pieces of the recipe that coarse-grains TIP4P/2005."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from mdfit.recipes.metrics import read_metrics
 from mdfit.simulate import Trajectory
 from mdfit.units import BAR, BOLTZMANN, KILOJOULE_PER_MOLE
 
+pytestmark = pytest.mark.usefixtures("recipe_modules")
 FOLDER = Path(__file__).parents[2] / "recipes" / "cg_water_tip4p2005"
 MODELS = (
     "force_matching_spline",
@@ -17,14 +17,6 @@ MODELS = (
     "force_matching_network",
     "relative_entropy_network",
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def modules():
-    """The modules of the recipe can be imported by their names."""
-    sys.path.insert(0, str(FOLDER))
-    yield
-    sys.path.remove(str(FOLDER))
 
 
 @pytest.fixture(scope="module")
