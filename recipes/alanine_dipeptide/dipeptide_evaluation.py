@@ -14,7 +14,7 @@ from mdfit.data import Frames
 from mdfit.observables import jensen_shannon_divergence, mean_squared_density_error
 from mdfit.potentials import Potential
 from mdfit.recipes.metrics import Metric, Metrics
-from mdfit.simulate import Langevin, StatePoint, Trajectory, run
+from mdfit.simulate import StatePoint, Trajectory, run
 
 #: Parts of the reference that count as independent for error bars.
 BLOCKS = 10
@@ -35,7 +35,7 @@ def simulate(
     return run(
         model + bias(model.cutoff),
         StatePoint(starts[0], TEMPERATURE),
-        Langevin(dynamics.timestep, dynamics.friction),
+        dynamics.sampler,
         duration=1000 * evaluation.duration,
         equilibrate=1000 * evaluation.equilibrate,
         every=1000 * evaluation.every,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from mdfit.simulate import Langevin, NoseHoover
+from mdfit.simulate.samplers import Sampler
 
 #: Of the reference and of all models, in K.
 TEMPERATURE = 300.0
@@ -49,15 +52,19 @@ class Network:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """How the beads move.
+    """How the beads move: by BAOAB Langevin dynamics, or by Nosé–Hoover chains.
 
     Attributes:
         timestep: in fs.
-        friction: in 1/ps.
+        friction: in 1/ps; None for Nosé–Hoover chains.
     """
 
     timestep: float
-    friction: float
+    friction: float | None
+
+    @property
+    def sampler(self) -> Sampler:
+        return NoseHoover(self.timestep) if self.friction is None else Langevin(self.timestep, self.friction)
 
 
 @dataclass(frozen=True)
@@ -162,4 +169,20 @@ PAPER = Scale(
     entropy_after=Entropy(50, 5e-4, sample=100, equilibrate=10, every=0.5, batch=None, start="last"),
     evaluation=Evaluation(chains=100, duration=2000, equilibrate=100, every=0.2),
 )
-SIZES = {"cpu": CPU, "demo": DEMO, "paper": PAPER}
+#: Of each model of the curves; lengths are multiples of all time steps.
+_OF_CURVES = replace(CPU, matching=Matching(steps=2000, batch=200, rate=2e-3))
+DATA_SWEEP = replace(
+    _OF_CURVES,
+    entropy_after=Entropy(30, 1e-3, sample=10, equilibrate=2, every=0.2, batch=6000, start="last"),
+    evaluation=Evaluation(chains=64, duration=150, equilibrate=30, every=0.5),
+)
+#: Frames of the reference, evenly spread over it.
+NUMBERS_OF_FRAMES = (300, 2000, 15_000, 120_000)
+TIMESTEP_SWEEP = replace(
+    _OF_CURVES,
+    entropy_after=Entropy(25, 1e-3, sample=4.8, equilibrate=1.8, every=0.24, batch=6000, start="last"),
+    evaluation=Evaluation(chains=64, duration=96, equilibrate=24, every=0.48),
+)
+#: In fs.
+TIMESTEPS = (2.0, 3.0, 4.0, 5.0, 6.0)
+SIZES = {"cpu": CPU, "demo": DEMO, "paper": PAPER, "data_sweep": DATA_SWEEP, "timestep_sweep": TIMESTEP_SWEEP}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import optax
-from dipeptide_model import only_network
+from dipeptide_model import bias, only_network
 from dipeptide_scales import TEMPERATURE, Dynamics, Entropy, Matching
 
 from mdfit.data import Dataset, Frames
 from mdfit.objectives import ForceMatching, MappedEnsemble, RelativeEntropy
-from mdfit.potentials import Potential
+from mdfit.potentials import Potential, Sum
 from mdfit.recipes.script import Request
-from mdfit.simulate import Langevin
 from mdfit.training import FitResult
 
 #: Part of the frames that choose the best force-matched parameters.
@@ -38,7 +41,7 @@ def minimise_entropy(
     """Adam with a short memory, in steps that keep a quarter of the effective frames."""
     objective = RelativeEntropy(
         MappedEnsemble.of(beads.dataset(labels=False), TEMPERATURE),
-        Langevin(dynamics.timestep, dynamics.friction),
+        dynamics.sampler,
         sample=1000 * entropy.sample,
         every=1000 * entropy.every,
         equilibrate=1000 * entropy.equilibrate,
@@ -49,6 +52,26 @@ def minimise_entropy(
     )
     optimizer = optax.adam(optax.exponential_decay(entropy.rate, entropy.updates, 0.01), b1=0.1, b2=0.4)
     return request.train(name, start, objective, optimizer, entropy.updates, only_network)
+
+
+def refine_with_bias(
+    request: Request,
+    name: str,
+    matched: Sum,
+    biased: Frames,
+    entropy: Entropy,
+    dynamics: Dynamics,
+    chains: int,
+) -> tuple[Potential, Sequence[Mapping[str, Any]]]:
+    """Relative entropy after force matching, with the bias in both ensembles; the potential without bias, and the history.
+
+    The minimum is at the same potential as without, but rare basins count as much as others.  ``biased`` are frames of
+    the simulation, not drawn by weights.
+    """
+    entropy = replace(entropy, batch=min(entropy.batch or len(biased), len(biased)))
+    result = minimise_entropy(request, name, matched + bias(matched.cutoff), biased, entropy, dynamics, chains)
+    assert isinstance(result.last, Sum)
+    return Sum(result.last.terms[:-1]), result.history
 
 
 def _split(beads: Frames, seed: int) -> tuple[Dataset, Dataset]:

@@ -13,22 +13,29 @@ import numpy as np
 from dipeptide_distributions import Angles
 from dipeptide_evaluation import judged, judged_reference, simulate
 from dipeptide_figures import draw_learning, draw_profiles, draw_surfaces
-from dipeptide_model import bias, new_model, prior
+from dipeptide_model import new_model, prior
 from dipeptide_reference import mapped
 from dipeptide_reference import simulate as simulate_reference
 from dipeptide_scales import SIZES, TEMPERATURE
-from dipeptide_training import match_forces, minimise_entropy
+from dipeptide_sweeps import sweep_data, sweep_timesteps
+from dipeptide_training import match_forces, minimise_entropy, refine_with_bias
 
 from mdfit.data import Frames
-from mdfit.potentials import Potential, Sum
+from mdfit.potentials import Potential
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
 from mdfit.simulate import Trajectory
 
-SCALES = ("cpu", "demo", "paper")
+SCALES = ("cpu", "demo", "paper", "data_sweep", "timestep_sweep")
+SWEEPS = {"data_sweep": sweep_data, "timestep_sweep": sweep_timesteps}
 
 
 def run(request: Request) -> Metrics:
+    """Reference, three models, and an independent simulation of each; or models over a range of one setting."""
+    return SWEEPS.get(request.scale, compare)(request)
+
+
+def compare(request: Request) -> Metrics:
     """Reference, three models, and an independent simulation of each."""
     scale = SIZES[request.scale]
     with request.timed("reference"):
@@ -57,8 +64,7 @@ def run(request: Request) -> Metrics:
 def _models(request: Request, beads: Frames, biased: Frames) -> Iterator[tuple[str, Potential]]:
     """The three models with their names, each trained when it is asked for.
 
-    ``beads`` are frames of equal weight, ``biased`` those of the simulation.  With the bias in both ensembles the relative
-    entropy has its minimum at the same potential, but rare basins count as much as others.
+    ``beads`` are frames of equal weight, ``biased`` those of the simulation.
     """
     scale = SIZES[request.scale]
     start = new_model(prior(beads.positions, scale.network.cutoff), scale.network, request.seed)
@@ -66,9 +72,8 @@ def _models(request: Request, beads: Frames, biased: Frames) -> Iterator[tuple[s
     yield "force_matching", matched
     dynamics, chains = scale.dynamics, scale.chains
     name = "force_matching_then_relative_entropy"
-    with_bias = matched + bias(start.cutoff)
-    both = minimise_entropy(request, name, with_bias, biased, scale.entropy_after, dynamics, chains)
-    yield name, Sum(both.last.terms[:-1])
+    refined, history = refine_with_bias(request, name, matched, biased, scale.entropy_after, dynamics, chains)
+    yield name, refined
     plain = minimise_entropy(request, "relative_entropy", start, beads, scale.entropy, dynamics, chains)
-    draw_learning({name: both.history, "relative_entropy": plain.history}, request.out / "learning.png")
+    draw_learning({name: history, "relative_entropy": plain.history}, request.out / "learning.png")
     yield "relative_entropy", plain.last
