@@ -144,7 +144,7 @@ CPU = Scale(
     dynamics=_DYNAMICS,
     matching=Matching(steps=4000, batch=200, rate=2e-3),
     chains=64,
-    entropy=Entropy(150, 3e-3, sample=8, equilibrate=2, every=0.2, batch=6000, start="weights"),
+    entropy=Entropy(50, 3e-3, sample=8, equilibrate=2, every=0.2, batch=6000, start="weights"),
     entropy_after=Entropy(50, 1e-3, sample=10, equilibrate=2, every=0.2, batch=6000, start="last"),
     evaluation=Evaluation(chains=64, duration=200, equilibrate=40, every=0.5),
 )
