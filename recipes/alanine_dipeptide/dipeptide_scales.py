@@ -180,8 +180,8 @@ DATA_SWEEP = replace(
 NUMBERS_OF_FRAMES = (300, 2000, 15_000, 120_000)
 TIMESTEP_SWEEP = replace(
     _OF_CURVES,
-    entropy_after=Entropy(25, 1e-3, sample=4.8, equilibrate=1.8, every=0.24, batch=6000, start="last"),
-    evaluation=Evaluation(chains=64, duration=96, equilibrate=24, every=0.48),
+    entropy_after=Entropy(20, 1e-3, sample=3.6, equilibrate=1.2, every=0.24, batch=6000, start="last"),
+    evaluation=Evaluation(chains=64, duration=48, equilibrate=12, every=0.48),
 )
 #: In fs.
 TIMESTEPS = (2.0, 3.0, 4.0, 5.0, 6.0)

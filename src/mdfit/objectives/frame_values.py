@@ -86,6 +86,19 @@ class FrameValues:
         parts = [np.asarray(_energy_gradients(parameters, b.graphs))[: b.number] for b in self._graphs]
         return np.concatenate(parts).astype(np.float64)
 
+    def energies_and_mean_gradient(self, parameters: Parameters) -> tuple[np.ndarray, Any]:
+        """Potential energies ``(samples,)`` in eV and their mean's derivative, a tree like the trained parameters.
+
+        In one pass, since all frames count the same.
+        """
+        energies, total = [], None
+        for batch in self._graphs:
+            own = np.arange(len(batch.frames)) < batch.number
+            values, part = _energies_and_pulled_back(parameters, batch.graphs, jnp.asarray(own / len(self._graphs)))
+            energies.append(np.asarray(values, np.float64)[: batch.number])
+            total = part if total is None else jax.tree.map(jnp.add, total, part)
+        return np.concatenate(energies), total
+
     def pull_back(self, parameters: Parameters, slopes: tuple[Any, ...]) -> Any:
         """Σ over frames and values of slope · ∂value/∂parameters, a tree like the trained parameters."""
         return self._pulled_back(parameters, (slopes[0], *self._following(slopes[1:])), _pulled_back, 0)
@@ -179,6 +192,15 @@ def _energy_gradients(parameters: Parameters, graphs):
     frames = jax.eval_shape(energies, flat).size
     # Backwards it costs as many gradients as there are frames, forwards as there are parameters.
     return (jax.jacrev if frames <= flat.size else jax.jacfwd)(energies)(flat)
+
+
+@eqx.filter_jit
+def _energies_and_pulled_back(parameters: Parameters, graphs, slopes):
+    def energies(trained):
+        return energy_and_derivatives(parameters._replace(trained=trained).combine(), graphs, False)[0]
+
+    values, transpose = jax.vjp(energies, parameters.trained)
+    return values, transpose(slopes)[0]
 
 
 @eqx.filter_jit

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from mdfit.graph import Graph
 from mdfit.potentials.base import Constant, Potential
-from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope
+from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
 from mdfit.potentials.readout import Scaling, reference_table
 from mdfit.potentials.spherical_bessel import bessel_matrix, chebyshev_polynomials, legendre
 
@@ -50,7 +50,7 @@ class Residual(eqx.Module):
         self.first, self.second = (Dense(channels, channels, k, orthogonal=True) for k in keys)
 
     def __call__(self, x):
-        return x + jax.nn.silu(self.second(jax.nn.silu(self.first(x))))
+        return x + silu(self.second(silu(self.first(x))))
 
 
 class Interaction(eqx.Module):
@@ -88,16 +88,16 @@ class Interaction(eqx.Module):
         # Two layers without bias act as one matrix, which is much smaller than what they act on.
         radial = self.radial[0].weight @ self.radial[1].weight
         gate = (geometry.radial.reshape(atoms * width, -1) @ radial).reshape(atoms, width, -1)
-        sent = jax.nn.silu(self.down(jax.nn.silu(self.incoming(messages)) * gate))
+        sent = silu(self.down(silu(self.incoming(messages)) * gate))
         weights = geometry.distance.reshape(atoms * width, -1) @ self._spherical_matrix(orders)
         weighted = weights.reshape(atoms, width, orders, -1) * sent[:, :, None]
         collected = geometry.angular.reshape(atoms, width, -1) @ weighted.reshape(atoms, width * orders, -1)
         # What is collected at j for its edge to i belongs to the message j → i, which lives on the opposite edge.
-        arrived = jax.nn.silu(self.up(graph.flip(collected)))
-        x = jax.nn.silu(self.own(messages)) + arrived
+        arrived = silu(self.up(graph.flip(collected)))
+        x = silu(self.own(messages)) + arrived
         for residual in self.before:
             x = residual(x)
-        x = messages + jax.nn.silu(self.skip(x))
+        x = messages + silu(self.skip(x))
         for residual in self.after:
             x = residual(x)
         return x
@@ -133,7 +133,7 @@ class Output(eqx.Module):
     def __call__(self, geometry: Geometry, messages):
         x = self.up(jnp.sum(messages * self.radial(geometry.radial), axis=1))
         for layer in self.hidden:
-            x = jax.nn.silu(layer(x))
+            x = silu(layer(x))
         return self.final(x)[:, 0]
 
 
@@ -231,8 +231,8 @@ class DimeNetPP(Potential):
             graph.from_neighbours(own),
             jnp.broadcast_to(own[:, None], (*graph.mask.shape, own.shape[-1])),
         )
-        radial = jax.nn.silu(self.embed_radial(geometry.radial))
-        messages = jax.nn.silu(self.embed(jnp.concatenate([sender, receiver, radial], axis=-1)))
+        radial = silu(self.embed_radial(geometry.radial))
+        messages = silu(self.embed(jnp.concatenate([sender, receiver, radial], axis=-1)))
         energies = self.outputs[0](geometry, messages)
         for interaction, output in zip(self.interactions, self.outputs[1:], strict=True):
             messages = interaction(graph, geometry, messages)

@@ -66,3 +66,24 @@ def bessel_basis(
 def bessel_frequencies(functions: int) -> Float[Array, " functions"]:
     """The starting frequencies π, 2π, and so on."""
     return jnp.pi * jnp.arange(1, functions + 1, dtype=jnp.float32)
+
+
+def silu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The sigmoid linear unit, x σ(x) with σ(x) = 1/(1 + exp(−x)).
+
+    S. Elfwing, E. Uchibe, K. Doya, Neural Netw. 107, 3 (2018), doi:10.1016/j.neunet.2017.12.012.
+    """
+    return x * _sigmoid(x)
+
+
+@jax.custom_jvp
+def _sigmoid(x):
+    # Without the bound, which changes nothing, XLA's loop over channels is so short that its compiler for CPUs unrolls it,
+    # and goes through the rows with strides instead: 6 times as slow for 32 channels.
+    return 1 / (1 + jnp.exp(-jnp.maximum(x, -80.0)))
+
+
+@_sigmoid.defjvp
+def _sigmoid_slope(primals, tangents):
+    value = _sigmoid(primals[0])
+    return value, tangents[0] * (value * (1 - value))

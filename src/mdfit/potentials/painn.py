@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from mdfit.graph import Graph
 from mdfit.potentials.base import Potential
-from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope
+from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
 from mdfit.potentials.readout import Readout, Scaling
 
 
@@ -39,7 +39,7 @@ class Message(eqx.Module):
 
         ``radial`` holds the enveloped basis, zero in padding, so that padding sends nothing.
         """
-        content = graph.from_neighbours(self.outer(jax.nn.silu(self.hidden(scalars)))) * self.filters(radial)
+        content = graph.from_neighbours(self.outer(silu(self.hidden(scalars)))) * self.filters(radial)
         parts = jnp.split(content, 3 if self.from_vectors else 2, axis=-1)
         scalar_increment = jnp.sum(parts[0], axis=1)
         # One channel block per Cartesian component keeps the intermediate arrays at (atoms, neighbours, channels).
@@ -76,7 +76,7 @@ class Update(eqx.Module):
         # Smooth where a vector vanishes by symmetry: the plain norm has a kink there, which would give perfect crystals
         # negative elastic constants.
         norm = jnp.sqrt(jnp.sum(right**2, axis=1) + 1) - 1
-        mixed = self.outer(jax.nn.silu(self.hidden(jnp.concatenate([scalars, norm], axis=-1))))
+        mixed = self.outer(silu(self.hidden(jnp.concatenate([scalars, norm], axis=-1))))
         parts = jnp.split(mixed, 3 if self.to_vectors else 2, axis=-1)
         scalars = scalars + parts[0] + parts[1] * jnp.sum(left * right, axis=1)
         return scalars, vectors + parts[2][:, None] * left if self.to_vectors else vectors

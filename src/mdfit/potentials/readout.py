@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mdfit.potentials.base import Constant
-from mdfit.potentials.layers import Dense
+from mdfit.potentials.layers import Dense, silu
 
 
 @dataclass(frozen=True)
@@ -56,5 +56,5 @@ class Readout(eqx.Module):
         self.reference = Constant(reference_table(species, scaling))
 
     def __call__(self, features: Float[Array, "atoms channels"], kinds: Int[Array, " atoms"]) -> Float[Array, " atoms"]:
-        raw = self.outer(jax.nn.silu(self.hidden(features)))[:, 0]
+        raw = self.outer(silu(self.hidden(features)))[:, 0]
         return (raw * self.scale.value).astype(jnp.float64) + self.reference.value[kinds]

@@ -115,7 +115,8 @@ class Chains:
     def evaluated(self, parameters: Parameters, state: ChainState) -> tuple[ChainState, Model]:
         """The frames with their weights at these parameters, made anew where they are worth too little."""
         if int(state.reference.generation) > 0:
-            model = self._model(parameters, state, recomputed=False)
+            frames = self._values(state.reference, parameters)
+            model = self._model(frames, frames.energies(parameters), state, recomputed=False)
             if model.effective_size >= self._reuse * len(model.energies):
                 return state, model
             return self._renewed(parameters, state, model)
@@ -153,7 +154,7 @@ class Chains:
             made_by=parameters.trained,
             free_energy=np.asarray(float(state.free_energy) + link),
         )
-        return state, self._model(parameters, state, recomputed=True)
+        return state, self._model(frames, energies, state, recomputed=True)
 
     def _link(
         self, parameters: Parameters, state: ChainState, old: Model, frames: FrameValues, energies, shares
@@ -187,9 +188,7 @@ class Chains:
         positions, _, cells, *_ = state.reference.frames
         return Starts(positions.reshape(-1, *positions.shape[2:])[chosen], cells.reshape(-1, 3, 3)[chosen]), equal
 
-    def _model(self, parameters: Parameters, state: ChainState, recomputed: bool) -> Model:
-        frames = self._values(state.reference, parameters)
-        energies = frames.energies(parameters)
+    def _model(self, frames: FrameValues, energies: np.ndarray, state: ChainState, recomputed: bool) -> Model:
         logarithms = self._log_weights(energies, state)
         change = self.beta * (energies - state.reference.frames[3].reshape(-1))
         link = -float(jax.nn.logsumexp(state.shares - change))

@@ -112,7 +112,7 @@ class RelativeEntropy(Combinable):
     def _evaluate(self, index: int, parameters: Parameters, state: ChainState) -> tuple[Evaluation, ChainState]:
         chains = self._chains[index]
         reference = self._portions[index].of_update(int(state.updates), int(state.seed), parameters.combine())
-        energies = reference.energies(parameters)
+        energies, mean_slope = reference.energies_and_mean_gradient(parameters)
         if not np.isfinite(energies).all():
             raise SimulationError(
                 f"The energy of reference frame {int(np.flatnonzero(~np.isfinite(energies))[0])} of a batch is not finite; "
@@ -120,9 +120,8 @@ class RelativeEntropy(Combinable):
             )
         state, model = chains.evaluated(parameters, state)
         beta = chains.beta
-        down = reference.pull_back(parameters, (np.full(len(energies), beta / len(energies)),))
         up = model.frames.pull_back(parameters, (beta * model.weights,))
-        gradient = jax.tree.map(jnp.subtract, down, up)
+        gradient = jax.tree.map(lambda down, up: beta * down - up, mean_slope, up)
         raw = beta * float(energies.mean()) - model.free_energy
         state = state._replace(origin=np.asarray(raw)) if np.isnan(state.origin) else state
         metrics = {
