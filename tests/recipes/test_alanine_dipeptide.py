@@ -1,5 +1,6 @@
 """The pieces of the recipe for alanine dipeptide."""
 
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -132,6 +133,76 @@ def test_prior_tells_the_molecule_from_its_mirror_image(reference):
     flags = only_network(model)
     assert any(jax.tree.leaves(flags.terms[0]))
     assert not any(jax.tree.leaves(flags.terms[1:]))
+
+
+def test_bonds_and_angles_of_equal_samples_are_no_distance_apart(reference):
+    from dipeptide_geometry import Geometry
+    from dipeptide_reference import mapped
+
+    beads = mapped(reference).beads
+    seen = Trajectory.of_frames(beads, temperature=300.0)
+    own = Geometry.of(seen)
+    assert own.bonds.shape == (1, len(beads), 9)
+    assert own.angles.shape == (1, len(beads), 11)
+    # The bond of C and O of the first peptide group, and the angle of both with the methyl group.
+    carbon, oxygen, methyl = (beads.positions[:, atom].astype(float) for atom in (1, 2, 0))
+    np.testing.assert_allclose(own.bonds[0, :, 1], np.linalg.norm(carbon - oxygen, axis=-1), rtol=1e-5)
+    legs = [(leg - carbon) / np.linalg.norm(leg - carbon, axis=-1, keepdims=True) for leg in (methyl, oxygen)]
+    np.testing.assert_allclose(own.angles[0, :, 0], np.arccos(np.sum(legs[0] * legs[1], axis=-1)), atol=1e-5)
+    same = own.divergences("same", own, 0)
+    assert {name: metric.value for name, metric in same.items()} == {
+        "jensen_shannon_bonds/same": 0,
+        "jensen_shannon_angles/same": 0,
+    }
+    longer = dataclasses.replace(own, bonds=own.bonds + np.eye(9)[4] * 10)
+    metrics = longer.divergences("longer", own, 0)
+    # One of nine bonds is elsewhere.
+    assert metrics["jensen_shannon_bonds/longer"].value == pytest.approx(np.log(2) / 9)
+    assert metrics["jensen_shannon_angles/longer"].value == 0
+
+
+def test_curves_leave_out_what_exploded(tmp_path):
+    from dipeptide_curves import draw_timestep_sweep
+
+    from mdfit.recipes.metrics import Metric
+
+    kinds = ("dihedral_density_mse", "jensen_shannon_bonds", "jensen_shannon_angles")
+    metrics = {f"{kind}/force_matching/langevin/4": Metric(1e-3, 1e-4, "") for kind in kinds}
+    metrics["exploded/force_matching/langevin/6"] = Metric(1.0, None, "")
+    draw_timestep_sweep(metrics, (4.0, 6.0), tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_sweeps_train_and_judge_a_model_for_each_setting(tmp_path, monkeypatch):
+    pytest.importorskip("openmm")
+    import dipeptide_sweeps
+    from dipeptide_scales import DEMO, SIZES, Evaluation
+
+    from mdfit.recipes.script import Request
+
+    short = dataclasses.replace(DEMO.entropy_after, sample=0.48, every=0.24)
+    size = dataclasses.replace(DEMO, entropy_after=short, evaluation=Evaluation(8, 1.92, 0.48, 0.24))
+    for scale in ("data_sweep", "timestep_sweep"):
+        monkeypatch.setitem(SIZES, scale, size)
+    monkeypatch.setattr(dipeptide_sweeps, "NUMBERS_OF_FRAMES", (50, 200))
+    monkeypatch.setattr(dipeptide_sweeps, "TIMESTEPS", (4.0, 12.0))
+    data = dipeptide_sweeps.sweep_data(Request("data_sweep", 0, tmp_path / "data", False))
+    after = "force_matching_then_relative_entropy"
+    for number in (50, 200):
+        for method in ("force_matching", after):
+            assert data[f"dihedral_density_mse/{method}/{number}"].standard_error > 0
+    # All 200 frames are the reference itself, 50 of them are not.
+    assert data["dihedral_density_mse/samples/50"].value > 0
+    assert "dihedral_density_mse/samples/200" not in data
+    steps = dipeptide_sweeps.sweep_timesteps(Request("timestep_sweep", 0, tmp_path / "steps", False))
+    for model in ("force_matching/langevin", "force_matching/nose_hoover", f"{after}/nose_hoover"):
+        assert steps[f"exploded/{model}/4"].value == 0
+        # Far beyond the stability of the stiffest bond.
+        assert steps[f"exploded/{model}/12"].value == 1
+        assert f"dihedral_density_mse/{model}/12" not in steps
+    for run, figure in (("data", "data_sweep"), ("steps", "timestep_sweep")):
+        assert (tmp_path / run / f"{figure}.png").exists()
 
 
 def test_results_are_committed_and_meet_what_the_readme_says():
