@@ -16,7 +16,7 @@ from mdfit.data import Dataset, LabelledStructure
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import StillingerWeber, Sum, load
 from mdfit.simulate import Langevin, run
-from mdfit.training import fit
+from mdfit.training import fit, has_checkpoint
 from mdfit.units import quantity
 
 
@@ -52,10 +52,11 @@ def labelled(beads: int, frames: int, seed: int) -> Dataset:
 
 def fitted_network(beads: int, frames: int, epochs: int, seed: int, out: Path, show_progress: bool = False) -> Sum:
     """The network and the prior, whose sum has the forces of mW as well as the network can."""
-    path = out / "last.mdfit"
+    # Not one of the training's own files, which an interrupted one leaves, too.
+    path = out / "fitted.mdfit"
     if not path.exists():
         rate = optax.cosine_decay_schedule(5e-3, epochs * frames // 2, 1e-2)
-        fit(
+        result = fit(
             small_network(seed),
             ForceMatching(labelled(beads, frames, seed), energy=0.1, forces=10.0, stress=1.0, batch_size=2),
             optimizer=optax.adam(rate),
@@ -63,7 +64,8 @@ def fitted_network(beads: int, frames: int, epochs: int, seed: int, out: Path, s
             train_only=all_but_the_prior,
             seed=seed,
             out=out,
-            resume=(out / "checkpoint.safetensors").exists(),
+            resume=has_checkpoint(out),
             show_progress=show_progress,
         )
+        result.unless_interrupted().last.save(path)
     return load(path)

@@ -13,7 +13,7 @@ from mdfit.measurements import Measurement
 from mdfit.objectives import DiffTRe
 from mdfit.potentials import Potential
 from mdfit.simulate import Langevin, StatePoint
-from mdfit.training import FitResult, fit
+from mdfit.training import FitResult, fit, has_checkpoint
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def train(
         KeyboardInterrupt: after Ctrl-C, which ends the whole recipe.
     """
     aims = targets(at, training.pressure_weight, training.angle_weight, training.together)
-    result = fit(
+    return fit(
         start,
         training.objective(aims),
         optimizer=training.optimizer(),
@@ -101,9 +101,6 @@ def train(
         train_only=all_but_the_prior,
         seed=seed,
         out=out,
-        resume=(out / "checkpoint.safetensors").exists(),
+        resume=has_checkpoint(out),
         show_progress=show_progress,
-    )
-    if result.stopped == "interrupted":
-        raise KeyboardInterrupt(f"The training in {out} was interrupted.")
-    return result
+    ).unless_interrupted()

@@ -20,7 +20,7 @@ from mdfit.precision import key
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
 from mdfit.simulate import Langevin, StatePoint, can_resume
-from mdfit.training import FitResult
+from mdfit.training import FitResult, has_checkpoint
 from mdfit.units import quantity
 
 DATA = Path(__file__).parent / "data"
@@ -208,9 +208,9 @@ def train(potential: Potential, phase: Phase, cells: int, request: Request) -> F
         train_only=only_network if phase.trains == "network" else trainable,
         seed=request.seed,
         out=out,
-        resume=(out / "checkpoint.safetensors").exists(),
+        resume=has_checkpoint(out),
         show_progress=request.show_progress,
-    )
+    ).unless_interrupted()
 
 
 def judge(potential: Potential, validation: Validation, duration: str, request: Request, name: str) -> Metrics:

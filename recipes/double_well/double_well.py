@@ -19,7 +19,7 @@ from mdfit.observables import Coordinate, Distribution, estimate
 from mdfit.potentials import ExternalPolynomial, ExternalSpline, Potential, trainable
 from mdfit.simulate import Langevin, StatePoint, run
 from mdfit.structure import Structure
-from mdfit.training import FitResult, fit
+from mdfit.training import FitResult, fit, has_checkpoint
 from mdfit.units import BOLTZMANN, FEMTOSECOND
 
 TEMPERATURE = 1 / BOLTZMANN
@@ -133,9 +133,9 @@ def train(scale: Scale, seed: int, out: Path | None = None, show_progress: bool 
         train_only=only_spline,
         seed=seed,
         out=out,
-        resume=out is not None and (out / "checkpoint.safetensors").exists(),
+        resume=out is not None and has_checkpoint(out),
         show_progress=show_progress,
-    )
+    ).unless_interrupted()
 
 
 def sampled_density(potential: Potential, particles: int, frames: int, seed: int) -> np.ndarray:

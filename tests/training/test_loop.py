@@ -17,7 +17,7 @@ from mdfit.graph import build_graph
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import LennardJones, PairSpline, evaluate, load
 from mdfit.structure import Structure
-from mdfit.training import fit
+from mdfit.training import fit, has_checkpoint
 
 
 def argon(count: int = 12) -> Dataset:
@@ -99,10 +99,16 @@ def test_killed_run_continues_exactly(tmp_path):
 def test_interrupt_saves_and_resumes(tmp_path, ctrl_c_in_update):
     whole = train(None)
     ctrl_c_in_update(6)
+    assert not has_checkpoint(tmp_path / "run")
     first = train(tmp_path / "run")
     assert first.stopped == "interrupted"
     assert len(first.history) == 1
-    assert train(tmp_path / "run", resume=True).history == whole.history
+    assert has_checkpoint(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt, match=r"training in .*run was interrupted"):
+        first.unless_interrupted()
+    second = train(tmp_path / "run", resume=has_checkpoint(tmp_path / "run"))
+    assert second.history == whole.history
+    assert second.unless_interrupted() is second
 
 
 def test_training_recovers_the_potential_that_made_the_labels():

@@ -37,7 +37,7 @@ from mdfit.recipes.static_metrics import static_metrics
 from mdfit.simulate import StatePoint, Trajectory, can_resume, run
 from mdfit.simulate.restart import restart_path
 from mdfit.storage import read_json, write_text
-from mdfit.training import FitResult, accuracy, fit
+from mdfit.training import FitResult, accuracy, fit, has_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -104,10 +104,7 @@ class _Stages:
         check_inputs(self.loaded, train.species)
         log.info("Training on %d structures, validating on %d", len(train), len(validation))
         with self._timed("training"):
-            result = self._fit(directory, train, validation)
-        if result.stopped == "interrupted":
-            raise KeyboardInterrupt
-        return result.potential
+            return self._fit(directory, train, validation).unless_interrupted().potential
 
     def _fit(self, directory: Path, train: Dataset, validation: Dataset) -> FitResult:
         training = self.recipe.training
@@ -124,7 +121,7 @@ class _Stages:
                 patience=training.patience,
                 seed=training.seed,
                 out=directory,
-                resume=(directory / "checkpoint.safetensors").exists(),
+                resume=has_checkpoint(directory),
                 show_progress=self.show_progress,
                 configuration=self.loaded.document(),
             )

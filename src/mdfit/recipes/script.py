@@ -79,11 +79,11 @@ class Request:
         Raises:
             KeyboardInterrupt: after Ctrl-C, which ends the whole recipe.
         """
-        from mdfit.training import fit
+        from mdfit.training import fit, has_checkpoint
 
         directory = self.out / name
         with self.timed(f"train {name.replace('_', ' ')}"):
-            result = fit(
+            return fit(
                 start,
                 objective,
                 optimizer=optimizer,
@@ -92,12 +92,9 @@ class Request:
                 validate_on=validate_on,
                 seed=self.seed,
                 out=directory,
-                resume=(directory / "checkpoint.safetensors").exists(),
+                resume=has_checkpoint(directory),
                 show_progress=self.show_progress,
-            )
-        if result.stopped == "interrupted":
-            raise KeyboardInterrupt(f"The training in {directory} was interrupted.")
-        return result
+            ).unless_interrupted()
 
 
 @dataclass(frozen=True)

@@ -2,5 +2,6 @@
 
 from mdfit.training.accuracy import Accuracy, accuracy
 from mdfit.training.loop import FitResult, fit
+from mdfit.training.records import has_checkpoint
 
-__all__ = ["Accuracy", "FitResult", "accuracy", "fit"]
+__all__ = ["Accuracy", "FitResult", "accuracy", "fit", "has_checkpoint"]

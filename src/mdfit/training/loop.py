@@ -49,6 +49,17 @@ class FitResult:
     stopped: str
     out: Path | None
 
+    def unless_interrupted(self) -> FitResult:
+        """Itself, for programs that do something with the outcome, which should not be that of half a training.
+
+        Raises:
+            KeyboardInterrupt: when the training was stopped by Ctrl-C.
+        """
+        if self.stopped == "interrupted":
+            where = "The training" if self.out is None else f"The training in {self.out}"
+            raise KeyboardInterrupt(f"{where} was interrupted.")
+        return self
+
 
 def fit(
     potential: Potential,

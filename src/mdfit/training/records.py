@@ -45,6 +45,15 @@ class Progress:
     history: list[dict[str, Any]]
 
 
+#: In the directory of a run.
+_CHECKPOINT = "checkpoint.safetensors"
+
+
+def has_checkpoint(directory: str | Path) -> bool:
+    """Whether a training in this directory can be resumed, for ``fit(..., out=directory, resume=...)``."""
+    return (Path(directory) / _CHECKPOINT).exists()
+
+
 class Records:
     """The directory of a run.
 
@@ -70,7 +79,7 @@ class Records:
         Raises:
             CheckpointError: when there is nothing to resume, or something that a fresh start would overwrite.
         """
-        path = self.directory / "checkpoint.safetensors"
+        path = self.directory / _CHECKPOINT
         if not resume:
             if path.exists():
                 raise CheckpointError(
@@ -96,7 +105,7 @@ class Records:
             "means": {"counts": progress.means.counts, "sums": progress.means.sums},
             "history": progress.history,
         }
-        write_tree(self.directory / "checkpoint.safetensors", progress.state, header)
+        write_tree(self.directory / _CHECKPOINT, progress.state, header)
         self._last_checkpoint = time.monotonic()
 
     def checkpoint_when_due(self, progress: Progress) -> None:
