@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +24,8 @@ from mdfit.potentials import Sum
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
 from mdfit.simulate import Trajectory
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class _Judge:
             settings = (_scale(request).evaluation, dynamics, request.seed + 101, path, request.show_progress)
             try:
                 trajectory = simulate(model(), self.starts, *settings)
-            except SimulationError:
+            except SimulationError as error:
+                log.warning("%s: %s", name, error)
                 return {f"exploded/{name}": Metric(1.0, None, "")}
             return (
                 {f"exploded/{name}": Metric(0.0, None, "")}
