@@ -19,6 +19,8 @@ from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
 
 SCALES = ("cpu", "demo", "paper")
+#: Its data, with which force matching goes on.
+NEEDS = ("silicon_dft",)
 START = Path(__file__).parent / "data" / "silicon_dft.mdfit"
 
 

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from mdfit.cli import main
 from mdfit.potentials import ZBL, LennardJones, StillingerWeber
+from mdfit.recipes.script import load_script
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SILICON = RECIPES / "silicon_dft" / "data" / "Si_test.extxyz"
@@ -286,7 +287,12 @@ def test_recipes_are_listed_and_copied():
     assert copied.exit_code == 0, copied.output
     assert Path("three_bpa/data/3bpa_train_300K.extxyz.gz").exists()
     assert not Path("three_bpa/results").exists()
+    assert not Path("silicon_dft").exists()
     assert "three_bpa exists; move it away first" in fails("recipes", "--copy", "three_bpa")
+    # It reads the data of another one.
+    assert mdfit("recipes", "--copy", "silicon_fused").exit_code == 0
+    assert Path("silicon_dft/data/Si_train.extxyz").exists()
+    assert load_script("silicon_fused").needs == ("silicon_dft",)
     assert "There is no recipe 'three-bpa': did you mean 'three_bpa'?" in fails("recipes", "--copy", "three-bpa")
 
 

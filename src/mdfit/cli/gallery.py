@@ -35,7 +35,7 @@ def list_recipes() -> list[tuple[str, str, list[str]]]:
 
 
 def copy_recipe(name: str, directory: Path) -> Path:
-    """Copies a recipe with its data.
+    """Copies a recipe with its data, and beside it those whose data it needs, where they are not there yet.
 
     Raises:
         RecipeError: when there is no such recipe.
@@ -44,9 +44,23 @@ def copy_recipe(name: str, directory: Path) -> Path:
     names = [known for known, _, _ in list_recipes()]
     if name not in names:
         raise RecipeError(f"There is no recipe '{name}': {nearest(name, names)}")
+    if (directory / name).exists():
+        raise OutputError(f"{directory / name} exists; move it away first.")
+    for needed in _needs(name):
+        if not (directory / needed).exists():
+            _copy(needed, directory)
+    return _copy(name, directory)
+
+
+def _needs(name: str) -> tuple[str, ...]:
+    from mdfit.recipes.script import is_script, load_script
+
+    folder = gallery() / name
+    return load_script(folder).needs if is_script(folder) else ()
+
+
+def _copy(name: str, directory: Path) -> Path:
     target = directory / name
-    if target.exists():
-        raise OutputError(f"{target} exists; move it away first.")
     try:
         shutil.copytree(gallery() / name, target, ignore=shutil.ignore_patterns("results"))
     except OSError as error:

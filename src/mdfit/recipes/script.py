@@ -1,7 +1,8 @@
 """Recipes that are Python programs: a folder with ``recipe.py``, for work that the YAML schema does not describe.
 
-``recipe.py`` has a docstring whose first line is the title, ``SCALES`` (names, the usual one first) and
-``run(request) -> Metrics``.  Other modules of its folder are imported by their plain names.
+``recipe.py`` has a docstring whose first line is the title, ``SCALES`` (names, the usual one first), ``run(request) ->
+Metrics`` and, where it reads the data of other recipes, their names as ``NEEDS``.  Other modules of its folder are imported
+by their plain names.
 """
 
 from __future__ import annotations
@@ -105,11 +106,13 @@ class ScriptRecipe:
         directory: of the recipe.
         title: first line of its docstring.
         scales: their names.
+        needs: other recipes whose data it reads, in the folder beside its own.
     """
 
     directory: Path
     title: str
     scales: tuple[str, ...]
+    needs: tuple[str, ...] = ()
 
 
 def is_script(path: str | Path) -> bool:
@@ -132,17 +135,21 @@ def load_script(path: str | Path) -> ScriptRecipe:
         raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
     except (SyntaxError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not a Python program ({error}); mend it.") from error
-    title, scales = ast.get_docstring(tree), None
+    title = ast.get_docstring(tree)
+    constants: dict[str, Any] = {"SCALES": None, "NEEDS": ()}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and [getattr(t, "id", "") for t in node.targets] == ["SCALES"]:
+        if isinstance(node, ast.Assign) and (name := getattr(node.targets[0], "id", "")) in constants:
             with contextlib.suppress(ValueError):
-                scales = ast.literal_eval(node.value)
+                constants[name] = ast.literal_eval(node.value)
+    scales = constants["SCALES"]
     runs = any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in tree.body)
     if not (title and isinstance(scales, tuple) and scales and runs):
         raise RecipeError(
             f"{path} is not a recipe: it needs a docstring, SCALES = (...) with the names of its scales, and run(request)."
         )
-    return ScriptRecipe(path.resolve().parent, title.splitlines()[0].rstrip("."), scales)
+    return ScriptRecipe(
+        path.resolve().parent, title.splitlines()[0].rstrip("."), scales, tuple(constants["NEEDS"] or ())
+    )
 
 
 def run_script(
