@@ -220,3 +220,23 @@ def test_results_are_committed_and_meet_what_the_readme_says():
     reference, plain, kept = (metrics[f"population/alpha_L/{name}"] for name in ("reference", *MODELS[1:]))
     assert kept.value == pytest.approx(reference.value, rel=0.25)
     assert plain.value - reference.value > 5 * plain.standard_error
+
+
+def test_relative_entropy_needs_fewer_frames_than_force_matching():
+    metrics = read_metrics(FOLDER / "results" / "data_sweep" / "metrics.json")
+    for number in (300, 2000, 15_000, 120_000):
+        matched, refined = (metrics[f"dihedral_density_mse/{model}/{number}"] for model in (MODELS[0], MODELS[2]))
+        assert refined.standard_error > 0
+        assert refined.value < matched.value
+    # From 300 frames it is better than force matching from all 120,000.
+    few, all_ = metrics[f"jensen_shannon/{MODELS[2]}/300"], metrics[f"jensen_shannon/{MODELS[0]}/120000"]
+    assert all_.value - few.value > 3 * np.hypot(few.standard_error, all_.standard_error)
+
+
+def test_relative_entropy_is_better_at_every_time_step():
+    metrics = read_metrics(FOLDER / "results" / "timestep_sweep" / "metrics.json")
+    steps = [step for step in (2, 3, 4, 5, 6) if f"jensen_shannon/{MODELS[2]}/nose_hoover/{step}" in metrics]
+    assert {2, 3, 4} <= set(steps)
+    for step in steps:
+        matched, refined = (metrics[f"jensen_shannon/{model}/nose_hoover/{step}"] for model in (MODELS[0], MODELS[2]))
+        assert matched.value - refined.value > 3 * np.hypot(matched.standard_error, refined.standard_error)
