@@ -78,9 +78,9 @@ def silu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 @jax.custom_jvp
 def _sigmoid(x):
-    # Without the bound, which changes nothing, XLA's loop over channels is so short that its compiler for CPUs unrolls it,
-    # and goes through the rows with strides instead: 6 times as slow for 32 channels.
-    return 1 / (1 + jnp.exp(-jnp.maximum(x, -80.0)))
+    # Without the bound, which changes nothing, the loop over channels is so short that XLA's compiler for CPUs unrolls it
+    # and goes through the rows with strides: jax.nn.sigmoid takes 6 times as long for (640, 9, 32) numbers.
+    return 0.5 + 0.5 * jnp.tanh(0.5 * jnp.minimum(x, 80.0))
 
 
 @_sigmoid.defjvp
