@@ -100,6 +100,10 @@ def test_results_are_small_files(folder, tmp_path):
         ("x = 1\n", "needs a docstring"),
         ('"""Title."""\nSCALES = ()\ndef run(request): ...\n', "needs a docstring"),
         ('"""Title."""\nSCALES = ("a",)\n', "needs a docstring"),
+        (
+            '"""Title."""\nSCALES = ("a",)\nNEEDS = "one"\ndef run(request): ...\n',
+            r"NEEDS = \(\.\.\.\) with their names",
+        ),
         ("def run(:\n", "not a Python program"),
     ],
 )

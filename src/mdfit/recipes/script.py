@@ -141,15 +141,14 @@ def load_script(path: str | Path) -> ScriptRecipe:
         if isinstance(node, ast.Assign) and (name := getattr(node.targets[0], "id", "")) in constants:
             with contextlib.suppress(ValueError):
                 constants[name] = ast.literal_eval(node.value)
-    scales = constants["SCALES"]
+    scales, needs = constants["SCALES"], constants["NEEDS"]
     runs = any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in tree.body)
-    if not (title and isinstance(scales, tuple) and scales and runs):
+    if not (title and isinstance(scales, tuple) and scales and isinstance(needs, tuple) and runs):
         raise RecipeError(
-            f"{path} is not a recipe: it needs a docstring, SCALES = (...) with the names of its scales, and run(request)."
+            f"{path} is not a recipe: it needs a docstring, SCALES = (...) with the names of its scales, run(request) "
+            "and, if it reads the data of other recipes, NEEDS = (...) with their names."
         )
-    return ScriptRecipe(
-        path.resolve().parent, title.splitlines()[0].rstrip("."), scales, tuple(constants["NEEDS"] or ())
-    )
+    return ScriptRecipe(path.resolve().parent, title.splitlines()[0].rstrip("."), scales, needs)
 
 
 def run_script(
