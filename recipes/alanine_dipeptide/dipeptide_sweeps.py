@@ -89,7 +89,7 @@ def sweep_data(request: Request) -> Metrics:
     judge, scale = _Judge.of(request), _scale(request)
     metrics = judge.reference()
     for number in NUMBERS_OF_FRAMES:
-        part = judge.beads.select(_spread(len(judge.beads), number))
+        part = judge.beads.spread(number)
         if number < len(judge.beads):
             own = Angles.of(Trajectory.of_frames(part, temperature=TEMPERATURE)).blocks(BLOCKS)
             metrics |= distances(f"samples/{number}", own, judge.density, request.seed)
@@ -139,11 +139,6 @@ def _refined(request: Request, name: str, matched: Sum, biased: Frames, dynamics
 
 def _scale(request: Request) -> Scale:
     return SIZES[request.scale]
-
-
-def _spread(available: int, number: int) -> np.ndarray:
-    """Numbers of so many frames, as far apart as possible."""
-    return np.linspace(0, available - 1, number).round().astype(int)
 
 
 def _file(name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from tip4p_figures import draw_curves, draw_learning
 from tip4p_judgement import curves, judged, judged_reference, published, simulate, speed
 from tip4p_models import network, spline
-from tip4p_reference import judged_system, mapped, spread
+from tip4p_reference import judged_system, mapped
 from tip4p_reference import simulate as simulate_reference
 from tip4p_scales import SIZES, TEMPERATURE, Model
 from tip4p_training import match_forces, minimise_entropy
@@ -37,11 +37,11 @@ def run(request: Request) -> Metrics:
     with request.timed("reference"):
         frames = simulate_reference(scale.reference, request.seed, out / "reference.h5", request.show_progress)
     beads = mapped(frames)
-    seen = spread(beads, scale.reference.judged_frames)
+    seen = beads.spread(scale.reference.judged_frames)
     with request.timed("judge reference"):
         found = {"reference": curves(Trajectory.of_frames(seen, temperature=TEMPERATURE), out / "curves_reference.npz")}
     metrics = judged_reference(found["reference"], beads.structure(0))
-    chosen = spread(frames, scale.reference.judged_frames)
+    chosen = frames.spread(scale.reference.judged_frames)
     metrics |= request.stage("all atoms", lambda: judged_system(scale.reference, chosen, request.seed))
     histories = {}
     for number, (name, kind, result) in enumerate(_models(request, beads)):

@@ -53,11 +53,6 @@ def mapped(frames: Frames) -> Frames:
     return Mapping.centres_of_mass(list(atoms), frames).frames(frames)
 
 
-def spread(frames: Frames, number: int) -> Frames:
-    """So many of the frames, at equal intervals."""
-    return frames.select(np.linspace(0, len(frames) - 1, min(number, len(frames))).round().astype(int))
-
-
 def judged_system(reference: Reference, frames: Frames, seed: int) -> Metrics:
     """Pressure of frames; temperature and speed of a short simulation from the last of them."""
     molecules = system(reference)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import optax
-from tip4p_reference import spread
 from tip4p_scales import TEMPERATURE, Entropy, Matching
 
 from mdfit.data import Frames
@@ -33,7 +32,7 @@ def all_but_the_prior(potential: Potential) -> Any:
 
 def match_forces(request: Request, name: str, start: Potential, beads: Frames, matching: Matching) -> FitResult:
     """The potential whose forces on the frames that are set aside are closest to those on the molecules."""
-    train, valid = spread(beads, matching.frames).dataset().split(LEARNED_FROM, seed=request.seed)
+    train, valid = beads.spread(matching.frames).dataset().split(LEARNED_FROM, seed=request.seed)
     objective = ForceMatching(train, energy=0.0, forces=1.0, batch_size=matching.batch)
     optimizer = optax.adam(optax.exponential_decay(matching.rate, matching.steps, 0.01))
     return request.train(name, start, objective, optimizer, matching.steps, all_but_the_prior, validate_on=valid)
@@ -43,7 +42,7 @@ def minimise_entropy(
     request: Request, name: str, start: Potential, beads: Frames, entropy: Entropy, timestep: float
 ) -> FitResult:
     """Newton steps for what is linear in its parameters, otherwise Adam with a short memory, as published."""
-    chosen = spread(beads, entropy.frames)
+    chosen = beads.spread(entropy.frames)
     objective = RelativeEntropy(
         MappedEnsemble.of(chosen.dataset(labels=False), TEMPERATURE),
         sampler(timestep),

@@ -59,7 +59,7 @@ def test_published_curves_are_those_of_water():
 
 
 def test_beads_are_centres_of_mass_with_the_force_on_the_molecule(frames):
-    from tip4p_reference import mapped, spread
+    from tip4p_reference import mapped
 
     beads = mapped(frames)
     molecules = frames.positions.reshape(len(frames), 64, 3, 3).astype(float)
@@ -68,7 +68,7 @@ def test_beads_are_centres_of_mass_with_the_force_on_the_molecule(frames):
     np.testing.assert_allclose(beads.positions, centres, atol=1e-4)
     np.testing.assert_allclose(beads.forces, frames.forces.reshape(len(frames), 64, 3, 3).sum(axis=2), atol=1e-5)
     np.testing.assert_allclose(beads.masses, 18.0154, rtol=1e-4)
-    np.testing.assert_array_equal(spread(beads, 2).positions, beads.positions[[0, 9]])
+    np.testing.assert_array_equal(beads.spread(2).positions, beads.positions[[0, 9]])
 
 
 def test_pressure_is_the_derivative_of_the_energy_by_the_volume(reference, frames):

@@ -130,6 +130,10 @@ class Frames:
         arrays = {name: getattr(self, name) for name in _PER_FRAME}
         return dataclasses.replace(self, **{name: a[chosen] for name, a in arrays.items() if a is not None})
 
+    def spread(self, number: int) -> Frames:
+        """So many of the frames, or all when there are fewer, at equal intervals from the first to the last."""
+        return self.select(np.linspace(0, len(self) - 1, min(number, len(self))).round().astype(int))
+
     def of_atoms(self, atoms: Sequence[int] | np.ndarray) -> Frames:
         """Some of the atoms, in the given order; energies stay those of all.
 
