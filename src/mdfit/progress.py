@@ -58,26 +58,39 @@ def progress_bar(title: str, total: int, done: int = 0, show: bool = True) -> It
 
 
 class Interrupt:
-    """Whether the user has asked to stop."""
+    """Whether the user, or the system, has asked to stop.
+
+    Attributes:
+        requested: a signal has come.
+        terminated: it was SIGTERM: the process is to end, and not only the present work.
+    """
 
     requested: bool = False
+    terminated: bool = False
 
 
 @contextlib.contextmanager
 def stop_on_interrupt() -> Iterator[Interrupt]:
-    """The first Ctrl-C asks for a clean stop after the current step, the second stops at once."""
+    """The first Ctrl-C or SIGTERM asks for a clean stop after the current step, the second stops at once."""
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
-    previous = signal.getsignal(signal.SIGINT)
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            # None stands for a handler that was not set from Python.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def ask(number, frame):
         interrupt.requested = True
-        signal.signal(signal.SIGINT, previous)
+        interrupt.terminated = number == signal.SIGTERM
+        restore()
 
-    signal.signal(signal.SIGINT, ask)
+    for number in previous:
+        signal.signal(number, ask)
     try:
         yield interrupt
     finally:
-        signal.signal(signal.SIGINT, previous)
+        restore()

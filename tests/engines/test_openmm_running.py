@@ -67,13 +67,32 @@ def test_a_killed_run_goes_on_bit_for_bit(molecule, whole, tmp_path, monkeypatch
 
     monkeypatch.setattr(Simulation, "advance", stopped)
     arguments = {"out": tmp_path / "run.h5", "equilibrate": "20 fs", **SHORT}
-    if steps == 0:
-        with pytest.raises(KeyboardInterrupt):
-            run(molecule, **arguments)
-    else:
-        assert len(run(molecule, **arguments)) < 10
+    with pytest.raises(KeyboardInterrupt, match="before its first frame" if steps == 0 else "after frame . of 10"):
+        run(molecule, **arguments)
     monkeypatch.setattr(Simulation, "advance", original)
-    same(run(molecule, resume=True, **arguments), whole)
+    same(run(molecule, resume=arguments["out"].exists(), **arguments), whole)
+
+
+def test_automatic_resume(molecule, whole, tmp_path):
+    arguments = {"out": tmp_path / "run.h5", "equilibrate": "20 fs", "resume": "auto", **SHORT}
+    run(molecule, **(arguments | {"duration": "20 fs"}))
+    same(run(molecule, **arguments), whole)
+    same(run(molecule, **arguments), whole)
+
+
+def test_a_file_that_lost_frames_is_not_padded(molecule, tmp_path):
+    arguments = {"out": tmp_path / "run.h5", "equilibrate": "20 fs", **SHORT}
+    run(molecule, **(arguments | {"duration": "20 fs"}))
+    with h5py.File(tmp_path / "run.h5", "r+") as file:
+        for dataset in file["particles/atoms/position"].values():
+            dataset.resize(1, axis=0)
+    with pytest.raises(CheckpointError, match=r"run\.h5 has lost frames .*holds 1 of the 5"):
+        run(molecule, resume=True, **arguments)
+    with h5py.File(tmp_path / "run.h5", "r+") as file:
+        del file["particles/atoms/position"]
+        file["particles/atoms/position"] = 1.0
+    with pytest.raises(CheckpointError, match=r"run\.h5 cannot be read"):
+        run(molecule, resume=True, **arguments)
 
 
 def test_frames_after_the_restart_file_are_done_again(molecule, whole, tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ from ase.io import read
 
 from mdfit.errors import CheckpointError, OutputError, SimulationError
 from mdfit.potentials import ZBL, LennardJones
-from mdfit.simulate import NPT, NVE, Langevin, StatePoint, can_resume, run
+from mdfit.simulate import NPT, NVE, Langevin, SimulationInterrupted, StatePoint, can_resume, run
 from mdfit.simulate.trajectory import PER_FRAME
 
 KEY = jax.random.key(3)
@@ -68,8 +68,9 @@ def test_interrupted_run_goes_on_bit_for_bit(small, tmp_path, monkeypatch, lists
     arguments = {"structure": structure, "neighbour_lists": lists, "replicas": 1 if lists == "device" else 2}
     whole = go(small, tmp_path / "whole.h5", **arguments)
     interrupted_after(monkeypatch, 3)
-    part = go(small, tmp_path / "part.h5", **arguments)
-    assert len(part) == 3
+    with pytest.raises(SimulationInterrupted, match=r"after frame 3 of 8; resume goes on from there") as stop:
+        go(small, tmp_path / "part.h5", **arguments)
+    assert_same(stop.value.trajectory, whole.part(0, 3))
     monkeypatch.undo()
     resumed = go(small, tmp_path / "part.h5", resume=True, **arguments)
     assert_same(resumed, whole)
@@ -89,15 +90,15 @@ def test_interrupted_run_at_constant_pressure_goes_on_in_xyz(small, tmp_path, mo
     arguments = {"sampler": NPT(4.0, barostat_relaxation=200.0), "pressure": 1500.0}
     whole = go(small, tmp_path / "whole.xyz", **arguments)
     interrupted_after(monkeypatch, 3)
-    go(small, tmp_path / "part.xyz", **arguments)
+    with pytest.raises(SimulationInterrupted):
+        go(small, tmp_path / "part.xyz", **arguments)
     monkeypatch.undo()
     # A frame that was half written when the process died.
     with (tmp_path / "part.xyz").open("a") as file:
         file.write('32\nLattice="1 0 0 0 1')
     resumed = go(small, tmp_path / "part.xyz", resume=True, **arguments)
     assert (tmp_path / "whole.xyz").read_bytes() == (tmp_path / "part.xyz").read_bytes()
-    np.testing.assert_allclose(resumed.positions, whole.positions, atol=1e-7)
-    np.testing.assert_allclose(resumed.cells, whole.cells, atol=1e-7)
+    assert_same(resumed, whole)
     assert np.ptp(whole.volumes) > 1
 
 
@@ -113,7 +114,10 @@ def test_interrupted_equilibration_goes_on_bit_for_bit(small, tmp_path, monkeypa
     assert not (tmp_path / name).exists()
     assert can_resume(tmp_path / name)
     with pytest.raises(OutputError, match=r"restart exists; resume the run"):
-        go(small, tmp_path / name, **arguments)
+        go(small, tmp_path / name, **{**arguments, "equilibrate": 400.0})
+    # There are no frames that could be lost: `resume=path.exists()` goes on, too.
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    assert_same(go(small, tmp_path / "copy" / name, **arguments), whole)
     # As if the process had been killed after the first frame, before the next restart file.
     shutil.copy(tmp_path / f"whole-{name}", tmp_path / name)
     resumed = go(small, tmp_path / name, resume=True, **arguments)
@@ -227,7 +231,7 @@ def test_wrong_suffix(small, tmp_path):
 
 def test_unwritable_directory(small, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="choose another directory"):
+    with pytest.raises(OutputError, match="in the way, so choose another directory"):
         go(small, tmp_path / "file" / "run.h5")
 
 
@@ -369,10 +373,9 @@ def test_full_disk_stops_before_hdf5_is_harmed(small, tmp_path, monkeypatch):
     assert_same(go(small, tmp_path / "run.h5", resume=True), go(small))
 
 
-def test_full_disk_before_the_first_frame_cannot_be_resumed(small, tmp_path, monkeypatch):
+def test_full_disk_before_the_first_frame(small, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
-    with pytest.raises(OutputError, match=r"frame 0 .*No space left.* then run it again"):
+    with pytest.raises(OutputError, match=r"frame 0 .*No space left.* free some space, then resume"):
         go(small, tmp_path / "run.h5")
-    assert not can_resume(tmp_path / "run.h5")
     monkeypatch.undo()
     go(small, tmp_path / "run.h5", frames=1)

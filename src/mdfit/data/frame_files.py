@@ -41,6 +41,12 @@ def append_frames(file: Any, particles: str, start: int, frames: Frames, steps: 
             h5md.append(file[place.format(particles)], start, getattr(frames, name), steps, timestep)
 
 
+def complete_frames(file: Any, particles: str) -> int:
+    """How many frames all quantities have."""
+    places = [place.format(particles) for place, _ in QUANTITIES.values()]
+    return min(h5md.complete_frames(file[place]) for place in places if place in file)
+
+
 def truncate_frames(file: Any, particles: str, count: int) -> None:
     """Keeps the first ``count`` frames."""
     for place, _ in QUANTITIES.values():

@@ -75,10 +75,12 @@ def write_particles(file: Any, name: str, species: np.ndarray, masses: np.ndarra
 def create_element(file: Any, place: str, shape: Sequence[int], dtype: Any, unit: str) -> None:
     """A quantity that changes: values in ``unit``, steps, and times in fs."""
     element = file.require_group(place)
-    data = element.create_dataset("value", (0, *shape), dtype, maxshape=(None, *shape))
+    # Checksums: what the disk has changed is not read as a frame.
+    data = element.create_dataset("value", (0, *shape), dtype, maxshape=(None, *shape), fletcher32=True)
     data.attrs["unit"] = unit
-    element.create_dataset("step", (0,), np.int64, maxshape=(None,))
-    element.create_dataset("time", (0,), np.float64, maxshape=(None,)).attrs["unit"] = "fs"
+    element.create_dataset("step", (0,), np.int64, maxshape=(None,), fletcher32=True)
+    times = element.create_dataset("time", (0,), np.float64, maxshape=(None,), fletcher32=True)
+    times.attrs["unit"] = "fs"
 
 
 def append(element: Any, start: int, values: np.ndarray, steps: np.ndarray, timestep: float) -> None:
@@ -87,6 +89,11 @@ def append(element: Any, start: int, values: np.ndarray, steps: np.ndarray, time
         dataset = element[name]
         dataset.resize(start + len(items), axis=0)
         dataset[start:] = items
+
+
+def complete_frames(element: Any) -> int:
+    """How many frames have value, step and time."""
+    return min(len(element[name]) for name in ("value", "step", "time"))
 
 
 def truncate(element: Any, count: int) -> None:

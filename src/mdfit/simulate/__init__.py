@@ -1,7 +1,7 @@
 """Molecular dynamics: state points, samplers, runs and trajectories."""
 
 from mdfit.simulate.restart import can_resume
-from mdfit.simulate.running import run
+from mdfit.simulate.running import SimulationInterrupted, run
 from mdfit.simulate.samplers import NPT, NVE, Brownian, Langevin, NoseHoover, sampler_of
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import Trajectory
@@ -12,6 +12,7 @@ __all__ = [
     "Brownian",
     "Langevin",
     "NoseHoover",
+    "SimulationInterrupted",
     "StatePoint",
     "Trajectory",
     "can_resume",

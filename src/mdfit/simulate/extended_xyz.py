@@ -3,56 +3,104 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import numpy as np
 
 from mdfit.errors import CheckpointError
-from mdfit.simulate.restart import FrameByFrame
+from mdfit.simulate.restart import FrameByFrame, RestartHeader
+
+#: Significant digits with which a number comes back as it was.
+_DIGITS = {"float32": 9, "float64": 17}
+#: xx, yy, zz, yz, xz, xy: the stress as ASE takes it.
+_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
 
 class XYZOutput(FrameByFrame):
-    """Extended XYZ, readable by ASE and OVITO."""
+    """Extended XYZ, readable by ASE and OVITO; numbers are written with all digits that they have."""
 
     def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:
-        from ase.io import write
-
         try:
-            write(self.path, self._atoms(frame), format="extxyz", append=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(self._text(frame))
         except OSError as error:
-            raise self._failed(error) from error
+            raise self.failed(error) from error
         self.count += 1
         return self._due(last)
 
-    def _read_frames(self, header: dict[str, Any]) -> list[dict[str, np.ndarray]]:
+    def as_kept(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        # The file holds momenta and a symmetric stress, as ASE wants them.
+        masses = self.structure.masses[:, None]
+        velocities = self._momenta(frame) / masses
+        stress = frame["stresses"][0][_VOIGT]
+        return {
+            **frame,
+            "velocities": velocities[None].astype(frame["velocities"].dtype),
+            "stresses": _matrix(stress)[None].astype(frame["stresses"].dtype),
+        }
+
+    def _read_frames(self, header: RestartHeader) -> list[dict[str, np.ndarray]]:
         from ase.io import read
 
-        if self.path.stat().st_size < header["bytes"]:
+        size = self.path.stat().st_size
+        if size >= header.bytes:
+            os.truncate(self.path, header.bytes)
+        try:
+            images = read(self.path, index=":", format="extxyz")
+            frames = [self._frame(atoms) for atoms in images]
+        except Exception as problem:  # ASE raises errors of every kind on damaged files
             raise CheckpointError(
-                f"{self.path} has lost frames since it was written; start the run again in another file."
-            )
-        os.truncate(self.path, header["bytes"])
-        return [self._frame(atoms) for atoms in read(self.path, index=":", format="extxyz")]
+                f"{self.path} cannot be read ({type(problem).__name__}): it was changed since it was written; restore it, "
+                "or start the run again in another file."
+            ) from problem
+        if size < header.bytes or len(frames) != self.count:
+            raise self.lost_frames(len(frames))
+        return frames
 
-    def _atoms(self, frame):
-        from ase import Atoms
-        from ase.calculators.singlepoint import SinglePointCalculator
+    def _momenta(self, frame: dict[str, np.ndarray]) -> np.ndarray:
+        return frame["velocities"][0].astype(np.float64) * self.structure.masses[:, None]
 
-        atoms = Atoms(
-            self.structure.species, frame["positions"][0], cell=frame["cells"][0], pbc=self.structure.periodic
+    def _text(self, frame: dict[str, np.ndarray]) -> str:
+        from ase.data import chemical_symbols
+
+        structure = self.structure
+        columns = np.column_stack([frame["positions"][0].astype(np.float64), self._momenta(frame)])
+        # Positions need no more digits than their format has; products with masses do.
+        digits = _DIGITS[self.plan.number_format]
+        pattern = " ".join(["{:>2s}", *[f"{{:{digits + 7}.{digits}g}}"] * 3, *["{:24.17g}"] * 3, "{:.17g}\n"])
+        lines = [
+            pattern.format(chemical_symbols[number], *row, mass)
+            for number, row, mass in zip(structure.species, columns.tolist(), structure.masses.tolist(), strict=True)
+        ]
+        return f"{len(lines)}\n{self._comment(frame)}\n" + "".join(lines)
+
+    def _comment(self, frame: dict[str, np.ndarray]) -> str:
+        def numbers(array):
+            return " ".join(repr(float(number)) for number in np.ravel(array))
+
+        periodic = " ".join("T" if flag else "F" for flag in self.structure.periodic)
+        cell = frame["cells"][0]
+        lattice = f'Lattice="{numbers(cell)}" ' if np.any(cell) else ""
+        return (
+            f"{lattice}Properties=species:S:1:pos:R:3:momenta:R:3:masses:R:1 "
+            f'energy={float(frame["potential_energies"][0])!r} stress="{numbers(_matrix(frame["stresses"][0][_VOIGT]))}" '
+            f'pbc="{periodic}"'
         )
-        atoms.set_masses(self.structure.masses)
-        atoms.set_velocities(frame["velocities"][0])
-        stress = frame["stresses"][0]
-        six = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
-        atoms.calc = SinglePointCalculator(atoms, energy=float(frame["potential_energies"][0]), stress=six)
-        return atoms
 
     def _frame(self, atoms) -> dict[str, np.ndarray]:
-        return {
-            "positions": atoms.positions[None].astype(self.plan.number_format),
-            "velocities": atoms.get_velocities()[None].astype(self.plan.number_format),
+        number_format = self.plan.number_format
+        if not np.array_equal(atoms.numbers, self.structure.species):
+            raise ValueError("other atoms")
+        frame = {
+            "positions": atoms.positions[None].astype(number_format),
+            "velocities": (atoms.get_momenta() / self.structure.masses[:, None])[None].astype(number_format),
             "cells": atoms.cell.array[None],
             "potential_energies": np.array([atoms.get_potential_energy()]),
             "stresses": atoms.get_stress(voigt=False)[None],
         }
+        if not all(np.isfinite(array).all() for array in frame.values()):
+            raise ValueError("not finite")
+        return frame
+
+
+def _matrix(six: np.ndarray) -> np.ndarray:
+    return six[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]

@@ -8,7 +8,7 @@ import numpy as np
 
 from mdfit.data import h5md
 from mdfit.errors import CheckpointError
-from mdfit.simulate.restart import FrameByFrame
+from mdfit.simulate.restart import FrameByFrame, RestartHeader
 
 _UNITS = {"positions": "Å", "velocities": "Å/10.18fs", "cells": "Å", "potential_energies": "eV", "stresses": "eV Å-3"}
 
@@ -26,27 +26,53 @@ class H5MDOutput(FrameByFrame):
                     for name, group in self._groups(file, replica).items():
                         self._append_value(group, frame[name][replica])
         except (OSError, RuntimeError) as error:
-            raise self._failed(error) from error
+            raise self.failed(error) from error
         self.count += 1
         return self._due(last)
 
-    def _read_frames(self, header: dict[str, Any]) -> list[dict[str, np.ndarray]]:
+    def as_kept(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return frame
+
+    def _read_frames(self, header: RestartHeader) -> list[dict[str, np.ndarray]]:
         columns: dict[str, list[np.ndarray]] = {name: [] for name in _UNITS}
-        with self._readable() as file:
-            for replica in range(self.plan.replicas):
-                for name, group in self._groups(file, replica).items():
+        try:
+            with h5md.open_to_write(self.path, "r+") as file:
+                groups = [self._groups(file, replica) for replica in range(self.plan.replicas)]
+                # All are looked at before one is changed.
+                for name, group in ((name, group) for one in groups for name, group in one.items()):
+                    columns[name].append(self._values(name, group))
+                for group in (group for one in groups for group in one.values()):
                     h5md.truncate(group, self.count)
-                    columns[name].append(group["value"][:])
+        except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+            raise CheckpointError(
+                f"{self.path} cannot be read ({error}); restore the file, or start the run again in another file."
+            ) from error
         arrays = {name: np.stack(values) for name, values in columns.items()}
         return [{name: array[:, index] for name, array in arrays.items()} for index in range(self.count)]
 
-    def _readable(self):
-        try:
-            return h5md.open_to_write(self.path, "r+")
-        except OSError as error:
-            raise CheckpointError(
-                f"{self.path} cannot be read ({error}); start the run again in another file."
-            ) from error
+    def _values(self, name: str, group) -> np.ndarray:
+        """The frames of a quantity that the restart file counts.
+
+        Raises:
+            CheckpointError: when some are missing.
+            ValueError: when they are not those that were written.
+        """
+        found = h5md.complete_frames(group)
+        if found < self.count:
+            raise self.lost_frames(found)
+        atoms = len(self.structure.species)
+        shapes = {"positions": (atoms, 3), "velocities": (atoms, 3), "potential_energies": ()}
+        number_format = self.plan.number_format if name in ("positions", "velocities") else "float64"
+        values, steps = group["value"], group["step"][: self.count]
+        if values.shape[1:] != shapes.get(name, (3, 3)) or values.dtype != number_format:
+            raise ValueError(f"{group.name} holds {values.dtype} of shape {values.shape[1:]}")
+        if not np.array_equal(steps, np.arange(1, self.count + 1) * self.plan.steps_between_frames):
+            raise ValueError(f"the steps of {group.name} are not those of the run")
+        kept: np.ndarray = values[: self.count]
+        finite = np.isfinite(kept).reshape(self.count, -1).all(axis=1)
+        if not finite.all():
+            raise ValueError(f"frame {int(np.argmin(finite))} of {group.name} is not finite")
+        return kept
 
     def _describe(self, file, frame) -> None:
         h5md.write_header(file)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from mdfit.errors import CheckpointError, OutputError, SimulationError
 from mdfit.simulate.extended_xyz import XYZOutput
 from mdfit.simulate.h5md import H5MDOutput
-from mdfit.simulate.restart import Plan, can_resume, restart_path
+from mdfit.simulate.restart import Plan, RestartableOutput, can_resume, restart_path
 from mdfit.simulate.state_point import StatePoint
+from mdfit.storage import remedy
+
+#: True: the run must have begun; False: it must be new; "auto": whichever is the case.
+Resume = bool | Literal["auto"]
 
 
 class Output(Protocol):
@@ -21,6 +26,14 @@ class Output(Protocol):
 
     def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:
         """Writes a frame; true when a restart file is due."""
+        ...
+
+    def as_kept(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The frame as it will be read back."""
+        ...
+
+    def restart_due(self) -> bool:
+        """Whether the last restart file is old."""
         ...
 
     def frames(self) -> list[dict[str, np.ndarray]]:
@@ -34,45 +47,64 @@ class Output(Protocol):
     def write_restart(self, checkpoint: Any) -> None: ...
 
 
-def open_output(out: str | Path | None, resume: bool, state_point: StatePoint, plan: Plan) -> Output | None:
-    """The output for a path's ending.
+_KINDS: dict[str, Any] = {".h5": H5MDOutput, ".h5md": H5MDOutput, ".xyz": XYZOutput, ".extxyz": XYZOutput}
+
+
+def open_output(out: Path | None, resume: Resume, state_point: StatePoint, plan: Plan) -> tuple[Output | None, bool]:
+    """The output for a path's ending, and whether its run goes on.
 
     Raises:
-        OutputError: for an unknown ending, a directory that cannot be written, or a file that would be overwritten.
-        CheckpointError: when there is nothing to resume.
+        OutputError: for a file that would be overwritten.
+        CheckpointError: when there is nothing to resume, or it belongs to other settings.
+        SimulationError: for replicas in a file of one.
     """
     if out is None:
-        if resume:
+        if resume is True:
             raise CheckpointError("Only a run with an output file can be resumed; give out.")
-        return None
-    kinds: dict[str, Any] = {".h5": H5MDOutput, ".h5md": H5MDOutput, ".xyz": XYZOutput, ".extxyz": XYZOutput}
-    path = checked_path(out, resume, tuple(kinds))
-    if kinds[path.suffix] is XYZOutput and plan.replicas > 1:
-        raise SimulationError(f"{path.suffix} files hold one replica; write {plan.replicas} replicas to a .h5 file.")
-    output: Output = kinds[path.suffix](path, state_point, plan)
-    return output
+        return None, False
+    if _KINDS[out.suffix] is XYZOutput and plan.replicas > 1:
+        raise SimulationError(f"{out.suffix} files hold one replica; write {plan.replicas} replicas to a .h5 file.")
+    output: Any = _KINDS[out.suffix](out, state_point, plan)
+    return output, goes_on(output, resume)
 
 
-def checked_path(out: str | Path, resume: bool, endings: tuple[str, ...]) -> Path:
-    """The path of a trajectory that can be written, or resumed; its directory is made.
+def goes_on(output: RestartableOutput, resume: Resume) -> bool:
+    """Whether the run that wrote a file goes on; false for a new one.
 
     Raises:
-        OutputError: for an unknown ending, a directory that cannot be written, or a file that would be overwritten.
+        OutputError: for a file that would be overwritten.
         CheckpointError: when there is nothing to resume.
+    """
+    path = output.path
+    if resume is True:
+        if not can_resume(path):
+            missing = path if not path.exists() else restart_path(path)
+            raise CheckpointError(f"There is no {missing} to resume; check the path.")
+        return True
+    if resume == "auto" and can_resume(path):
+        return True
+    if not path.exists() and restart_path(path).exists() and output.belongs_to_a_start():
+        # A run that was stopped before its first frame: going on is the same as beginning anew.
+        return True
+    for file in (path, restart_path(path)):
+        if file.exists():
+            raise OutputError(f"{file} exists; resume the run, choose another name or delete the file.")
+    return False
+
+
+def checked_path(out: str | Path, endings: Iterable[str] = tuple(_KINDS)) -> Path:
+    """The path of a trajectory that can be written; its directory is made.
+
+    Raises:
+        OutputError: for an unknown ending, or a directory that cannot be written.
     """
     path = Path(out)
     if path.suffix not in endings:
         raise OutputError(f"Trajectories end in {', '.join(endings)}, not {path.suffix or 'nothing'} ({path}).")
-    for file in (path, restart_path(path)):
-        if file.exists() and not resume:
-            raise OutputError(f"{file} exists; resume the run, choose another name or delete the file.")
-    if resume and not can_resume(path):
-        missing = path if not path.exists() else restart_path(path)
-        raise CheckpointError(f"There is no {missing} to resume; check the path.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return path
     except OSError as error:
-        raise OutputError(f"Could not write {path}: {error.strerror or error}; choose another directory.") from error
+        raise OutputError(f"Could not write {path}: {error.strerror or error}; {remedy(error)}.") from error

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
+from mdfit._version import __version__
 from mdfit.errors import CheckpointError, OutputError
 from mdfit.simulate.state_point import StatePoint
-from mdfit.storage import fill_tree, read_header, write_tree
+from mdfit.storage import Document, checked, fill_tree, only_writer, read_header, remedy, synchronise, write_tree
 
-#: Frames between restart files.
-RESTART_EVERY = 50
+#: Frames between restart files, and the longest time between them in seconds.
+RESTART_EVERY, RESTART_AFTER = 50, 120.0
+#: Of restart files; those of version 1 do not tell start, random key and version of mdfit.
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -34,15 +39,48 @@ class Plan:
     """:func:`mdfit.potentials.fingerprint.fingerprint`"""
     atoms: str
     """digest of elements, masses and periodic directions"""
+    start: str
+    """digest of positions, velocities and cells at the start"""
+    random: str
+    """digest of the random key, or the seed"""
+    mdfit_version: str = __version__
 
 
 #: What of a plan is a fingerprint, and how to say that it differs.
-_FINGERPRINTS = {"potential": "another potential", "atoms": "other elements, masses or periodic directions"}
+_FINGERPRINTS = {
+    "potential": "another potential",
+    "atoms": "other elements, masses or periodic directions",
+    "start": "other positions, velocities or another cell at the start",
+    "random": "another random key or seed",
+}
+
+
+class RestartHeader(Document):
+    """What a restart file says beside its arrays."""
+
+    format: Literal["mdfit restart"]
+    format_version: int = 1
+    frames: Annotated[int, Field(ge=0, le=2**48)]
+    bytes: Annotated[int, Field(ge=0)]
+    plan: dict[str, str | int | float | None]
 
 
 def restart_path(out: str | Path) -> Path:
     """The restart file beside a trajectory."""
     return Path(out).with_name(Path(out).name + ".restart")
+
+
+def read_restart(out: str | Path) -> tuple[RestartHeader, dict[str, np.ndarray]]:
+    """Header and arrays of the restart file beside a trajectory.
+
+    Raises:
+        CheckpointError: when it is missing, damaged or of a newer version of mdfit.
+    """
+    path = restart_path(out)
+    header, arrays = read_header(path, CheckpointError, FORMAT_VERSION)
+    if header.get("format") != "mdfit restart":
+        raise CheckpointError(f"{path} is not a restart file of mdfit; start the run again.")
+    return checked(header, RestartHeader, path), arrays
 
 
 def can_resume(out: str | Path) -> bool:
@@ -51,8 +89,13 @@ def can_resume(out: str | Path) -> bool:
     Raises:
         CheckpointError: when the restart file is damaged.
     """
-    restart = restart_path(out)
-    return restart.exists() and (Path(out).exists() or read_header(restart, CheckpointError)[0].get("frames") == 0)
+    return restart_path(out).exists() and (Path(out).exists() or read_restart(out)[0].frames == 0)
+
+
+def writing(out: str | Path):
+    """Holds the lock of a trajectory; see :func:`mdfit.storage.only_writer`."""
+    path = Path(out)
+    return only_writer(path.with_name(f".{path.name}.lock"), path)
 
 
 class RestartableOutput:
@@ -63,46 +106,75 @@ class RestartableOutput:
         self.structure = state_point.structure
         self.plan = plan
         self.count = 0
+        self._written_at = time.monotonic()
 
     def write_restart(self, checkpoint: Any) -> None:
+        # Frames that the restart file counts must not be lost when the machine stops.
+        if self.count:
+            synchronise(self.path)
         header = {
             "format": "mdfit restart",
+            "format_version": FORMAT_VERSION,
             "frames": self.count,
             # Without a frame there is no file yet.
             "bytes": self.path.stat().st_size if self.count else 0,
             "plan": dataclasses.asdict(self.plan),
         }
         write_tree(restart_path(self.path), checkpoint, header)
+        self._written_at = time.monotonic()
+
+    def restart_due(self) -> bool:
+        """Whether the last restart file is old."""
+        return time.monotonic() - self._written_at > RESTART_AFTER
 
     def restart(self, skeleton: Any) -> Any:
-        path = restart_path(self.path)
-        return fill_tree(skeleton, read_header(path, CheckpointError)[1], path, CheckpointError)
+        """The checkpoint of the restart file, in a tree like ``skeleton``."""
+        checkpoint = fill_tree(skeleton, read_restart(self.path)[1], restart_path(self.path), CheckpointError)
+        self.check_steps(int(checkpoint["done"]))
+        return checkpoint
 
-    def rewind(self) -> dict[str, Any]:
+    def rewind(self) -> RestartHeader:
         """Takes up the run of the restart file, whose header it returns; the frames after it are still in the file.
 
         Raises:
             CheckpointError: when the file is damaged, or its run had other settings.
         """
-        path = restart_path(self.path)
-        header = read_header(path, CheckpointError)[0]
-        if header.get("format") != "mdfit restart":
-            raise CheckpointError(f"{path} is not a restart file of mdfit; start the run again.")
-        self._check_plan(header["plan"])
-        self.count = int(header["frames"])
+        header = read_restart(self.path)[0]
+        self._check_plan(header.plan)
+        self.count = header.frames
         if self.count == 0:
             self.path.unlink(missing_ok=True)
         return header
 
+    def belongs_to_a_start(self) -> bool:
+        """Whether the restart file is of this plan and before the first frame."""
+        header = read_restart(self.path)[0]
+        return header.frames == 0 and header.plan == dataclasses.asdict(self.plan)
+
+    def check_steps(self, done: int) -> None:
+        """Whether so many time steps belong to the frames of the restart file.
+
+        Raises:
+            CheckpointError: when they do not.
+        """
+        plan = self.plan
+        production = done - plan.steps_of_equilibration
+        possible = production == self.count * plan.steps_between_frames if self.count else 0 <= done and production <= 0
+        if not possible:
+            raise CheckpointError(
+                f"{restart_path(self.path)} is damaged: {done} time steps do not make {self.count} frames; start the run "
+                "again in another file."
+            )
+
     def _check_plan(self, before: dict[str, Any]) -> None:
         now = dataclasses.asdict(self.plan)
-        different = [name for name in now if before.get(name) != now[name]]
-        unknown = [name for name in _FINGERPRINTS if name not in before]
+        unknown = [name for name in (*_FINGERPRINTS, "mdfit_version") if name not in before]
         if unknown:
             raise CheckpointError(
                 f"{self.path} was written by an earlier version of mdfit, which did not note its {unknown[0]}, so that a "
                 "change would not be seen; start the run again in another file."
             )
+        different = [name for name in now if before.get(name) != now[name]]
         if different:
             changes = ", ".join(
                 _FINGERPRINTS.get(name) or f"{name.replace('_', ' ')} {before.get(name)} (now {now[name]})"
@@ -112,16 +184,24 @@ class RestartableOutput:
                 f"{self.path} was written with {changes}; resume with the same settings or choose another file."
             )
 
+    def lost_frames(self, found: int) -> CheckpointError:
+        """The error when the file holds fewer frames than the restart file counts."""
+        return CheckpointError(
+            f"{self.path} has lost frames since it was written: it holds {found} of the {self.count} that its restart file "
+            "counts; restore the file, or start the run again in another file."
+        )
+
     def _due(self, last: bool) -> bool:
         # After the first frame, too, so that a long equilibration is never lost.
-        return last or self.count == 1 or self.count % RESTART_EVERY == 0
+        return last or self.count == 1 or self.count % RESTART_EVERY == 0 or self.restart_due()
 
-    def _failed(self, error: OSError | RuntimeError) -> OutputError:
+    def failed(self, error: OSError | RuntimeError) -> OutputError:
+        """The error when a frame cannot be written."""
         reason = getattr(error, "strerror", None) or error
-        remedy = "resume" if restart_path(self.path).exists() else "run it again"
+        then = "resume" if restart_path(self.path).exists() else "run it again"
         return OutputError(
-            f"Could not write frame {self.count} to {self.path}: {reason}; the frames before are intact. "
-            f"Free some space, then {remedy}."
+            f"Could not write frame {self.count} to {self.path}: {reason}; the frames before are intact. To go on, "
+            f"{remedy(error)}, then {then}."
         )
 
 
@@ -133,4 +213,4 @@ class FrameByFrame(RestartableOutput, ABC):
         return self._read_frames(header) if self.count else []
 
     @abstractmethod
-    def _read_frames(self, header: dict[str, Any]) -> list[dict[str, np.ndarray]]: ...
+    def _read_frames(self, header: RestartHeader) -> list[dict[str, np.ndarray]]: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from mdfit.potentials import Potential
 from mdfit.potentials.fingerprint import fingerprint
 from mdfit.precision import cast
 from mdfit.progress import progress_bar, stop_on_interrupt
-from mdfit.simulate.output import Plan, open_output
+from mdfit.simulate.output import Output, Resume, checked_path, open_output
+from mdfit.simulate.restart import Plan, writing
 from mdfit.simulate.samplers import Sampler
 from mdfit.simulate.simulation import Lengths, Simulation
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import Trajectory
 from mdfit.storage import digest
+from mdfit.storage import fingerprint as storage_fingerprint
 from mdfit.structure import Structure
 from mdfit.units import quantity
 
@@ -40,7 +43,7 @@ def run(
     neighbour_lists: str = "auto",
     dtype: Any = jnp.float32,
     out: str | Path | None = None,
-    resume: bool = False,
+    resume: Resume = False,
     show_progress: bool = False,
 ) -> Trajectory:
     """Simulates a state point.
@@ -63,50 +66,94 @@ def run(
         neighbour_lists: ``"auto"``, ``"host"`` or ``"device"``.
         dtype: of positions and forces.
         out: a ``.h5`` (H5MD) or ``.xyz``/``.extxyz`` file, written as the run goes (extxyz for one replica).
-        resume: go on where the run that wrote ``out`` stopped.
+        resume: go on where the run that wrote ``out`` stopped; ``"auto"``: if there is one, else begin.
         show_progress: a progress bar with the time left.
 
-    Ctrl-C ends the run after the present interval; the trajectory then ends there.
+    Ctrl-C (or SIGTERM) ends the run after the present interval.  A run goes on only as it was begun: the same potential,
+    atoms, start, random key, sampler and version of mdfit, for the same or a longer duration.
+
+    Returns:
+        The whole trajectory, never a part of it.
 
     Raises:
-        KeyboardInterrupt: after Ctrl-C before the first frame; with ``out`` a restart file has been written.
+        SimulationInterrupted: after Ctrl-C; with ``out`` a restart file has been written.
         SimulationError: when the dynamics explodes; frames up to there are in ``out``.  For settings that make no sense.
         CheckpointError: when ``out`` cannot be resumed, for instance because it was written with other settings or
             another potential.
         UnknownSpeciesError: when the potential does not know an element of the structure.
         PotentialError, StructureError: when the structure does not fit the topology of bonded terms, or a bond is broken.
-        OutputError: when ``out`` cannot be written, or exists and is not to be resumed.
+        OutputError: when ``out`` cannot be written, exists and is not to be resumed, or is being written by another
+            process.
     """
     potential.check_structure(state_point.structure)
     lengths = Lengths.of(duration, every, equilibrate, sampler.timestep_fs)
     thickness = quantity(skin, "Å", "skin")
     _check_settings(state_point, sampler, replicas, thickness)
     simulation = Simulation(cast(potential, dtype) if dtype == jnp.float64 else potential, state_point, sampler)
-    output = open_output(out, resume, state_point, _plan(lengths, potential, state_point, sampler, replicas, dtype))
-    simulation.prepare(key, replicas, thickness, neighbour_lists, dtype)
-    if starts is not None:
-        positions, cells = _starts(potential, state_point, starts, replicas)
-        simulation.restart(simulation.potential, positions.astype(dtype), None, cells, key)
-    frames: list[dict[str, np.ndarray]] = []
-    if output is not None and resume:
-        frames = output.frames()
-        simulation.restore(output.restart(simulation.checkpoint()))
+    path = None if out is None else checked_path(out)
+    plan = _plan(lengths, potential, state_point, sampler, replicas, dtype, key, starts)
+    with contextlib.nullcontext() if path is None else writing(path):
+        output, resumed = open_output(path, resume, state_point, plan)
+        simulation.prepare(key, replicas, thickness, neighbour_lists, dtype)
+        if starts is not None:
+            positions, cells = _starts(potential, state_point, starts, replicas)
+            simulation.restart(simulation.potential, positions.astype(dtype), None, cells, key)
+        frames: list[dict[str, np.ndarray]] = []
+        if output is not None and resumed:
+            frames = output.frames()
+            simulation.restore(output.restart(simulation.checkpoint()))
+        elif output is not None:
+            # From here on the run can be resumed, however long its equilibration takes.
+            output.write_restart(simulation.checkpoint())
+        _advance(simulation, lengths, frames, output, show_progress)
+    return simulation.trajectory(frames[: lengths.frames], lengths)
+
+
+class SimulationInterrupted(KeyboardInterrupt):
+    """A simulation was stopped by Ctrl-C or SIGTERM.
+
+    Attributes:
+        trajectory: up to there; None before the first frame.
+    """
+
+    def __init__(self, message: str, trajectory: Trajectory | None):
+        super().__init__(message)
+        self.trajectory = trajectory
+
+
+def _advance(
+    simulation: Simulation,
+    lengths: Lengths,
+    frames: list[dict[str, np.ndarray]],
+    output: Output | None,
+    show_progress: bool,
+) -> None:
+    """Simulates until there are enough ``frames``.
+
+    Raises:
+        SimulationInterrupted: after Ctrl-C.
+    """
     total = lengths.equilibration + lengths.frames * lengths.between
     with progress_bar("Simulating", total, simulation.done, show_progress) as bar, stop_on_interrupt() as interrupt:
         while simulation.done < lengths.equilibration and not interrupt.requested:
             # In pieces, so that Ctrl-C is heard.
             simulation.advance(min(max(lengths.between, 100), lengths.equilibration - simulation.done), bar)
+            if output is not None and output.restart_due():
+                output.write_restart(simulation.checkpoint())
         while len(frames) < lengths.frames and not interrupt.requested:
             simulation.advance(lengths.between, bar)
-            frames.append(simulation.frame())
+            frame = simulation.frame()
+            frames.append(frame if output is None else output.as_kept(frame))
             if output is not None and output.append(frames[-1], len(frames) == lengths.frames):
                 output.write_restart(simulation.checkpoint())
-    if output is not None and interrupt.requested:
-        output.write_restart(simulation.checkpoint())
-    if not frames:
+    if len(frames) < lengths.frames:
+        if output is not None:
+            output.write_restart(simulation.checkpoint())
+        where = f"after frame {len(frames)} of {lengths.frames}" if frames else "before its first frame"
         remedy = "start it again" if output is None else "resume goes on from there"
-        raise KeyboardInterrupt(f"The run was interrupted before its first frame; {remedy}.")
-    return simulation.trajectory(frames[: lengths.frames], lengths)
+        raise SimulationInterrupted(
+            f"The run was interrupted {where}; {remedy}.", simulation.trajectory(frames, lengths) if frames else None
+        )
 
 
 def _check_settings(state_point: StatePoint, sampler: Sampler, replicas: int, skin: float) -> None:
@@ -140,9 +187,17 @@ def _starts(
 
 
 def _plan(
-    lengths: Lengths, potential: Potential, state_point: StatePoint, sampler: Sampler, replicas: int, dtype
+    lengths: Lengths,
+    potential: Potential,
+    state_point: StatePoint,
+    sampler: Sampler,
+    replicas: int,
+    dtype,
+    key: jax.Array,
+    starts: Sequence[Structure] | None,
 ) -> Plan:
     structure = state_point.structure
+    begin = [(one.positions, one.velocities, one.cell) for one in (structure, *(starts or ()))]
     return Plan(
         sampler=repr(sampler),
         temperature=state_point.temperature,
@@ -154,4 +209,6 @@ def _plan(
         number_format=jnp.dtype(dtype).name,
         potential=fingerprint(potential),
         atoms=digest((structure.species, structure.masses, structure.periodic)),
+        start=digest(begin),
+        random=storage_fingerprint(key),
     )

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mdfit.errors import MdfitError, SimulationError
+from mdfit.errors import CheckpointError, MdfitError, SimulationError
 from mdfit.potentials import Potential
 from mdfit.simulate.dynamics import Context, Dynamics
 from mdfit.simulate.health import check_frame, check_step
@@ -19,6 +19,10 @@ from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import PER_FRAME, Trajectory
 from mdfit.units import BOLTZMANN, quantity
 
+#: What counters hold.
+MOST_STEPS, MOST_STEPS_BETWEEN = 1e15, 1e9
+#: More neighbours of an atom than any list has.
+WIDEST = 2**20
 #: Room for so many more neighbours within the cutoff than an atom has at the start; more of them mean a new compilation.
 PACKING_MARGIN = 2
 
@@ -37,12 +41,20 @@ class Lengths:
             quantity(value, "fs", name)
             for value, name in ((duration, "duration"), (every, "every"), (equilibrate, "equilibrate"))
         )
+        if not 0 < interval / timestep < 1e300:
+            raise SimulationError(f"The interval between frames must be positive, but is {interval} fs.")
         between = round(interval / timestep)
         if between < 1 or abs(between * timestep - interval) > 1e-6 * interval:
             raise SimulationError(
                 f"The interval between frames ({interval} fs) is not a multiple of the time step ({timestep} fs)."
             )
         frames = round(total / interval)
+        steps = (total + dropped) / timestep
+        if steps > MOST_STEPS or between > MOST_STEPS_BETWEEN:
+            raise SimulationError(
+                f"{total:g} fs with a frame every {interval:g} fs are {steps:.3g} time steps of {timestep:g} fs, {between:.3g} "
+                f"of them between frames; at most {MOST_STEPS:.0e} and {MOST_STEPS_BETWEEN:.0e} are possible: check the units."
+            )
         if frames < 1:
             raise SimulationError(f"A duration of {total} fs holds no frame at one every {interval} fs; lengthen it.")
         if dropped < 0:
@@ -137,7 +149,16 @@ class Simulation:
         }
 
     def restore(self, checkpoint: dict[str, Any]) -> None:
-        """Goes back to a :meth:`checkpoint`."""
+        """Goes back to a :meth:`checkpoint`.
+
+        Raises:
+            CheckpointError: for numbers that no run can have.
+        """
+        floats = [leaf for leaf in jax.tree.leaves(checkpoint) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+        widths = [np.asarray(leaf) for leaf in (checkpoint["packed_width"], *jax.tree.leaves(checkpoint["list_memory"]))]
+        sensible = all(((w >= 0) & (w <= WIDEST)).all() for w in widths if np.issubdtype(w.dtype, np.integer))
+        if not sensible or not all(np.isfinite(leaf).all() for leaf in floats):
+            raise CheckpointError("The restart file holds numbers that no run can have; start the run again.")
         self.state, self.done = checkpoint["state"], int(checkpoint["done"])
         self._builder.recall(checkpoint["list_memory"])
         self._packed_width = int(checkpoint["packed_width"])

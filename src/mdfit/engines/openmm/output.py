@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mdfit.data import Frames, h5md
-from mdfit.data.frame_files import append_frames, create_frames, truncate_frames
+from mdfit.data.frame_files import append_frames, complete_frames, create_frames, truncate_frames
 from mdfit.errors import CheckpointError
-from mdfit.simulate.restart import Plan, RestartableOutput, restart_path
+from mdfit.simulate.restart import Plan, RestartableOutput, read_restart
 from mdfit.simulate.state_point import StatePoint
-from mdfit.storage import read_header
 
 #: The group of the H5MD file.
 PARTICLES = "atoms"
-#: Longest time between restart files, in seconds.
-RESTART_AFTER = 120.0
 
 
 class FramesOutput(RestartableOutput):
@@ -33,20 +29,15 @@ class FramesOutput(RestartableOutput):
     def __init__(self, path: Path, state_point: StatePoint, plan: Plan):
         super().__init__(path, state_point, plan)
         self._waiting: list[Frames] = []
-        self._written_at = time.monotonic()
 
     def append(self, frame: Frames, last: bool) -> bool:
         """Takes one frame; true when a restart file is due, and then all frames are in the file."""
         self._waiting.append(frame)
         self.count += 1
-        due = self._due(last) or self.restart_due()
+        due = self._due(last)
         if due:
             self.flush()
         return due
-
-    def restart_due(self) -> bool:
-        """Whether the last restart file is old."""
-        return time.monotonic() - self._written_at > RESTART_AFTER
 
     def flush(self) -> None:
         """Writes the frames that wait.
@@ -66,13 +57,12 @@ class FramesOutput(RestartableOutput):
                     create_frames(file, PARTICLES, frames)
                 append_frames(file, PARTICLES, start, frames, steps, self.plan.timestep)
         except (OSError, RuntimeError) as error:
-            raise self._failed(error) from error
+            raise self.failed(error) from error
         self._waiting.clear()
 
     def write_restart(self, checkpoint: Any) -> None:
         self.flush()
         super().write_restart(checkpoint)
-        self._written_at = time.monotonic()
 
     def resume(self) -> dict[str, np.ndarray]:
         """Goes back to the restart file: removes later frames, and returns the arrays of the checkpoint.
@@ -81,15 +71,22 @@ class FramesOutput(RestartableOutput):
             CheckpointError: when a file is damaged, or the run had other settings.
         """
         self.rewind()
+        checkpoint = read_restart(self.path)[1]
+        if sorted(checkpoint) != ["exact", "portable", "steps"] or checkpoint["steps"].shape != ():
+            raise CheckpointError(f"The restart file of {self.path} is damaged; start the run again in another file.")
+        self.check_steps(int(checkpoint["steps"]))
         if self.count:
             try:
                 with h5md.open_to_write(self.path, "r+") as file:
+                    found = complete_frames(file, PARTICLES)
+                    if found < self.count:
+                        raise self.lost_frames(found)
                     truncate_frames(file, PARTICLES, self.count)
-            except (OSError, KeyError) as error:
+            except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
                 raise CheckpointError(
-                    f"{self.path} cannot be read ({error}); start the run again in another file."
+                    f"{self.path} cannot be read ({error}); restore the file, or start the run again in another file."
                 ) from error
-        return read_header(restart_path(self.path), CheckpointError)[1]
+        return checkpoint
 
 
 def _joined(frames: list[Frames]) -> Frames:

@@ -15,8 +15,8 @@ from mdfit.engines.openmm.simulation import Settings, Simulation
 from mdfit.engines.openmm.system import ReferenceSystem
 from mdfit.errors import SimulationError
 from mdfit.progress import Bar, progress_bar, stop_on_interrupt
-from mdfit.simulate.output import checked_path
-from mdfit.simulate.restart import Plan
+from mdfit.simulate.output import Resume, checked_path, goes_on
+from mdfit.simulate.restart import Plan, writing
 from mdfit.simulate.simulation import Lengths
 from mdfit.simulate.state_point import StatePoint
 from mdfit.storage import digest
@@ -35,7 +35,7 @@ def run(
     friction: str | float = "1 /ps",
     equilibrate: str | float = 0.0,
     atoms: Sequence[int] | np.ndarray | None = None,
-    resume: bool = False,
+    resume: Resume = False,
     platform: str | None = None,
     threads: int | None = None,
     dtype: Literal["float32", "float64"] = "float32",
@@ -66,19 +66,20 @@ def run(
         equilibrate: dropped at the start.
         atoms: which atoms are saved, such as those of the solute; by default all but virtual sites.  A rigid bond must
             not be cut.
-        resume: go on where the run that wrote ``out`` stopped; with a longer ``duration``, prolong it.
+        resume: go on where the run that wrote ``out`` stopped; with a longer ``duration``, prolong it.  ``"auto"``: if
+            there is one, else begin.
         platform: ``"CPU"``, ``"CUDA"`` ...; by default the fastest, ``"Reference"`` for a few atoms without a cell.
         threads: of the platform CPU; by default OpenMM's choice.
         dtype: of the saved positions and forces.
         show_progress: a progress bar with the time left.
 
-    Ctrl-C ends the run after the present frame; ``resume`` goes on.
+    Ctrl-C (or SIGTERM) ends the run after the present frame; ``resume`` goes on.
 
     Returns:
-        All frames in ``out``.
+        All frames in ``out``, which are those of the whole duration.
 
     Raises:
-        KeyboardInterrupt: after Ctrl-C before the first frame; a restart file has been written.
+        KeyboardInterrupt: after Ctrl-C; a restart file has been written.
         SimulationError: OpenMM is not installed, settings that make no sense, or dynamics that explodes.
         CheckpointError: when ``out`` cannot be resumed, for instance because it was written with other settings.
         DataError: atoms that cannot be chosen.
@@ -95,17 +96,17 @@ def run(
     lengths = Lengths.of(duration, every, equilibrate, settings.timestep)
     chosen = np.arange(len(system.atoms)) if atoms is None else np.asarray(atoms, np.int64)
     simulation = Simulation(system, settings, chosen, np.dtype(dtype))
-    path = checked_path(out, resume, (".h5", ".h5md"))
+    path = checked_path(out, (".h5", ".h5md"))
     saved = simulation.template.structure(0)
     plan = _plan(system, settings, lengths, dtype, digest((saved.species, saved.masses, saved.periodic, chosen)))
     output = FramesOutput(path, StatePoint(saved, settings.temperature), plan)
-    if resume:
-        simulation.restore(output.resume())
-    else:
-        simulation.start()
-    _advance(simulation, output, lengths, show_progress)
-    if output.count == 0:
-        raise KeyboardInterrupt("The run was interrupted before its first frame; resume goes on from there.")
+    with writing(path):
+        if goes_on(output, resume):
+            simulation.restore(output.resume())
+        else:
+            simulation.start()
+            output.write_restart(simulation.checkpoint())
+        _advance(simulation, output, lengths, show_progress)
     return Frames.read(path)
 
 
@@ -126,8 +127,10 @@ def _advance(simulation: Simulation, output: FramesOutput, lengths: Lengths, sho
         except SimulationError:
             output.flush()
             raise
-        if interrupt.requested:
-            output.write_restart(simulation.checkpoint())
+    if output.count < lengths.frames:
+        output.write_restart(simulation.checkpoint())
+        where = f"after frame {output.count} of {lengths.frames}" if output.count else "before its first frame"
+        raise KeyboardInterrupt(f"The run was interrupted {where}; resume goes on from there.")
 
 
 def _steps(simulation: Simulation, steps: int, bar: Bar) -> None:
@@ -150,4 +153,6 @@ def _plan(system: ReferenceSystem, settings: Settings, lengths: Lengths, dtype: 
         number_format=dtype,
         potential=system.fingerprint(),
         atoms=atoms,
+        start=digest((system.positions, system.structure().cell)),
+        random=str(settings.seed),
     )

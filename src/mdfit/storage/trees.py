@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,63 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdfit._version import __version__
-from mdfit.errors import CheckpointError, MdfitError, OutputError
-
-
-@contextlib.contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that replaces it only when the block ends without an error.
-
-    Raises:
-        OutputError: when the directory cannot be written or the disk is full; ``path`` is then as it was.
-    """
-    target = Path(path)
-    temporary: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except OSError as error:
-        raise OutputError(
-            f"Could not write {target}: {error.strerror or error}; what was there before is unchanged. "
-            "Free some space or choose another output directory."
-        ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Writes a text file atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_json(path: str | Path, document: Any) -> None:
-    """A readable JSON file; see :func:`write_text`."""
-    write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-
-
-def read_json(path: str | Path) -> Any:
-    """The content of a JSON file of a run.
-
-    Raises:
-        CheckpointError: when it cannot be read.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
-    except ValueError as error:
-        raise CheckpointError(
-            f"{path} is damaged ({type(error).__name__}): restore a copy of it, or delete it and `mdfit resume` its run."
-        ) from error
+from mdfit.errors import MdfitError
+from mdfit.storage.atomic import atomic_path
 
 
 def write_tree(path: str | Path, tree: Any, header: dict[str, Any]) -> None:
@@ -99,7 +40,7 @@ def read_header(
     Raises:
         error: when the file is missing, truncated, corrupted, not one of ours, or of a format after ``newest``.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     path = Path(path)
     if not path.is_file():
@@ -108,7 +49,9 @@ def read_header(
         with safe_open(str(path), framework="numpy") as file:
             header = json.loads((file.metadata() or {})["mdfit"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, KeyError, ValueError, OSError) as cause:
+        if not isinstance(header, dict) or not isinstance(header.get("format_version", 0), int):
+            raise ValueError("the header is no object")
+    except Exception as cause:  # safetensors lets errors of many kinds through
         raise error(
             f"{path} is not a complete mdfit file ({type(cause).__name__}): it was truncated, corrupted or written by "
             "another program; use an earlier copy."
@@ -126,23 +69,34 @@ def read_header(
     return header, arrays
 
 
-def fill_tree(skeleton: Any, arrays: dict[str, np.ndarray], path: str | Path, error: type[MdfitError]) -> Any:
-    """``skeleton`` with its arrays replaced by those of the same name, which must have the same shape.
+def fill_tree(
+    skeleton: Any, arrays: dict[str, np.ndarray], path: str | Path, error: type[MdfitError], any_precision: bool = False
+) -> Any:
+    """``skeleton`` with its arrays replaced by those of the same name, which must have the same shape and type.
+
+    Args:
+        skeleton: a tree of arrays, or of their shapes (``jax.eval_shape``).
+        arrays: by name.
+        path: of the file, for messages.
+        error: what to raise.
+        any_precision: whether floating-point numbers may have another precision.
 
     Raises:
-        error: when an array is missing, left over or of another shape.
+        error: when an array is missing, left over, or of another shape or type.
     """
-    expected = dict(_named_arrays(skeleton))
+    leaves = jax.tree_util.tree_leaves_with_path(skeleton)
+    expected = {_name(key_path): leaf for key_path, leaf in leaves if _is_array(leaf)}
     if expected.keys() != arrays.keys():
         different = sorted(expected.keys() ^ arrays.keys())
         raise error(f"{path} does not belong to this architecture: the array {different[0]} is in only one of them.")
-    wrong = [name for name, leaf in expected.items() if leaf.shape != arrays[name].shape]
-    if wrong:
-        name = wrong[0]
-        raise error(
-            f"{path} does not belong to this architecture: {name} has shape {arrays[name].shape} in the file and "
-            f"{expected[name].shape} here."
-        )
+    for name, leaf in expected.items():
+        found = arrays[name]
+        same = found.dtype == leaf.dtype or (any_precision and found.dtype.kind == leaf.dtype.kind == "f")
+        if found.shape != leaf.shape or not same:
+            raise error(
+                f"{path} does not belong to this architecture: {name} is {found.dtype}{list(found.shape)} in the file "
+                f"and {leaf.dtype}{list(leaf.shape)} here."
+            )
 
     def fill(key_path, leaf):
         return jnp.asarray(arrays[_name(key_path)]) if _is_array(leaf) else leaf
@@ -151,7 +105,7 @@ def fill_tree(skeleton: Any, arrays: dict[str, np.ndarray], path: str | Path, er
 
 
 def _is_array(leaf: Any) -> bool:
-    return isinstance(leaf, (jax.Array, np.ndarray, np.generic))
+    return isinstance(leaf, (jax.Array, np.ndarray, np.generic, jax.ShapeDtypeStruct))
 
 
 def _name(key_path) -> str:

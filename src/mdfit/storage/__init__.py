@@ -1,0 +1,27 @@
+"""Files of runs: written atomically, by one writer at a time, and checked when they are read back."""
+
+from mdfit.storage.atomic import atomic_path, remedy, remove_leftovers, synchronise, write_json, write_text
+from mdfit.storage.documents import Document, DocumentError, checked, parse_yaml, read_json
+from mdfit.storage.fingerprints import fingerprint
+from mdfit.storage.locking import only_writer
+from mdfit.storage.trees import digest, fill_tree, read_header, write_tree
+
+__all__ = [
+    "Document",
+    "DocumentError",
+    "atomic_path",
+    "checked",
+    "digest",
+    "fill_tree",
+    "fingerprint",
+    "only_writer",
+    "parse_yaml",
+    "read_header",
+    "read_json",
+    "remedy",
+    "remove_leftovers",
+    "synchronise",
+    "write_json",
+    "write_text",
+    "write_tree",
+]

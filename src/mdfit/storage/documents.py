@@ -1,0 +1,124 @@
+"""Documents that are read back: JSON and YAML, checked before they are used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from mdfit.errors import CheckpointError, MdfitError
+
+T = TypeVar("T")
+
+#: A document has at most so many nodes once its aliases are written out, and at most so many levels.
+MOST_NODES, MOST_LEVELS = 200_000, 64
+
+
+class Document(BaseModel):
+    """A JSON document or a part of one: types are not converted, numbers are finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def read_json(path: str | Path, schema: Any = Any) -> Any:
+    """The content of a JSON file of a run.
+
+    Args:
+        path: the file.
+        schema: the type of the document, such as a :class:`Document` or ``dict[str, float]``.
+
+    Raises:
+        CheckpointError: when it cannot be read, or is not of this type.
+    """
+    try:
+        return checked(json.loads(Path(path).read_text(encoding="utf-8")), schema, path)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise CheckpointError(f"{path} is damaged ({type(error).__name__}): {_REMEDY}") from error
+
+
+def checked(document: Any, schema: Any, path: str | Path, error: type[MdfitError] = CheckpointError) -> Any:
+    """A document as ``schema``.
+
+    Raises:
+        error: when it is not of this type; the message names ``path``.
+    """
+    try:
+        return TypeAdapter(schema).validate_python(document)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        place = ".".join(map(str, first["loc"]))[:80]
+        where = f"'{place}': " if place else ""
+        raise error(f"{path} is damaged ({where}{first['msg']}): {_REMEDY}") from None
+    except RecursionError:
+        raise error(f"{path} is damaged (too many levels): {_REMEDY}") from None
+
+
+_REMEDY = "restore a copy of it, or delete it and `mdfit resume` its run."
+
+
+class DocumentError(ValueError):
+    """YAML that cannot be used.
+
+    Attributes:
+        problem: what is wrong, in a few words.
+        line: where, counted from 1; None when unknown.
+    """
+
+    def __init__(self, problem: str, line: int | None = None):
+        super().__init__(problem if line is None else f"line {line}: {problem}")
+        self.problem, self.line = problem, line
+
+
+def parse_yaml(text: str) -> tuple[Any, Any]:
+    """The content of a YAML text, and its node with the lines of everything (None when it is empty).
+
+    Raises:
+        DocumentError: for text that is not YAML, is nested too deeply, holds itself, or writes out too long.
+    """
+    import yaml
+
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None:
+            _written_out(node, {}, ())
+        return yaml.safe_load(text), node
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise DocumentError(
+            f"not valid YAML ({getattr(error, 'problem', None) or 'it is not text'}); check the indentation and the "
+            "colons",
+            None if mark is None else mark.line + 1,
+        ) from error
+    except RecursionError:
+        raise DocumentError(f"it is nested more than {MOST_LEVELS} levels deep; write it flatter") from None
+    except ValueError as error:
+        if isinstance(error, DocumentError):
+            raise
+        # Dates and numbers that only look like ones.
+        raise DocumentError(f"not valid YAML ({error}); put text into quotation marks") from error
+
+
+def _written_out(node: Any, sizes: dict[int, int], above: tuple[int, ...]) -> int:
+    """How many nodes a node has once its aliases are written out; each is looked at once."""
+    import yaml
+
+    line = node.start_mark.line + 1
+    if id(node) in above:
+        raise DocumentError("an alias stands inside what it refers to; write it out", line)
+    if len(above) >= MOST_LEVELS:
+        raise DocumentError(f"it is nested more than {MOST_LEVELS} levels deep; write it flatter", line)
+    if id(node) not in sizes:
+        children: list[Any] = []
+        if isinstance(node, yaml.MappingNode):
+            children = [child for pair in node.value for child in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            children = node.value
+        total = 1 + sum(_written_out(child, sizes, (*above, id(node))) for child in children)
+        if total > MOST_NODES:
+            raise DocumentError(f"its aliases stand for more than {MOST_NODES} values; use fewer of them", line)
+        sizes[id(node)] = total
+    return sizes[id(node)]
