@@ -10,38 +10,12 @@ from pathlib import Path
 import numpy as np
 import optax
 import pytest
+from argon_clusters import argon, start
 
-from mdfit.data import Dataset, LabelledStructure
 from mdfit.errors import CheckpointError, OutputError, TrainingError
-from mdfit.graph import build_graph
 from mdfit.objectives import ForceMatching
-from mdfit.potentials import LennardJones, PairSpline, evaluate, load
-from mdfit.structure import Structure
+from mdfit.potentials import LennardJones, PairSpline, load
 from mdfit.training import fit, has_checkpoint
-
-
-def argon(count: int = 12) -> Dataset:
-    """Clusters labelled by a Lennard-Jones potential."""
-    truth = LennardJones("0.0104 eV", "3.4 Å", "8 Å")
-    frames = []
-    for seed in range(count):
-        random = np.random.default_rng(seed)
-        grid = np.stack(np.meshgrid(*[range(2)] * 3), -1).reshape(-1, 3) * 3.8
-        structure = Structure(
-            species=np.full(8, 18, np.int32),
-            positions=grid + random.normal(0, 0.2, grid.shape),
-            cell=np.zeros((3, 3)),
-            periodic=np.zeros(3, bool),
-            masses=np.full(8, 39.95),
-            velocities=None,
-        )
-        label = evaluate(truth, build_graph(structure, truth.cutoff))
-        frames.append(LabelledStructure(structure, float(label.energy[0]), np.asarray(label.forces, float), None))
-    return Dataset(tuple(frames))
-
-
-def start() -> PairSpline:
-    return PairSpline(2.5, 8.0, 20)
 
 
 def train(out: Path | None, epochs: int = 6, **settings):
@@ -154,7 +128,7 @@ def test_damaged_checkpoint_is_named(tmp_path, damage):
 
 def test_checkpoint_of_another_potential_is_refused(tmp_path):
     train(tmp_path / "run", epochs=1)
-    with pytest.raises(CheckpointError, match="does not belong"):
+    with pytest.raises(CheckpointError, match=r"run was trained with .*another potential; resume it as it was begun"):
         fit(
             PairSpline(2.5, 8.0, 25),
             ForceMatching(argon()),
@@ -208,8 +182,6 @@ def test_diverging_loss_stops(tmp_path):
 
 
 def test_full_disk_is_one_sentence_and_keeps_what_was_written(tmp_path, monkeypatch):
-    import mdfit.storage as storage
-
     train(tmp_path / "run", epochs=2)
     path = tmp_path / "run" / "checkpoint.safetensors"
     before = path.read_bytes()
@@ -217,7 +189,7 @@ def test_full_disk_is_one_sentence_and_keeps_what_was_written(tmp_path, monkeypa
     def full(self, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(storage.Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match=r"No space left on device.*unchanged"):
         train(tmp_path / "run", epochs=3, resume=True)
     assert path.read_bytes() == before

@@ -77,6 +77,10 @@ class Dataset:
     source: str | None = None
     ignored_stress: tuple[int, ...] = ()
 
+    def identity(self) -> tuple[LabelledStructure, ...]:
+        """What makes it this data set, wherever it was read from; see :func:`mdfit.storage.fingerprint`."""
+        return self.frames
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "frames", tuple(self.frames))
         if not self.frames:

@@ -89,6 +89,10 @@ class ForceMatching(Combinable):
         if loss not in ("square", "huber"):
             raise TrainingError(f"The loss of force matching is 'square' or 'huber', not {loss!r}.")
 
+    def identity(self) -> tuple:
+        """See :func:`mdfit.storage.fingerprint`."""
+        return self.dataset, self.weights, self.batch_size, self.loss, self.huber_delta, np.dtype(self.dtype)
+
     def batches(self, cutoff: float) -> Batches:
         """The data in batches for a cutoff in Å, made once."""
         if cutoff not in self._batches:

@@ -63,6 +63,10 @@ class ReferenceSampler:
         self._replicas, self._skin, self._dtype = replicas, skin, dtype
         self._simulation: Simulation | None = None
 
+    def identity(self) -> tuple:
+        """See :func:`mdfit.storage.fingerprint`."""
+        return self.state_point, self.sampler, self.lengths, self._replicas, self._skin, np.dtype(self._dtype)
+
     def empty(self, seed: int) -> Reference:
         """Before the first trajectory."""
         structure = self.state_point.structure

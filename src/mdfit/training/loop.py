@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -20,6 +21,7 @@ from mdfit.objectives import Evaluation, ForceMatching, Objective, Parameters
 from mdfit.potentials import Potential, trainable
 from mdfit.progress import progress_bar, stop_on_interrupt
 from mdfit.training.accuracy import accuracy
+from mdfit.training.identity import Identity
 from mdfit.training.records import EpochMeans, Progress, Records
 from mdfit.training.state import FitState, Update, initial_state, update
 
@@ -75,7 +77,7 @@ def fit(
     train_only: Callable[[Potential], Any] | None = None,
     seed: int = 0,
     out: str | Path | None = None,
-    resume: bool = False,
+    resume: bool | Literal["auto"] = False,
     checkpoint_seconds: float = 60.0,
     show_progress: bool = True,
     configuration: dict[str, Any] | None = None,
@@ -95,38 +97,62 @@ def fit(
         train_only: from a potential to a tree of flags like :func:`mdfit.potentials.trainable`, to freeze parts.
         seed: of the order of the data.
         out: directory for checkpoints, log and the fitted potential.
-        resume: go on from the checkpoint in ``out``; the loss history is that of an uninterrupted run.
+        resume: go on from the checkpoint in ``out``; the loss history is that of an uninterrupted run.  ``"auto"``: if
+            there is one, else begin.  A training goes on only as it was begun: the same data, objective, optimiser, start
+            and version of mdfit, for the same or a larger number of updates; one that is finished is returned.
         checkpoint_seconds: wall time between checkpoints within an epoch; there is one after every epoch, too.
         show_progress: a progress bar with the losses and the time left.
         configuration: written to ``run.json`` (a recipe, say).
 
+    Ctrl-C ends the training after the present update; the result is what there is, marked as ``"interrupted"``.
+
     Raises:
+        KeyboardInterrupt: after SIGTERM; a checkpoint has been written.
         TrainingError: when the loss is not finite or diverges; the last good state is in ``out``.
         SimulationError: when a simulation of the objective explodes at the start, or still does after most of the last
             update has been taken back; the last good state is in ``out``.
         CheckpointError: when ``resume`` finds no checkpoint or one of another run.
-        OutputError: when ``out`` cannot be written.
+        OutputError: when ``out`` cannot be written, holds other files of these names, or another process writes there.
     """
     total = _total_steps(objective, epochs, steps)
     run = _Run(potential, objective, optimizer, validate_on, validate_every, average, patience, train_only, seed)
-    records = Records(out, configuration, checkpoint_seconds) if out is not None else None
-    if records is not None:
-        run.progress = records.start(run.progress, resume)
-    stopped = "finished"
+    records = None if out is None else Records(out, run.identity, configuration, checkpoint_seconds)
+    with contextlib.nullcontext() if records is None else records.writing():
+        if records is not None:
+            run.progress = records.start(run.progress, resume)
+        stopped = _train(run, total, records, show_progress)
+    directory = None if records is None else records.directory
+    result = FitResult(run.best_potential(), run.last_potential(), run.progress.history, stopped.reason, directory)
+    return result.unless_interrupted() if stopped.terminated else result
+
+
+@dataclass(frozen=True)
+class _Stopped:
+    """Why training ended, and whether the process is to end."""
+
+    reason: str
+    terminated: bool
+
+
+def _train(run: _Run, total: int, records: Records | None, show_progress: bool) -> _Stopped:
+    whole = run.progress.stopped is not None and (run.step >= total or run.exhausted())
+    reason = "early stopping" if run.exhausted() else "finished"
+    if records is not None and not whole:
+        records.begin(run.progress)
     with progress_bar("Training", total, run.step, show_progress) as bar, stop_on_interrupt() as interrupt:
-        while run.step < total and stopped == "finished":
+        while run.step < total and reason == "finished":
             try:
-                stopped = _epoch(run, total, bar, interrupt, records)
+                reason = _epoch(run, total, bar, interrupt, records)
             except (TrainingError, SimulationError):
                 if records is not None:
                     records.checkpoint(run.progress)
                     records.save_potentials(run.best_potential(), run.last_potential(), run.step)
                 raise
-    if records is not None:
-        records.finish(run.progress, stopped)
+    if records is not None and not whole:
+        # Potentials first: a run that is marked as finished has them.
         records.save_potentials(run.best_potential(), run.last_potential(), run.step)
-    directory = None if records is None else records.directory
-    return FitResult(run.best_potential(), run.last_potential(), run.progress.history, stopped, directory)
+        records.finish(run.progress, reason)
+    return _Stopped(reason, interrupt.terminated)
 
 
 def _epoch(run: _Run, total: int, bar, interrupt, records: Records | None) -> str:
@@ -155,6 +181,9 @@ class _Run:
         self, potential, objective, optimizer, validate_on, validate_every, average, patience, train_only, seed
     ):
         flags = trainable(potential) if train_only is None else train_only(potential)
+        self.identity = Identity.of(
+            potential, flags, objective, optimizer, validate_on, (validate_every, patience, average, seed)
+        )
         trained, self.fixed = eqx.partition(potential, flags)
         if not jax.tree.leaves(trained):
             raise TrainingError("No parameter of this potential is trainable; check train_only.")

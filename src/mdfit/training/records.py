@@ -7,13 +7,17 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import ConfigDict
 
 from mdfit.errors import CheckpointError, OutputError
 from mdfit.objectives import Evaluation
 from mdfit.potentials import Potential
 from mdfit.provenance import environment
-from mdfit.storage import fill_tree, read_header, write_text, write_tree
+from mdfit.storage import Document, checked, fill_tree, only_writer, read_header, remedy, remove_leftovers
+from mdfit.storage import write_text, write_tree
+from mdfit.training.identity import Identity
 from mdfit.training.state import FitState
 
 
@@ -38,15 +42,58 @@ class EpochMeans:
 
 @dataclass
 class Progress:
-    """Where a run stands: all that a checkpoint holds."""
+    """Where a run stands: all that a checkpoint holds.
+
+    Attributes:
+        state: parameters, optimiser, objective.
+        means: since the last record.
+        history: one record per epoch.
+        stopped: ``"finished"`` or ``"early stopping"``; None before.
+    """
 
     state: FitState
     means: EpochMeans
     history: list[dict[str, Any]]
+    stopped: str | None = None
 
 
 #: In the directory of a run.
 _CHECKPOINT = "checkpoint.safetensors"
+_OTHERS = ("log.jsonl", "run.json", "best.mdfit", "last.mdfit")
+#: Of checkpoints; those of version 1 do not tell what they belong to.
+FORMAT_VERSION = 2
+
+
+class MeansDocument(Document):
+    """:class:`EpochMeans` in a checkpoint."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+
+    counts: dict[str, int]
+    sums: dict[str, float]
+
+
+class CheckpointHeader(Document):
+    """What a checkpoint says beside its arrays."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+
+    format: Literal["mdfit checkpoint"]
+    format_version: int = 1
+    means: MeansDocument
+    history: list[dict[str, int | float]]
+    identity: Identity | None = None
+    stopped: str | None = None
+
+
+class RunDocument(Document):
+    """``run.json`` of a training."""
+
+    status: Literal["running", "finished", "early stopping", "interrupted"]
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    configuration: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
 
 
 def has_checkpoint(directory: str | Path) -> bool:
@@ -62,48 +109,89 @@ class Records:
 
     Args:
         directory: made when missing.
+        identity: of the run; another one is not taken up.
         configuration: written to ``run.json``.
         checkpoint_seconds: wall time between checkpoints within an epoch.
     """
 
-    def __init__(self, directory: str | Path, configuration: dict[str, Any] | None, checkpoint_seconds: float):
-        self.directory = Path(directory)
+    def __init__(
+        self,
+        directory: str | Path,
+        identity: Identity,
+        configuration: dict[str, Any] | None,
+        checkpoint_seconds: float,
+    ):
+        self.directory, self.identity = Path(directory), identity
         self.configuration = configuration or {}
         self.checkpoint_seconds = checkpoint_seconds
         self._started = self._last_checkpoint = time.monotonic()
         self._cpu_started = time.process_time()
 
-    def start(self, fresh: Progress, resume: bool) -> Progress:
+    def writing(self):
+        """Holds the lock of the directory; see :func:`mdfit.storage.only_writer`."""
+        return only_writer(self.directory / ".training.lock", self.directory)
+
+    def start(self, fresh: Progress, resume: bool | Literal["auto"]) -> Progress:
         """The progress to begin with: ``fresh``, or that of the checkpoint when resuming.
 
         Raises:
-            CheckpointError: when there is nothing to resume, or something that a fresh start would overwrite.
+            CheckpointError: when there is nothing to resume, it belongs to another run, or a fresh start would overwrite
+                it.
+            OutputError: when a fresh start would overwrite other files.
         """
+        remove_leftovers(self.directory)
+        if resume is True or (resume == "auto" and has_checkpoint(self.directory)):
+            return self._resumed(fresh)
+        if has_checkpoint(self.directory):
+            raise CheckpointError(
+                f"{self.directory} already holds a run; resume it, or choose another directory, or delete it."
+            )
+        for name in _OTHERS:
+            if (self.directory / name).exists():
+                raise OutputError(f"{self.directory / name} is there already; choose another directory.")
+        return fresh
+
+    def _resumed(self, fresh: Progress) -> Progress:
         path = self.directory / _CHECKPOINT
-        if not resume:
-            if path.exists():
-                raise CheckpointError(
-                    f"{self.directory} already holds a run; resume it, or choose another directory, or delete it."
-                )
-            self._write_run("running")
-            self._log.unlink(missing_ok=True)
-            return fresh
-        header, arrays = read_header(path, CheckpointError)
+        header, arrays = read_header(path, CheckpointError, FORMAT_VERSION)
+        if header.get("format") != "mdfit checkpoint":
+            raise CheckpointError(f"{path} is not a checkpoint of mdfit; train again in another directory.")
+        known = checked(header, CheckpointHeader, path)
+        if known.identity is None:
+            raise CheckpointError(
+                f"{path} was written by an earlier version of mdfit, which did not note its data and settings, so that a "
+                "change would not be seen; train again in another directory."
+            )
+        different = self.identity.differences(known.identity)
+        if different:
+            raise CheckpointError(
+                f"{self.directory} was trained with {', '.join(different)}; resume it as it was begun, or train in another "
+                "directory."
+            )
         state = fill_tree(fresh.state, arrays, path, CheckpointError)
-        progress = Progress(state, EpochMeans(**header["means"]), header["history"])
+        progress = Progress(state, EpochMeans(known.means.counts, known.means.sums), known.history, known.stopped)
         write_text(self._log, "".join(json.dumps(record) + "\n" for record in progress.history))
-        self._write_run("running")
         return progress
+
+    def begin(self, progress: Progress) -> None:
+        """Notes that the training is going on; from here on it can be resumed."""
+        progress.stopped = None
+        self.checkpoint(progress)
+        self._write_run("running")
 
     @property
     def _log(self) -> Path:
         return self.directory / "log.jsonl"
 
     def checkpoint(self, progress: Progress) -> None:
+        """Writes all that the run needs to go on."""
         header = {
             "format": "mdfit checkpoint",
+            "format_version": FORMAT_VERSION,
             "means": {"counts": progress.means.counts, "sums": progress.means.sums},
             "history": progress.history,
+            "identity": self.identity.model_dump(),
+            "stopped": progress.stopped,
         }
         write_tree(self.directory / _CHECKPOINT, progress.state, header)
         self._last_checkpoint = time.monotonic()
@@ -119,12 +207,14 @@ class Records:
                 log.write(json.dumps(record) + "\n")
         except OSError as error:
             raise OutputError(
-                f"Could not write {self._log}: {error.strerror}; the checkpoint before is intact. Free some space, then "
-                "resume."
+                f"Could not write {self._log}: {error.strerror}; the checkpoint before is intact. To go on, "
+                f"{remedy(error)}, then resume."
             ) from error
         self.checkpoint(progress)
 
     def finish(self, progress: Progress, stopped: str) -> None:
+        """Notes how the training ended; one that was interrupted can still go on."""
+        progress.stopped = None if stopped == "interrupted" else stopped
         self.checkpoint(progress)
         self._write_run(stopped)
 

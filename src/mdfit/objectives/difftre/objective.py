@@ -169,6 +169,10 @@ class _Point:
         self._slopes = jax.jit(jax.jacrev(self._deviations_of_changing), static_argnums=3)
         self._frames: tuple[Reference, FrameValues] | None = None
 
+    def identity(self) -> tuple:
+        """See :func:`mdfit.storage.fingerprint`."""
+        return self.sampler, self.measurements
+
     def evaluate(self, parameters: Parameters, reference: Reference, reuse: float, fewest: float) -> _Outcome:
         recomputed = False
         if reference.generation > 0:

@@ -100,6 +100,10 @@ class Chains:
         self.beta = 1 / float(thermal_energy(ensemble.state_point.temperature))
         self._frames: tuple[Reference, FrameValues] | None = None
 
+    def identity(self) -> tuple:
+        """See :func:`mdfit.storage.fingerprint`."""
+        return self._ensemble, self._chains, self._start, self._bias, self._reuse, self._sampler
+
     def empty(self, seed: int, trained: Any) -> ChainState:
         """Before the first simulation."""
         return ChainState(

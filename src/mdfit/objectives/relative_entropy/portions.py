@@ -26,6 +26,10 @@ class Portions:
         self._portions = np.array_split(shuffled, len(ensemble) // size)
         self._values: dict[int, FrameValues] = {}
 
+    def identity(self) -> tuple:
+        """See :func:`mdfit.storage.fingerprint`."""
+        return self._ensemble, np.dtype(self._dtype), self._portions
+
     def of_update(self, update: int, seed: int, potential: Potential) -> FrameValues:
         """The portion of an update, in an order that depends on the seed."""
         epoch, place = divmod(update, len(self._portions))
