@@ -90,9 +90,13 @@ def _type(annotation: Any, metadata: list[Any]) -> str:
         return "section"
     name = {str: "text", int: "whole number", float: "number", bool: "`true`, `false`"}[annotation]
     limits = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-    found = [f"{sign} {getattr(item, attribute):g}" for item in metadata for attribute, sign in limits.items()
+    found = [f"{sign} {_number(getattr(item, attribute))}" for item in metadata for attribute, sign in limits.items()
              if getattr(item, attribute, None) is not None]  # fmt: skip
     return " ".join([name, ", ".join(found)]).strip()
+
+
+def _number(value: float) -> str:
+    return f"{value:,}".replace(",", " ") if isinstance(value, int) else f"{value:g}"
 
 
 if __name__ == "__main__":

@@ -66,6 +66,10 @@ class RecipeError(MdfitError):
     """A recipe holds an unknown key or a value that is not allowed."""
 
 
+class UntrustedError(RecipeError):
+    """A run directory asks for a program that does not come with mdfit."""
+
+
 class OutputError(MdfitError):
     """Results cannot be written: the disk is full, or the directory may not be written to."""
 

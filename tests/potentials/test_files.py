@@ -237,3 +237,115 @@ def test_unwritable_directory_keeps_the_earlier_file(saved, monkeypatch):
         POTENTIALS["zbl"]().save(saved)
     assert_one_sentence(error, str(saved), "Permission denied")
     assert saved.read_bytes() == before
+
+
+def rewritten(path: Path, change_header=None, change_arrays=None) -> None:
+    """The file with its checksums made right again, as a careless or hostile hand would."""
+    from mdfit.storage import read_header, write_tree
+
+    header, arrays = read_header(path, PotentialFileError)
+    if change_header:
+        change_header(header)
+    if change_arrays:
+        change_arrays(arrays)
+    write_tree(path, arrays, header)
+
+
+def _settings(**changes):
+    return lambda header: header["architecture"]["settings"].update(changes)
+
+
+def _nested(header):
+    for _ in range(300):
+        header["architecture"] = {"class": "Sum", "terms": [header["architecture"]]}
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda header: header.pop("species"), "species"),
+        (lambda header: header.pop("architecture"), "architecture"),
+        (lambda header: header.update(species="CO"), "species"),
+        (lambda header: header.update(species=[6, 8, 79]), "contradicts itself"),
+        (lambda header: header.update(cutoff="four"), "cutoff"),
+        (lambda header: header.update(cutoff=5.0), "contradicts itself"),
+        (lambda header: header.update(format_version="x"), "complete mdfit file"),
+        (lambda header: header.update(format=7), "not a potential"),
+        (lambda header: header.update(architecture=[1]), "architecture"),
+        (lambda header: header.update(architecture={"class": "PaiNN"}), "no settings"),
+        (lambda header: header.update(architecture={"class": ["PaiNN"], "settings": {}}), "no class"),
+        (lambda header: header.update(architecture={"class": "Sum", "terms": []}), "no terms"),
+        (lambda header: header.update(architecture={"class": "Sum", "settings": {}}), "no terms"),
+        (lambda header: header["architecture"].update({"class": "Potential"}), "not known here"),
+        (lambda header: header.update(architecture={"class": "PairPotential", "settings": {}}), "the base of some"),
+        (lambda header: header["architecture"].update({"class": "DimeNetPP"}), "lacks the setting"),
+        (lambda header: header["architecture"]["settings"].pop("channels"), "lacks the setting channels"),
+        (_settings(sparkles=3), "no setting sparkles"),
+        (_settings(channels="many"), "cannot have channels = many"),
+        (_settings(channels=8.5), "cannot have channels"),
+        (_settings(channels=True), "cannot have channels"),
+        (_settings(channels=-8), "describes no potential"),
+        (_settings(channels=10**9), "channels = 1000000000, for which the arrays are too"),
+        (_settings(layers=10**9), "layers = 1000000000, for which the arrays are too"),
+        (_settings(channels=64), "does not belong to this architecture"),
+        (_settings(layers=3), "does not belong to this architecture"),
+        (_settings(cutoff=float("nan")), "cannot have cutoff"),
+        (_settings(species=["C", "O"]), "cannot have species"),
+        (_settings(species={"C": 1}), "cannot have species"),
+        (_nested, "inside each other"),
+    ],
+)
+def test_headers_that_cannot_be_are_one_sentence(saved, change, word):
+    rewritten(saved, change_header=change)
+    with pytest.raises(PotentialFileError) as error:
+        load(saved)
+    assert_one_sentence(error, str(saved), word)
+
+
+def _first(arrays: dict) -> str:
+    return next(name for name, array in sorted(arrays.items()) if array.dtype.kind == "f" and array.ndim)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda a: a.update({_first(a): a[_first(a)].astype(np.int32)}), "does not belong"),
+        (lambda a: a.update({_first(a): a[_first(a)] * np.nan}), "not all finite"),
+        (lambda a: a.update({_first(a): a[_first(a)][:1]}), "does not belong"),
+        (lambda a: a.pop(_first(a)), "does not belong"),
+        (lambda a: a.update(more=np.ones(3)), "does not belong"),
+    ],
+)
+def test_arrays_that_cannot_be_are_one_sentence(saved, change, word):
+    rewritten(saved, change_arrays=change)
+    with pytest.raises(PotentialFileError) as error:
+        load(saved)
+    assert_one_sentence(error, str(saved), word)
+
+
+def test_no_memory_is_taken_for_what_the_arrays_do_not_hold(saved):
+    """With arrays that are long enough for the bound, 64 TB of weights would be needed."""
+    import resource
+
+    rewritten(saved, _settings(channels=2_000_000), lambda arrays: arrays.update(long=np.zeros(2_000_000, np.float32)))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(PotentialFileError, match="does not belong to this architecture"):
+        load(saved)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+def test_deeply_nested_header(saved):
+    from safetensors.numpy import load_file, save_file
+
+    save_file(load_file(saved), saved, metadata={"mdfit": "[" * 100_000})
+    with pytest.raises(PotentialFileError) as error:
+        load(saved)
+    assert_one_sentence(error, str(saved), "complete mdfit file")
+
+
+@pytest.mark.parametrize("name", POTENTIALS)
+def test_shapes_are_found_without_making_arrays(name):
+    from mdfit.potentials.files import describe, shapes_of
+
+    shapes = shapes_of(describe(POTENTIALS[name]()), "the file")
+    assert all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(shapes))

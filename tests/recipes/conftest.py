@@ -30,7 +30,6 @@ simulations:
   nve:
     structure: {end_of: warm}
     sampler: NVE
-    temperature: 100 K
     duration: 12 fs
     every: 1 fs
 scales:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from mdfit.cli.gallery import list_recipes
 from mdfit.errors import RecipeError
 from mdfit.observables.estimation import FEWEST_FRAMES
 from mdfit.recipes import is_script, load_recipe, load_resolved, load_script, schema
+from mdfit.recipes.gallery import list_recipes
 
+WITH = "    sampler: NVE\n    "
 GALLERY = Path(__file__).parents[2] / "recipes"
 
 GOOD = """\
@@ -31,7 +32,6 @@ simulations:
   second:
     structure: {end_of: first}
     sampler: NVE
-    temperature: 300 K
     duration: 1 ps
 scales:
   demo:
@@ -105,9 +105,22 @@ def test_mistakes_are_named_with_their_line(write, old, new, expected):
     ("old", "new", "expected"),
     [
         ("    sampler: NVE", "    sampler: NPT", "sampler NPT needs a pressure"),
-        ("    sampler: NVE", "    every: 0.7 fs", "every (0.7 fs) must be a multiple of timestep (1 fs)"),
-        ("    sampler: NVE", "    every: 0.2 ps", "give 5 frames, but error bars need at least 10"),
-        ("    sampler: NVE", "    timestep: 0 fs", "timestep must be positive"),
+        (
+            "    sampler: NVE",
+            "    sampler: Langevin",
+            "the key 'temperature' is missing, for instance temperature: 300 K",
+        ),
+        (
+            "    sampler: NVE",
+            WITH + "temperature: 300 K",
+            "temperature would be ignored by NVE, which goes on with the",
+        ),
+        ("    sampler: NVE", WITH + "seed: 3", "seed would be ignored by NVE"),
+        ("    sampler: NVE", WITH + "friction: 3 /ps", "friction would be ignored by NVE"),
+        ("    sampler: NVE", WITH + "pressure: 1 bar", "pressure would be ignored by NVE, which keeps the volume"),
+        ("    sampler: NVE", WITH + "every: 0.7 fs", "every (0.7 fs) must be a multiple of timestep (1 fs)"),
+        ("    sampler: NVE", WITH + "every: 0.2 ps", "give 5 frames, but error bars need at least 10"),
+        ("    sampler: NVE", WITH + "timestep: 0 fs", "timestep must be positive"),
     ],
 )
 def test_contradictions_are_named_with_the_section(write, old, new, expected):
@@ -124,9 +137,9 @@ def test_several_mistakes_are_told_at_once(write):
 
 
 def test_missing_key_names_the_section(write):
-    text = GOOD.replace("    sampler: NVE\n    temperature: 300 K\n", "")
+    text = GOOD.replace("    sampler: NVE\n    duration: 1 ps\n", "    sampler: NVE\n")
     found = message(write(text))
-    assert f"line {line_of(text, '  second:')}: the key 'simulations.second.temperature' is missing" in found
+    assert f"line {line_of(text, '  second:')}: the key 'simulations.second.duration' is missing" in found
 
 
 def test_broken_yaml(write):
@@ -145,7 +158,7 @@ def test_not_a_mapping(write, text):
 def test_not_text(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_bytes(b"\xff\xfe\x00\x81")
-    assert "not valid YAML" in message(path)
+    assert "is not text in UTF-8" in message(path)
 
 
 def test_unknown_scale_and_missing_recipe(write, tmp_path):

@@ -231,7 +231,7 @@ def test_wrong_suffix(small, tmp_path):
 
 def test_unwritable_directory(small, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="in the way, so choose another directory"):
+    with pytest.raises(OutputError, match="in the way, so choose another output directory"):
         go(small, tmp_path / "file" / "run.h5")
 
 

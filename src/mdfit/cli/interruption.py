@@ -14,8 +14,7 @@ def run_interruptible(directory: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stop:
-        from mdfit.recipes.loading import RESOLVED
-        from mdfit.recipes.script import REQUEST
+        from mdfit.recipes.run_directory import REQUEST, RESOLVED
 
         begun = any((directory / record).exists() for record in (RESOLVED, REQUEST))
         command = f"mdfit resume {shlex.quote(str(directory))}"

@@ -5,19 +5,28 @@ Everything heavy is imported inside the commands, so that ``mdfit --help`` answe
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from mdfit._version import __version__
-from mdfit.errors import MdfitError
+from mdfit.errors import MdfitError, UntrustedError
+
+#: What random keys are made of.
+SEED = click.IntRange(0, 2**32 - 1)
 
 
 class Commands(click.Group):
     """Shows errors that are meant for the user as one sentence, without a traceback."""
 
+    #: That ended the command, if one did.
+    signal = signal.SIGINT
+
     def invoke(self, context: click.Context):
+        signal.signal(signal.SIGTERM, _terminate)
         try:
             return super().invoke(context)
         except MdfitError as error:
@@ -25,7 +34,13 @@ class Commands(click.Group):
             sys.exit(1)
         except KeyboardInterrupt as stop:
             click.echo(str(stop) or "Interrupted.", err=True)
-            sys.exit(130)
+            sys.exit(128 + Commands.signal)
+
+
+def _terminate(number: int, frame: Any) -> None:
+    """SIGTERM ends a command as Ctrl-C does."""
+    Commands.signal = signal.SIGTERM
+    raise KeyboardInterrupt("Terminated.")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,7 +70,7 @@ def check(file: Path, cutoff: str | None, energy_key, forces_key, stress_key) ->
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--scale", default=None, help="One of the recipe's scales: demo, cpu, paper …")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Directory of the run [runs/RECIPE-SCALE].")
-@click.option("--seed", type=int, default=None, help="Of recipes that are Python programs [0].")
+@click.option("--seed", type=SEED, default=None, help="Of recipes that are Python programs [0].")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def run(recipe: Path, scale: str | None, out: Path | None, seed: int | None, quiet: bool) -> None:
     """Run a recipe: train, test, simulate, report."""
@@ -84,18 +99,27 @@ def run(recipe: Path, scale: str | None, out: Path | None, seed: int | None, qui
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--quiet", is_flag=True, help="No progress bars.")
-def resume(directory: Path, quiet: bool) -> None:
+@click.option(
+    "--trust", is_flag=True, help="Run the recipe.py that DIRECTORY names, even if it does not come with mdfit."
+)
+def resume(directory: Path, quiet: bool, trust: bool) -> None:
     """Go on with a run that was interrupted or killed."""
     from mdfit.cli.environment import prepare
 
     prepare()
     from mdfit.cli.interruption import run_interruptible
     from mdfit.recipes import resume_run, resume_script
-    from mdfit.recipes.script import REQUEST
+    from mdfit.recipes.run_directory import REQUEST
 
     with run_interruptible(directory):
         if (directory / REQUEST).exists():
-            _show(resume_script(directory, show_progress=not quiet), directory)
+            try:
+                metrics = resume_script(directory, show_progress=not quiet, trust=trust)
+            except UntrustedError as error:
+                if not sys.stdin.isatty() or not click.confirm(f"{error}\nRun it?", err=True):
+                    raise
+                metrics = resume_script(directory, show_progress=not quiet, trust=True)
+            _show(metrics, directory)
         else:
             _finish(resume_run(directory, show_progress=not quiet))
 
@@ -127,7 +151,7 @@ def _finish(outcome) -> None:
 @click.option("--every", default="0.1 ps", show_default=True, help="Between saved frames.")
 @click.option("--equilibrate", default="0 ps", show_default=True, help="Dropped at the start.")
 @click.option("--repeat", type=int, nargs=3, default=(1, 1, 1), help="Repeat the cell, like 2 2 2.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("trajectory.h5"), show_default=True)
 @click.option("--resume", "resumed", is_flag=True, help="Go on with the run that wrote OUT.")
 def simulate(
@@ -145,7 +169,6 @@ def simulate(
     from mdfit.simulate import StatePoint, sampler_of
     from mdfit.simulate import run as run_dynamics
     from mdfit.structure import read_structure
-    from mdfit.units import quantity
 
     with simulation_interruptible(out):
         trajectory = run_dynamics(
@@ -163,8 +186,6 @@ def simulate(
         for line in trajectory_lines(trajectory):
             click.echo(line)
         click.echo(f"{len(trajectory)} frames in {out}")
-        if trajectory.times[-1] < quantity(duration, "fs") - quantity(every, "fs") / 2:
-            raise KeyboardInterrupt
 
 
 @main.command()
@@ -202,7 +223,7 @@ def evaluate(potential: Path, file: Path, group: str | None) -> None:
 )
 def report(directory: Path, results: Path | None) -> None:
     """Write the HTML report of a run again."""
-    from mdfit.recipes.script import REQUEST
+    from mdfit.recipes.run_directory import REQUEST
     from mdfit.report import write_report, write_results, write_script_results
 
     script = (directory / REQUEST).exists()
@@ -218,7 +239,7 @@ def report(directory: Path, results: Path | None) -> None:
 @click.option("--copy", default=None, metavar="NAME", help="Copy a recipe with its data to the present directory.")
 def recipes(copy: str | None) -> None:
     """List the recipes that come with mdfit, or copy one to start from."""
-    from mdfit.cli.gallery import copy_recipe, list_recipes
+    from mdfit.recipes.gallery import copy_recipe, list_recipes
 
     if copy is not None:
         click.echo(f"Copied to {copy_recipe(copy, Path.cwd())}; run it with: mdfit run {copy} --scale cpu")

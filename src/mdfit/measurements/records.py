@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mdfit.errors import MeasurementError, ObservableError, UnitError, nearest
 from mdfit.measurements.curves import read_curve
 from mdfit.measurements.values import Values
 from mdfit.observables import Observable
 from mdfit.observables.registry import observable_from
+from mdfit.storage import DocumentError, parse_yaml
 from mdfit.units import quantity
 
 _TABLES = (".csv",)
@@ -85,13 +84,12 @@ def observable_in(path: Path) -> Observable:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content, _ = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise MeasurementError(f"{path} cannot be read ({error}); check the path.") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark else ""
-        raise MeasurementError(f"{path}{where}: not valid YAML; check the indentation and the colons.") from error
+    except DocumentError as error:
+        where = "" if error.line is None else f" line {error.line}"
+        raise MeasurementError(f"{path}{where}: {error.problem}.") from error
     if not isinstance(content, dict):
         raise MeasurementError(
             f"{path} holds no measurement: it must be a YAML mapping with the keys {', '.join(_KEYS)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,6 +50,7 @@ class Potential(eqx.Module):
         super().__init_subclass__(**settings)
         _REGISTRY[cls.__name__] = cls
 
+    @abc.abstractmethod
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
         """Energy of each atom in eV; the value for padding atoms is ignored."""
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import functools
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -67,6 +68,7 @@ class BondedPotential(Potential):
     def species(self) -> tuple[int, ...]:  # type: ignore[override]
         return ()
 
+    @abc.abstractmethod
     def tuple_energies(self, vectors: Float[Array, "molecules tuples steps 3"]) -> Float[Array, "molecules tuples"]:
         """Energies in eV for the vectors in Å from each atom of a tuple to the next."""
         raise NotImplementedError

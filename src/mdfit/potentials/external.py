@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import Any
 
 import equinox as eqx
@@ -35,6 +36,7 @@ class ExternalField(Potential):
     def species(self) -> tuple[int, ...]:  # type: ignore[override]
         return ()
 
+    @abc.abstractmethod
     def field_energy(self, positions: Float[Array, "atoms 3"], species: Int[Array, " atoms"]) -> Float[Array, " atoms"]:
         """Energies u in eV at positions in Å, for atomic numbers; the value for padding atoms (species 0) is ignored."""
         raise NotImplementedError

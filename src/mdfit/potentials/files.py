@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import equinox as eqx
 import jax
+import numpy as np
+from pydantic import ConfigDict
 
 from mdfit._version import __version__
 from mdfit.errors import PotentialFileError, nearest
 from mdfit.potentials.base import Potential, Sum, registered, registered_names
-from mdfit.storage import fill_tree, read_header, write_tree
+from mdfit.potentials.file_checks import check_architecture
+from mdfit.storage import Document, checked, fill_tree, read_header, write_tree
 
 #: Raised by one whenever an older mdfit could misread the file.
 FORMAT_VERSION = 1
@@ -39,17 +44,42 @@ def save(potential: Potential, path: str | Path, provenance: dict[str, Any] | No
     return Path(path)
 
 
+class PotentialHeader(Document):
+    """What the file of a potential says beside its arrays."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=True)
+
+    format: Literal["mdfit potential"]
+    species: list[int]
+    cutoff: float
+    architecture: dict[str, Any]
+
+
 def load(path: str | Path) -> Potential:
     """The potential of a file; its energies are bitwise those of the saved one on the same machine.
 
+    Nothing that the header says is believed before it fits the arrays, and no memory is taken for what does not.
+
     Raises:
-        PotentialFileError: when the file is missing, truncated, corrupted, of a newer format, or needs a class that
-            has not been imported.
+        PotentialFileError: when the file is missing, truncated, corrupted, of a newer format, contradicts itself, or needs
+            a class that has not been imported.
     """
     header, arrays = read_header(path, PotentialFileError, FORMAT_VERSION)
     if header.get("format") != "mdfit potential":
         raise PotentialFileError(f"{path} holds a {header.get('format', 'thing of unknown kind')}, not a potential.")
-    return fill_tree(build(header["architecture"], path), arrays, path, PotentialFileError)
+    known: PotentialHeader = checked(header, PotentialHeader, path, PotentialFileError)
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise PotentialFileError(f"{path}: the parameters {name} are not all finite; use an earlier copy.")
+    check_architecture(known.architecture, arrays, path)
+    skeleton = shapes_of(known.architecture, path)
+    potential: Potential = fill_tree(skeleton, arrays, path, PotentialFileError, any_precision=True)
+    if potential.cutoff != known.cutoff or list(potential.species) != known.species:
+        raise PotentialFileError(
+            f"{path} contradicts itself: its header names the cutoff {known.cutoff} Å and the species {known.species}, its "
+            f"settings {potential.cutoff} Å and {list(potential.species)}; use an earlier copy."
+        )
+    return potential
 
 
 def provenance(path: str | Path) -> dict[str, Any]:
@@ -73,10 +103,38 @@ def build(architecture: dict[str, Any], path: str | Path) -> Potential:
     name = architecture["class"]
     if name == "Sum":
         return Sum(tuple(build(term, path) for term in architecture["terms"]))
-    kind = registered(name)
-    if kind is None:
+    return _kind(name, path).skeleton(architecture["settings"])
+
+
+def shapes_of(architecture: dict[str, Any], path: str | Path) -> Any:
+    """:func:`build`, with the shapes of arrays in place of the arrays, so that no memory is taken for them.
+
+    Raises:
+        PotentialFileError: for settings of which no potential can be made.
+    """
+    try:
+        try:
+            return eqx.filter_eval_shape(build, architecture, path)
+        except jax.errors.JAXTypeError:
+            # The constructor looks at numbers; settings have been checked, so that it is not large.
+            return build(architecture, path)
+    except PotentialFileError:
+        raise
+    except Exception as error:  # constructors meet wrong settings with errors of every kind
         raise PotentialFileError(
-            f"{path} needs the potential class {name}, which is not known here ({nearest(name, registered_names())}); "
+            f"{path} describes no potential ({type(error).__name__}: {error}); use an earlier copy."
+        ) from error
+
+
+def _kind(name: Any, path: str | Path) -> type[Potential]:
+    kind = registered(name) if isinstance(name, str) else None
+    if kind is None or kind is Sum:
+        raise PotentialFileError(
+            f"{path} needs the potential class {name}, which is not known here ({nearest(str(name), registered_names())}); "
             "import the package that defines it first."
         )
-    return kind.skeleton(architecture["settings"])
+    if inspect.isabstract(kind):
+        raise PotentialFileError(
+            f"{path} names {name}, which is no potential but the base of some; use an earlier copy."
+        )
+    return kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import Any, Literal
 
 import equinox as eqx
@@ -42,6 +43,7 @@ class ListedPairs(BondedPotential):
         self.sigma = parameters("sigma", sigma, "Å", len(self.atoms))
         self.switch_start = 0.9 * self.cutoff if switch_start is None else quantity(switch_start, "Å", "switch_start")
 
+    @abc.abstractmethod
     def pair_energies(
         self,
         squared_distance: Float[Array, "molecules pairs"],

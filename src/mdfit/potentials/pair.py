@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import abc
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -15,6 +17,7 @@ class PairPotential(Potential):
 
     many_body = False
 
+    @abc.abstractmethod
     def pair_energy(
         self,
         squared_distance: Float[Array, "atoms neighbours"],

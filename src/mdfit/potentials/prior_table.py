@@ -27,7 +27,7 @@ from mdfit.potentials.prior_entries import (
     read_entry,
     write_entry,
 )
-from mdfit.storage import write_json
+from mdfit.storage import parse_yaml, write_json
 from mdfit.structure import Topology
 
 
@@ -204,15 +204,13 @@ class PriorTable:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         # JSON is YAML but for tabs, and its own reader is faster.
-        document = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+        document = json.loads(text) if path.suffix.lower() == ".json" else parse_yaml(text)[0]
     except OSError as error:
         raise PotentialFileError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError) as error:
         raise PotentialFileError(f"{path} is neither JSON nor YAML: {error}") from error
     if not isinstance(document, dict):
         raise PotentialFileError(f"{path} holds no table of priors; it needs units, bonds, angles and so on.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import optax
 
 from mdfit.data import Dataset, read
@@ -23,9 +24,10 @@ from mdfit.recipes.schema import (
     StructureChoice,
     Training,
 )
-from mdfit.simulate import sampler_of
+from mdfit.simulate import StatePoint, sampler_of
 from mdfit.simulate.samplers import Sampler
 from mdfit.structure import Structure, read_structure
+from mdfit.units import BOLTZMANN
 
 
 def read_data(loaded: LoadedRecipe, file: str) -> Dataset:
@@ -161,6 +163,17 @@ def initial_structure(loaded: LoadedRecipe, choice: StructureChoice, ends: Mappi
         return ends[choice.end_of]
     assert choice.file is not None
     return read_structure(loaded.path(choice.file), choice.index)
+
+
+def build_state_point(simulation: Simulation, structure: Structure) -> StatePoint:
+    """Where a simulation runs; without a temperature, at that of the velocities it starts with."""
+    temperature = simulation.temperature
+    if temperature is None:
+        assert structure.velocities is not None
+        freedom = build_sampler(simulation).degrees_of_freedom(structure.number_of_atoms)
+        twice_kinetic = float(np.sum(structure.masses[:, None] * structure.velocities**2))
+        temperature = twice_kinetic / (freedom * BOLTZMANN)
+    return StatePoint(structure, temperature, simulation.pressure)
 
 
 def build_sampler(simulation: Simulation) -> Sampler:

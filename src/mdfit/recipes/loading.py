@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from mdfit.errors import RecipeError, nearest
-from mdfit.recipes.schema import Recipe
-from mdfit.storage import write_json
-
-#: What a recipe is called inside its run.
-RESOLVED = "recipe.json"
+from mdfit.errors import CheckpointError, RecipeError, nearest
+from mdfit.recipes.run_directory import RESOLVED
+from mdfit.recipes.schema import NAME, WRITTEN, Recipe
+from mdfit.storage import Document, DocumentError, parse_yaml, read_json, write_json
 
 
 @dataclass(frozen=True)
 class LoadedRecipe:
-    """A validated recipe, the scale it was resolved for, and the directory that its paths are relative to."""
+    """A validated recipe, the scale it was resolved for, and the directory that its paths are relative to.
+
+    Attributes:
+        recipe: what it says.
+        scale: whose values have replaced others.
+        directory: of its file.
+        file: its name; None when it was not read from a file.
+    """
 
     recipe: Recipe
     scale: str | None
     directory: Path
+    file: str | None = None
 
     def path(self, relative: str) -> Path:
         return self.directory / relative
 
     def document(self) -> dict[str, Any]:
         """The resolved recipe as JSON types."""
-        return {"scale": self.scale, "directory": str(self.directory), "recipe": self.recipe.model_dump(mode="json")}
+        return {
+            "scale": self.scale,
+            "directory": str(self.directory),
+            "file": self.file,
+            "recipe": self.recipe.model_dump(mode="json"),
+        }
 
     def write(self, run: Path) -> None:
+        """Writes the record of the run, from which :func:`load_resolved` reads it."""
         write_json(run / RESOLVED, self.document())
+
+    def differences(self, other: LoadedRecipe) -> list[str]:
+        """The keys whose values differ."""
+        return _different(self.recipe.model_dump(mode="json"), other.recipe.model_dump(mode="json"))
 
 
 def load_recipe(path: str | Path, scale: str | None = None) -> LoadedRecipe:
@@ -64,7 +79,7 @@ def load_recipe(path: str | Path, scale: str | None = None) -> LoadedRecipe:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
         raise RecipeError(_explain(error, path, lines, scale)) from error
-    loaded = LoadedRecipe(recipe, scale, path.resolve().parent)
+    loaded = LoadedRecipe(recipe, scale, path.resolve().parent, path.name)
     _check_files(loaded, path, lines)
     _check_predecessors(loaded, path, lines)
     return loaded
@@ -80,30 +95,66 @@ def load_resolved(run: str | Path) -> LoadedRecipe:
     if not path.is_file():
         raise RecipeError(f"{run} is not the directory of a run: it has no {RESOLVED}; check the path.")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return LoadedRecipe(Recipe.model_validate(document["recipe"]), document["scale"], Path(document["directory"]))
-    except (ValueError, KeyError, TypeError) as error:
+        record = read_json(path, _Record)
+        recipe = Recipe.model_validate(record.recipe, context=WRITTEN)
+        return LoadedRecipe(recipe, record.scale, Path(record.directory), record.file)
+    except (CheckpointError, ValidationError, RecursionError) as error:
         raise RecipeError(
             f"The recipe of the run in {run} cannot be read ({type(error).__name__}): {RESOLVED} is damaged or of another "
             "version of mdfit; run the recipe again."
         ) from error
 
 
+class _Record(Document):
+    """What :meth:`LoadedRecipe.write` writes."""
+
+    scale: str | None
+    directory: str
+    file: str | None = None
+    recipe: dict[str, Any]
+
+
+def check_unchanged(loaded: LoadedRecipe) -> None:
+    """Whether the file that a run's recipe was read from still says the same.
+
+    Raises:
+        RecipeError: when it was edited since the run began.
+    """
+    if loaded.file is None or not loaded.path(loaded.file).is_file():
+        return
+    path = loaded.path(loaded.file)
+    different = loaded.differences(load_recipe(path, loaded.scale))
+    if different:
+        raise RecipeError(
+            f"{path} was edited since the run began ({', '.join(different[:5])}); put it back, or save the "
+            "new version under another name, to resume the run as it was begun."
+        )
+
+
+def _different(one: Any, other: Any, place: str = "") -> list[str]:
+    """The places where two documents differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        names = sorted(one.keys() | other.keys())
+        missing = object()
+        return [
+            found
+            for name in names
+            for found in _different(one.get(name, missing), other.get(name, missing), f"{place}.{name}".lstrip("."))
+        ]
+    return [] if one == other else [place]
+
+
 def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple, int]]:
     """The content, and the line of every key by its path."""
     try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        content, node = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check its permissions.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it is not text"
-        raise RecipeError(
-            f"{path}{where}: not valid YAML ({problem}); check the indentation and the colons."
-        ) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not text in UTF-8; save it as such.") from error
+    except DocumentError as error:
+        where = "" if error.line is None else f" line {error.line}"
+        raise RecipeError(f"{path}{where}: {error.problem}.") from error
     if not isinstance(content, dict):
         raise RecipeError(
             f"{path} holds no recipe: it must be a YAML mapping with the keys {', '.join(_keys(Recipe))}."
@@ -119,13 +170,19 @@ def _scales(scales: Any, path: Path, lines: dict[tuple, int]) -> dict[str, dict[
     if not isinstance(scales, dict):
         raise RecipeError(f"{where}: 'scales' must be a mapping from names to changes, not {scales!r}.")
     for name, changes in scales.items():
+        where = f"{path}{_line(('scales', name), lines, None)}"
         if not isinstance(changes, dict | None):
-            where = f"{path}{_line(('scales', name), lines, None)}"
             raise RecipeError(f"{where}: the scale '{name}' must be a mapping of keys of the recipe, not {changes!r}.")
+        if not re.fullmatch(NAME, str(name)):
+            raise RecipeError(
+                f"{where}: the scale {name!r} becomes part of a file name; use letters, digits, '.', '_', '-'."
+            )
     return {str(name): changes or {} for name, changes in scales.items()}
 
 
 def _collect_lines(node, place: tuple, lines: dict[tuple, int], path: Path) -> None:
+    import yaml
+
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*place, key.value)

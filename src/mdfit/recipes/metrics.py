@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import ConfigDict
 
 from mdfit.errors import DataError
-from mdfit.storage import read_json, write_json
+from mdfit.storage import Document, read_json, write_json
 from mdfit.training.accuracy import Accuracy
 
 
@@ -25,6 +26,16 @@ class Metric:
 Metrics = dict[str, Metric]
 
 
+class MetricDocument(Document):
+    """A :class:`Metric` in ``metrics.json``."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+
+    value: float
+    standard_error: float | None
+    unit: str
+
+
 def write_metrics(path: str | Path, metrics: Metrics) -> None:
     """An object: metric name to value, standard error and unit."""
     write_json(path, {name: asdict(m) for name, m in metrics.items()})
@@ -36,7 +47,8 @@ def read_metrics(path: str | Path) -> Metrics:
     Raises:
         CheckpointError: when the file is missing or damaged.
     """
-    return {name: Metric(**entry) for name, entry in read_json(path).items()}
+    documents: dict[str, MetricDocument] = read_json(path, dict[str, MetricDocument])
+    return {name: Metric(**entry.model_dump()) for name, entry in documents.items()}
 
 
 def accuracy_metrics(prefix: str, accuracy: Accuracy, force_unit: str) -> Metrics:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from mdfit.errors import MdfitError, RecipeError, UnknownSpeciesError
@@ -9,6 +11,8 @@ from mdfit.recipes.building import build_crystal, initial_structure, test_data
 from mdfit.recipes.loading import LoadedRecipe
 from mdfit.recipes.schema import Simulation
 from mdfit.structure import Structure
+
+log = logging.getLogger(__name__)
 
 
 def check_inputs(loaded: LoadedRecipe, species: tuple[int, ...]) -> None:
@@ -49,6 +53,7 @@ def _check_species(what: str, found, known: tuple[int, ...]) -> None:
 
 
 def _check_simulation(name: str, simulation: Simulation, structure: Structure) -> None:
+    _check_start(name, simulation, structure)
     periodic = bool(structure.periodic.all())
     if simulation.sampler == "NPT" and not periodic:
         raise RecipeError(f"The simulation '{name}' has a pressure, but its structure is not periodic; use Langevin.")
@@ -61,6 +66,26 @@ def _check_simulation(name: str, simulation: Simulation, structure: Structure) -
         raise RecipeError(
             f"The simulation '{name}' asks for g(r) up to {simulation.rdf_maximum:g} Å, but its cell allows "
             f"{limit:.4g} Å, half its smallest height; lower rdf_maximum or repeat the cell."
+        )
+
+
+def _check_start(name: str, simulation: Simulation, structure: Structure) -> None:
+    """Whether the velocities and the temperature of a start from a file say the same thing once."""
+    if simulation.structure.file is None:
+        return
+    if simulation.sampler == "NVE" and structure.velocities is None and simulation.temperature is None:
+        raise RecipeError(f"The simulation '{name}' starts from a structure without velocities; give it a temperature.")
+    if simulation.sampler == "NVE" and structure.velocities is not None and simulation.temperature is not None:
+        raise RecipeError(
+            f"The temperature of the simulation '{name}' would be ignored by NVE, which starts with the velocities of its "
+            "file; leave it out."
+        )
+    if simulation.equilibrate == 0 and structure.velocities is None:
+        log.warning(
+            "The simulation '%s' measures from its first step, although it starts from a frame of %s without velocities: "
+            "a frame that is not at equilibrium shifts its averages and, in NVE, its temperature; give 'equilibrate'.",
+            name,
+            simulation.structure.file,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from mdfit.data import Dataset
-from mdfit.errors import CheckpointError, DataError, OutputError
+from mdfit.errors import CheckpointError, DataError, RecipeError
 from mdfit.graph.batches import Batches
-from mdfit.potentials import Potential, load
+from mdfit.potentials import Potential
 from mdfit.precision import key
 from mdfit.provenance import environment
 from mdfit.recipes.arrays import save_arrays
@@ -21,23 +20,25 @@ from mdfit.recipes.building import (
     build_optimizer,
     build_potential,
     build_sampler,
+    build_state_point,
     initial_structure,
     number_format,
     split_training,
     test_data,
     training_files,
 )
-from mdfit.recipes.loading import RESOLVED, LoadedRecipe, load_resolved
+from mdfit.recipes.loading import LoadedRecipe, check_unchanged, load_resolved
 from mdfit.recipes.metrics import Metrics, accuracy_metrics, write_metrics
 from mdfit.recipes.preflight import check_inputs
+from mdfit.recipes.run_directory import RESOLVED, run_directory
 from mdfit.recipes.schema import Simulation
 from mdfit.recipes.simulation_metrics import simulation_metrics
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.recipes.static_metrics import static_metrics
-from mdfit.simulate import StatePoint, Trajectory, can_resume, run
+from mdfit.simulate import Trajectory, run
 from mdfit.simulate.restart import restart_path
-from mdfit.storage import read_json, write_text
-from mdfit.training import FitResult, accuracy, fit, has_checkpoint
+from mdfit.storage import write_json, write_text
+from mdfit.training import FitResult, accuracy, fit
 
 log = logging.getLogger(__name__)
 
@@ -59,32 +60,46 @@ def run_recipe(
     Stages that an interrupted run has finished are not repeated when resuming.
 
     Raises:
-        OutputError: when ``out`` already holds a run that is not to be resumed, or cannot be written.
+        OutputError: when ``out`` already holds a run that is not to be resumed or anything else, or cannot be written.
+        RecipeError: when the run in ``out`` belongs to another recipe.
         KeyboardInterrupt: after Ctrl-C, when the checkpoint has been written.
         MdfitError: whatever the stages raise.
     """
     out = Path(out)
-    if (out / RESOLVED).exists() and not resume:
-        raise OutputError(f"{out} already holds a run; `mdfit resume {out}`, or choose another directory.")
-    loaded.write(out)
-    stages = _Stages(loaded, out, show_progress)
-    potential = stages.train()
-    metrics = stages.test(potential)
-    metrics |= stages.simulate(potential)
-    metrics |= stages.properties(potential)
-    write_metrics(out / "metrics.json", metrics)
-    stages.write_run_record()
+    with run_directory(out, resume):
+        if resume and (out / RESOLVED).exists():
+            _check_same_recipe(load_resolved(out), loaded, out)
+        else:
+            loaded.write(out)
+        stages = _Stages(loaded, out, show_progress)
+        potential = stages.train()
+        metrics = stages.test(potential)
+        metrics |= stages.simulate(potential)
+        metrics |= stages.properties(potential)
+        write_metrics(out / "metrics.json", metrics)
+        stages.write_run_record()
     return RunOutcome(out, potential, metrics)
+
+
+def _check_same_recipe(before: LoadedRecipe, now: LoadedRecipe, out: Path) -> None:
+    different = before.differences(now)
+    if different:
+        raise RecipeError(
+            f"The run in {out} belongs to a recipe that says something else ({', '.join(different[:5])}); run this one in "
+            "another directory."
+        )
 
 
 def resume_run(directory: str | Path, show_progress: bool = True) -> RunOutcome:
     """Goes on with a run that was interrupted or killed.
 
     Raises:
-        RecipeError: when the directory holds no run.
-        CheckpointError: when its checkpoint is damaged.
+        RecipeError: when the directory holds no run, or its recipe was edited.
+        CheckpointError: when its checkpoint is damaged, or its data or the version of mdfit have changed.
     """
-    return run_recipe(load_resolved(directory), directory, resume=True, show_progress=show_progress)
+    loaded = load_resolved(directory)
+    check_unchanged(loaded)
+    return run_recipe(loaded, directory, resume=True, show_progress=show_progress)
 
 
 class _Stages:
@@ -96,8 +111,6 @@ class _Stages:
 
     def train(self) -> Potential:
         directory = self.out / "fit"
-        if _finished(directory):
-            return load(directory / "best.mdfit")
         files = training_files(self.loaded)
         self._refuse_errors(files)
         train, validation = split_training(self.loaded, files)
@@ -121,7 +134,7 @@ class _Stages:
                 patience=training.patience,
                 seed=training.seed,
                 out=directory,
-                resume=has_checkpoint(directory),
+                resume="auto",
                 show_progress=self.show_progress,
                 configuration=self.loaded.document(),
             )
@@ -156,9 +169,9 @@ class _Stages:
         ends = {before: trajectory.structure(-1) for before, trajectory in earlier.items()}
         structure = initial_structure(self.loaded, simulation.structure, ends)
         try:
-            trajectory = run(
+            return run(
                 potential,
-                StatePoint(structure, simulation.temperature, simulation.pressure),
+                build_state_point(simulation, structure),
                 build_sampler(simulation),
                 duration=simulation.duration,
                 every=simulation.every,
@@ -167,15 +180,12 @@ class _Stages:
                 key=key(simulation.seed),
                 dtype=number_format(self.recipe),
                 out=path,
-                resume=_resumes(path),
+                resume="auto",
                 show_progress=self.show_progress,
             )
         except CheckpointError as error:
             message = f"{error} To simulate again from the start, delete {path} and {restart_path(path)}."
             raise CheckpointError(message) from error
-        if trajectory.times[-1] < simulation.duration - simulation.every / 2:
-            raise KeyboardInterrupt
-        return trajectory
 
     def properties(self, potential: Potential) -> Metrics:
         if self.recipe.properties is None:
@@ -186,7 +196,7 @@ class _Stages:
 
     def write_run_record(self) -> None:
         document = {"seconds": self.times.document(), "recipe": self.loaded.document(), "environment": environment()}
-        write_text(self.out / "run.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        write_json(self.out / "run.json", document)
 
     def _refuse_errors(self, files: tuple[Dataset, ...]) -> None:
         # Before the split, so that frames have the numbers that they have in the file.
@@ -201,20 +211,6 @@ class _Stages:
 
     def _timed(self, name: str):
         return self.times.measure(name, self.out)
-
-
-def _resumes(path: Path) -> bool:
-    """Whether a simulation goes on; what a kill before its first restart file has left is removed."""
-    if can_resume(path):
-        return True
-    for file in (path, restart_path(path)):
-        file.unlink(missing_ok=True)
-    return False
-
-
-def _finished(directory: Path) -> bool:
-    record = directory / "run.json"
-    return record.exists() and read_json(record).get("status") in ("finished", "early stopping")
 
 
 def _save_accuracy(path: Path, errors, dataset: Dataset, groups: list[str]) -> None:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from mdfit.errors import UnitError
 from mdfit.units import quantity
@@ -27,17 +37,44 @@ def _in(unit: str):
 #: Fewer frames give no error bar; the limit of :func:`mdfit.observables.estimate`.
 FEWEST_FRAMES = 10
 
-Length = Annotated[float, _in("Å"), Field(gt=0)]
-Time = Annotated[float, _in("fs"), Field(ge=0)]
-Temperature = Annotated[float, _in("K"), Field(ge=0)]
-Pressure = Annotated[float, _in("bar")]
-Friction = Annotated[float, _in("1/ps"), Field(gt=0)]
+Length = Annotated[float, _in("Å"), Field(gt=0, le=1e4)]
+Time = Annotated[float, _in("fs"), Field(ge=0, le=1e12)]
+Temperature = Annotated[float, _in("K"), Field(ge=0, le=1e7)]
+Pressure = Annotated[float, _in("bar"), Field(ge=-1e8, le=1e8)]
+Friction = Annotated[float, _in("1/ps"), Field(gt=0, le=1e6)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Weight = Annotated[float, Field(ge=0, le=1e12)]
+
+#: Names become names of files.
+NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
+Name = Annotated[str, StringConstraints(pattern=rf"^{NAME}$", max_length=100)]
 
 
 class Section(BaseModel):
     """A part of a recipe; unknown keys are errors, and the strings below the keys are their documentation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_flag_for_a_number(cls, value: Any, information: ValidationInfo) -> Any:
+        flags = [flag for flag in (value if isinstance(value, list | tuple) else [value]) if isinstance(flag, bool)]
+        if flags and cls.model_fields[information.field_name or ""].annotation is not bool:
+            raise ValueError(f"must not be {str(flags[0]).lower()}")
+        return value
+
+
+def _refuse_ignored(section: Section, information: ValidationInfo, names: Sequence[str], because: str) -> None:
+    """Refuses settings that would have no effect; in the record of a run, where all defaults stand, nothing is refused."""
+    if information.context == WRITTEN:
+        return
+    for name in names:
+        if getattr(section, name) != type(section).model_fields[name].default:
+            raise ValueError(f"{name} would be ignored {because}; leave it out")
+
+
+#: The context in which what mdfit has written itself is validated.
+WRITTEN = "written by mdfit"
 
 
 class Data(Section):
@@ -49,13 +86,13 @@ class Data(Section):
     """file to validate on; without it a part of `train` is set aside"""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """share of `train` that is set aside for validation"""
-    split_seed: int = 0
+    split_seed: Seed = 0
     """decides which structures these are"""
     group: str | None = None
     """label of the structures whose values are kept on one side of the split"""
-    tests: dict[str, str] = {}
+    tests: dict[Name, str] = {}
     """test sets: their names in the metrics, and their files"""
-    test_every: Annotated[int, Field(ge=1)] = 1
+    test_every: Annotated[int, Field(ge=1, le=10**9)] = 1
     """test on each n-th structure only"""
     groups: list[str] = []
     """labels of the test structures by which the report tabulates errors"""
@@ -66,6 +103,15 @@ class Data(Section):
     stress_key: str | None = None
     """name of the stress"""
 
+    @model_validator(mode="after")
+    def _all_used(self, information: ValidationInfo) -> Data:
+        if self.validation is not None:
+            ignored = ("validation_fraction", "split_seed", "group")
+            _refuse_ignored(self, information, ignored, "beside a file to validate on")
+        if not self.tests:
+            _refuse_ignored(self, information, ("test_every", "groups"), "without tests")
+        return self
+
 
 class PotentialChoice(Section):
     """A neural potential, and fixed potentials that are added to it."""
@@ -74,15 +120,15 @@ class PotentialChoice(Section):
     """the network"""
     cutoff: Length = 5.0
     """range of the interactions"""
-    channels: Annotated[int, Field(ge=2)] = 64
+    channels: Annotated[int, Field(ge=2, le=4096)] = 64
     """features per atom (PaiNN) or per edge (DimeNetPP)"""
-    layers: Annotated[int, Field(ge=1)] = 3
+    layers: Annotated[int, Field(ge=1, le=64)] = 3
     """interaction blocks"""
-    radial_functions: Annotated[int, Field(ge=1)] = 12
+    radial_functions: Annotated[int, Field(ge=1, le=256)] = 12
     """Bessel functions of the distance"""
     add: list[Literal["ZBL"]] = []
     """potentials to add"""
-    seed: int = 0
+    seed: Seed = 0
     """of the initial parameters"""
 
 
@@ -91,47 +137,63 @@ class Optimizer(Section):
 
     kind: Literal["adam", "adamw", "amsgrad", "sgd"] = "adam"
     """the algorithm"""
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    learning_rate: Annotated[float, Field(gt=0, le=1e3)] = 2e-3
     """largest learning rate, reached after the warm-up"""
     final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.01
     """learning rate at the end, relative to the largest"""
     schedule: Literal["cosine", "exponential", "constant"] = "cosine"
     """how the learning rate falls"""
-    warmup_steps: Annotated[int, Field(ge=0)] = 100
+    warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = 100
     """updates over which the learning rate rises from zero; at most half of all"""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, le=1e3)] = 0.0
     """for adamw"""
-    clip: Annotated[float, Field(gt=0)] | None = 10.0
+    clip: Annotated[float, Field(gt=0, le=1e12)] | None = 10.0
     """largest norm of the gradient; null switches clipping off"""
+
+    @model_validator(mode="after")
+    def _all_used(self, information: ValidationInfo) -> Optimizer:
+        if self.kind != "adamw":
+            _refuse_ignored(self, information, ("weight_decay",), f"by {self.kind}")
+        if self.schedule == "constant":
+            _refuse_ignored(self, information, ("final_fraction",), "by a constant schedule")
+        return self
 
 
 class Training(Section):
     """Force matching."""
 
-    epochs: Annotated[int, Field(ge=1)] = 100
+    epochs: Annotated[int, Field(ge=1, le=10**7)] = 100
     """passes over the training data"""
-    batch_size: Annotated[int, Field(ge=1)] = 4
+    batch_size: Annotated[int, Field(ge=1, le=10**6)] = 4
     """structures per update"""
-    energy: Annotated[float, Field(ge=0)] = 1.0
+    energy: Weight = 1.0
     """weight of the squared error of the energy per atom in eV"""
-    forces: Annotated[float, Field(ge=0)] = 10.0
+    forces: Weight = 10.0
     """weight of the squared error of the force components in eV/Å"""
-    stress: Annotated[float, Field(ge=0)] = 0.0
+    stress: Weight = 0.0
     """weight of the squared error of the stress components in eV/Å³"""
     loss: Literal["square", "huber"] = "square"
     """squared errors, or Huber's function of them, which outliers pull less"""
-    huber_delta: Annotated[float, Field(gt=0)] = 0.1
+    huber_delta: Annotated[float, Field(gt=0, le=1e6)] = 0.1
     """error in the units above from which on Huber's function is linear"""
     optimizer: Optimizer = Optimizer()
     """see below"""
     average: Annotated[float, Field(gt=0, lt=1)] | None = 0.999
     """decay per update of the moving average of the parameters that is validated and kept; null takes them as they are"""
-    patience: Annotated[int, Field(ge=1)] | None = None
+    patience: Annotated[int, Field(ge=1, le=10**7)] | None = None
     """stop after so many validations without a better one"""
-    validate_every: Annotated[int, Field(ge=1)] = 1
+    validate_every: Annotated[int, Field(ge=1, le=10**7)] = 1
     """epochs between validations"""
-    seed: int = 0
+    seed: Seed = 0
     """of the order of the training data"""
+
+    @model_validator(mode="after")
+    def _all_used(self, information: ValidationInfo) -> Training:
+        if self.loss == "square":
+            _refuse_ignored(self, information, ("huber_delta",), "by squared errors")
+        if not (self.energy or self.forces or self.stress):
+            raise ValueError("energy, forces and stress must not all be 0")
+        return self
 
 
 class Crystal(Section):
@@ -143,7 +205,9 @@ class Crystal(Section):
     """its structure"""
     a: Length
     """lattice constant"""
-    repeat: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 1, 1)
+    repeat: tuple[
+        Annotated[int, Field(ge=1, le=1000)], Annotated[int, Field(ge=1, le=1000)], Annotated[int, Field(ge=1, le=1000)]
+    ] = (1, 1, 1)
     """cells along each vector"""
 
 
@@ -152,7 +216,7 @@ class StructureChoice(Section):
 
     file: str | None = None
     """file with structures, relative to the recipe"""
-    index: int = -1
+    index: Annotated[int, Field(ge=-(10**9), le=10**9)] = -1
     """which structure of the file; -1 is the last one"""
     crystal: Crystal | None = None
     """see below"""
@@ -160,9 +224,11 @@ class StructureChoice(Section):
     """name of a simulation above this one, from whose last frame and velocities this one goes on"""
 
     @model_validator(mode="after")
-    def _one_source(self) -> StructureChoice:
+    def _one_source(self, information: ValidationInfo) -> StructureChoice:
         if sum(source is not None for source in (self.file, self.crystal, self.end_of)) != 1:
             raise ValueError("needs exactly one of file, crystal and end_of")
+        if self.file is None:
+            _refuse_ignored(self, information, ("index",), "without a file")
         return self
 
 
@@ -173,31 +239,41 @@ class Simulation(Section):
     """see below"""
     sampler: Literal["NVE", "Langevin", "Brownian", "NoseHoover", "NPT"] = "Langevin"
     """ensemble and integrator"""
-    temperature: Temperature
-    """of the thermostat, or of the initial velocities"""
+    temperature: Temperature | None = None
+    """of the thermostat, or of the initial velocities; not for NVE that goes on with velocities"""
     pressure: Pressure | None = None
     """of the barostat (NPT)"""
     timestep: Time = 1.0
     """of the integrator"""
     friction: Friction = 1.0
-    """of the Langevin thermostat"""
+    """of the thermostat of Langevin and Brownian"""
     duration: Time
     """of the production"""
     every: Time = 50.0
     """between saved frames, a multiple of `timestep`"""
     equilibrate: Time = 0.0
     """dropped at the start"""
-    replicas: Annotated[int, Field(ge=1)] = 1
+    replicas: Annotated[int, Field(ge=1, le=10**5)] = 1
     """independent copies, simulated side by side"""
     rdf_maximum: Length | None = None
     """range of the radial distribution function; without it none is calculated"""
-    seed: int = 0
+    seed: Seed = 0
     """of initial velocities and noise"""
 
     @model_validator(mode="after")
-    def _pressure_for_npt(self) -> Simulation:
+    def _all_used(self, information: ValidationInfo) -> Simulation:
         if self.sampler == "NPT" and self.pressure is None:
             raise ValueError("sampler NPT needs a pressure, for instance pressure: 1 bar")
+        if self.sampler != "NPT":
+            _refuse_ignored(self, information, ("pressure",), f"by {self.sampler}, which keeps the volume")
+        if self.sampler not in ("Langevin", "Brownian"):
+            _refuse_ignored(self, information, ("friction",), f"by {self.sampler}")
+        goes_on = self.sampler == "NVE" and self.structure.end_of is not None
+        if goes_on:
+            because = f"by NVE, which goes on with the velocities of '{self.structure.end_of}'"
+            _refuse_ignored(self, information, ("temperature", "seed"), because)
+        elif self.temperature is None and (self.sampler != "NVE" or self.structure.file is None):
+            raise ValueError("the key 'temperature' is missing, for instance temperature: 300 K")
         return self
 
     @model_validator(mode="after")
@@ -245,7 +321,7 @@ class Recipe(Section):
     """see below"""
     training: Training = Training()
     """see below"""
-    simulations: dict[str, Simulation] = {}
+    simulations: dict[Name, Simulation] = {}
     """any number of simulations by name, which run in this order; see below"""
     properties: Properties | None = None
     """see below; without it none are calculated"""

@@ -14,12 +14,16 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from mdfit.errors import CheckpointError, MdfitError, OutputError, RecipeError, nearest
+from pydantic import Field
+
+from mdfit._version import __version__
+from mdfit.errors import MdfitError, RecipeError, UntrustedError, nearest
 from mdfit.recipes.metrics import Metrics, read_metrics, write_metrics
+from mdfit.recipes.run_directory import REQUEST, run_directory, sources, stage_path
 from mdfit.recipes.stage_times import StageTimes
-from mdfit.storage import read_json, write_json
+from mdfit.storage import Document, read_json, write_json
 
 if TYPE_CHECKING:
     import optax
@@ -30,8 +34,24 @@ if TYPE_CHECKING:
     from mdfit.training import FitResult
 
 SCRIPT = "recipe.py"
-#: Which script, scale and seed a run belongs to.
-REQUEST = "request.json"
+
+
+class RequestDocument(Document):
+    """``request.json``: which recipe, scale and seed a run belongs to.
+
+    Attributes:
+        directory: of the recipe.
+        scale: one of its own.
+        seed: of all random numbers.
+        sources: SHA-256 of its files, and of those of the recipes that it needs, by folder and path.
+        mdfit_version: that began the run.
+    """
+
+    directory: str
+    scale: str
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    sources: dict[str, str] | None = None
+    mdfit_version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,8 +77,12 @@ class Request:
             yield
 
     def stage(self, name: str, make: Callable[[], Metrics]) -> Metrics:
-        """The metrics that ``make`` gives; once finished, a stage is read instead of done again."""
-        path = self.out / "stages" / f"{name}.json"
+        """The metrics that ``make`` gives; once finished, a stage is read instead of done again.
+
+        Raises:
+            RecipeError: for a name that is no file name.
+        """
+        path = stage_path(self.out / "stages", f"{name}.json")
         if not path.exists():
             with self.timed(name):
                 metrics = make()
@@ -79,10 +103,11 @@ class Request:
 
         Raises:
             KeyboardInterrupt: after Ctrl-C, which ends the whole recipe.
+            RecipeError: for a name that is no file name.
         """
-        from mdfit.training import fit, has_checkpoint
+        from mdfit.training import fit
 
-        directory = self.out / name
+        directory = stage_path(self.out, name)
         with self.timed(f"train {name.replace('_', ' ')}"):
             return fit(
                 start,
@@ -93,7 +118,7 @@ class Request:
                 validate_on=validate_on,
                 seed=self.seed,
                 out=directory,
-                resume=has_checkpoint(directory),
+                resume="auto",
                 show_progress=self.show_progress,
             ).unless_interrupted()
 
@@ -171,38 +196,110 @@ def run_script(
         show_progress: whether to draw progress bars.
 
     Raises:
-        RecipeError: for an unknown scale.
-        OutputError: when ``out`` holds a run that is not to be resumed, or cannot be written.
+        RecipeError: for an unknown scale, a seed that is none, or a recipe that has changed since the run began.
+        OutputError: when ``out`` holds a run that is not to be resumed or anything else, or cannot be written.
         MdfitError: whatever the recipe raises.
     """
     out = Path(out)
     scale = recipe.scales[0] if scale is None else scale
     if scale not in recipe.scales:
         raise RecipeError(f"{recipe.directory / SCRIPT} has no scale '{scale}': {nearest(scale, recipe.scales)}")
-    if (out / REQUEST).exists() and not resume:
-        raise OutputError(f"{out} already holds a run; `mdfit resume {out}`, or choose another directory.")
-    write_json(out / REQUEST, {"directory": str(recipe.directory), "scale": scale, "seed": seed})
-    metrics = _run_function(recipe)(Request(scale, seed, out, show_progress))
-    from mdfit.provenance import environment
+    if not 0 <= seed < 2**32:
+        raise RecipeError(f"The seed is {seed}: give a whole number from 0 to {2**32 - 1}.")
+    asked = RequestDocument(
+        directory=str(recipe.directory),
+        scale=scale,
+        seed=seed,
+        sources=_all_sources(recipe),
+        mdfit_version=__version__,
+    )
+    with run_directory(out, resume):
+        if resume:
+            _check_unchanged(read_request(out), asked, out)
+        write_json(out / REQUEST, asked.model_dump())
+        metrics = _run_function(recipe)(Request(scale, seed, out, show_progress))
+        from mdfit.provenance import environment
 
-    write_json(out / "provenance.json", {"title": recipe.title, **_record(recipe, scale, seed, out), **environment()})
-    # Last, since a run with metrics is a finished one.
-    write_metrics(out / "metrics.json", metrics)
+        write_json(
+            out / "provenance.json", {"title": recipe.title, **_record(recipe, scale, seed, out), **environment()}
+        )
+        # Last, since a run with metrics is a finished one.
+        write_metrics(out / "metrics.json", metrics)
     return metrics
 
 
-def resume_script(out: str | Path, show_progress: bool = True) -> Metrics:
+def read_request(out: str | Path) -> RequestDocument:
+    """What a run belongs to.
+
+    Raises:
+        CheckpointError: when the record is missing or damaged.
+    """
+    request: RequestDocument = read_json(Path(out) / REQUEST, RequestDocument)
+    return request
+
+
+def resume_script(out: str | Path, show_progress: bool = True, *, trust: bool = False) -> Metrics:
     """Goes on with a run that was interrupted or killed.
+
+    A run directory may come from somebody else, and its recipe is a program.  One that comes with mdfit is taken from
+    this installation, when its files are those that the run began with; any other is only run with ``trust``.
+
+    Args:
+        out: directory of the run.
+        show_progress: whether to draw progress bars.
+        trust: whether to run a program that the run directory names.
 
     Raises:
         CheckpointError: when the record of the run is damaged.
-        RecipeError: when the recipe is gone.
+        UntrustedError: when the recipe does not come with mdfit and is not to be trusted.
+        RecipeError: when the recipe is gone or has changed.
     """
-    request = read_json(Path(out) / REQUEST)
-    if not {"directory", "scale", "seed"} <= set(request):
-        raise CheckpointError(f"{Path(out) / REQUEST} is damaged; run the recipe again in another directory.")
-    recipe = load_script(request["directory"])
-    return run_script(recipe, out, request["scale"], request["seed"], resume=True, show_progress=show_progress)
+    request = read_request(out)
+    recipe = _from_gallery(request)
+    if recipe is None:
+        if not trust:
+            raise UntrustedError(
+                f"{out} was made by {Path(request.directory) / SCRIPT}, which does not come with this mdfit; resuming runs "
+                f"that program. If you trust it: mdfit resume {out} --trust"
+            )
+        recipe = load_script(request.directory)
+    return run_script(recipe, out, request.scale, request.seed, resume=True, show_progress=show_progress)
+
+
+def _from_gallery(request: RequestDocument) -> ScriptRecipe | None:
+    """The recipe of this installation whose files are those that a run began with."""
+    from mdfit.recipes.gallery import gallery
+
+    folder = gallery() / Path(request.directory).name
+    if request.sources is None or not is_script(folder):
+        return None
+    recipe = load_script(folder)
+    return recipe if _all_sources(recipe) == request.sources else None
+
+
+def _all_sources(recipe: ScriptRecipe) -> dict[str, str]:
+    """Digests of all files that the recipe may read."""
+    folders = [recipe.directory, *(recipe.directory.parent / name for name in recipe.needs)]
+    return {f"{folder.name}/{path}": digest for folder in folders for path, digest in sources(folder).items()}
+
+
+def _check_unchanged(before: RequestDocument, now: RequestDocument, out: Path) -> None:
+    """Raises RecipeError when a run was begun with something else."""
+    if before.sources is None or before.mdfit_version != now.mdfit_version:
+        version = before.mdfit_version or "an earlier version"
+        raise RecipeError(
+            f"{out} was begun with mdfit {version} (now {now.mdfit_version}); go on with that version, or run the recipe "
+            "again in another directory."
+        )
+    assert now.sources is not None
+    both = before.sources.keys() | now.sources.keys()
+    changed = sorted(path for path in both if before.sources.get(path) != now.sources.get(path))
+    settings = [name for name in ("scale", "seed") if getattr(before, name) != getattr(now, name)]
+    if changed or settings:
+        raise RecipeError(
+            f"The recipe has changed since the run in {out} began ({', '.join((*settings, *changed[:5]))}); put it back to "
+            "resume, or run it in another directory."
+        )
 
 
 def _record(recipe: ScriptRecipe, scale: str, seed: int, out: Path) -> dict[str, Any]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from mdfit.storage import read_json, write_text
+from mdfit.storage import Document, read_json, write_json
 
 FILE = "seconds.json"
+
+
+class TimesDocument(Document):
+    """:class:`StageTimes` in a file."""
+
+    wall: dict[str, float]
+    cpu: dict[str, float] = {}  # noqa: RUF012 (pydantic copies it)
 
 
 @dataclass
@@ -34,8 +40,8 @@ class StageTimes:
             CheckpointError: when the file is damaged.
         """
         path = run / FILE
-        document = read_json(path) if path.is_file() else {}
-        return cls(**document) if isinstance(document.get("wall"), dict) else cls(document)
+        document = read_json(path, TimesDocument | dict[str, float]) if path.is_file() else {}
+        return cls(document) if isinstance(document, dict) else cls(dict(document.wall), dict(document.cpu))
 
     def document(self) -> dict[str, dict[str, float]]:
         """As JSON types."""
@@ -50,4 +56,4 @@ class StageTimes:
         finally:
             self.wall[stage] = round(self.wall.get(stage, 0.0) + time.monotonic() - wall, 2)
             self.cpu[stage] = round(self.cpu.get(stage, 0.0) + time.process_time() - cpu, 2)
-            write_text(run / FILE, json.dumps(self.document(), indent=2) + "\n")
+            write_json(run / FILE, self.document())

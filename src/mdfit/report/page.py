@@ -127,7 +127,9 @@ def simulation_text(run: RunFiles, name: str) -> str:
     """The conditions of a simulation in a sentence."""
     simulation = run.loaded.recipe.simulations[name]
     parts = [
-        f"{simulation.sampler} at {simulation.temperature:g} K",
+        simulation.sampler
+        if simulation.temperature is None
+        else f"{simulation.sampler} at {simulation.temperature:g} K",
         "" if simulation.pressure is None else f"{simulation.pressure:g} bar",
         f"{simulation.duration / 1e3:g} ps",
         "" if simulation.equilibrate == 0 else f"after {simulation.equilibrate / 1e3:g} ps of equilibration",

@@ -47,7 +47,7 @@ def rdf_panel(name: str, arrays: Arrays) -> Panel:
 def _temperature(name: str, simulation: Simulation, arrays: Arrays) -> Panel:
     def draw(axes: Axes) -> None:
         _traces(axes, arrays["times"], arrays["temperature"])
-        if simulation.sampler != "NVE":
+        if simulation.sampler != "NVE" and simulation.temperature is not None:
             axes.axhline(simulation.temperature, color=INK, lw=1, ls="--", label="thermostat")
             axes.legend()
         axes.set(xlabel="time (ps)", ylabel="temperature (K)")

@@ -4,21 +4,49 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mdfit.errors import CheckpointError, RecipeError
+from mdfit.errors import CheckpointError
+from mdfit.recipes.arrays import Layout, load_arrays
 from mdfit.recipes.loading import LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
 from mdfit.recipes.stage_times import StageTimes
-from mdfit.storage import read_json
+from mdfit.storage import Document, checked, read_json
 from mdfit.training.accuracy import Accuracy
+from mdfit.training.records import RunDocument
 
 Arrays = dict[str, np.ndarray]
+
+_EpochRecord = dict[str, int | float]
+_PROPERTIES = {"volumes": Layout(("points",), required=False), "energies": Layout(("points",), required=False)}
+_SIMULATION = {
+    "times": Layout(("frames",)),
+    **{name: Layout(("replicas", "frames")) for name in ("potential_energy", "total_energy", "temperature")},
+    "pressure": Layout(("replicas", "frames"), required=False),
+    **{name: Layout(("distances",), required=False) for name in ("rdf_r", "rdf", "rdf_error")},
+}
+_TEST = {
+    "energy": Layout(("energies", 2)),
+    "forces": Layout(("forces", 2)),
+    "stress": Layout(("stresses", 2)),
+    "force_species": Layout(("forces",), "iu"),
+    "energy_frames": Layout(("energies",), "iu"),
+    "force_frames": Layout(("forces",), "iu"),
+    "stress_frames": Layout(("stresses",), "iu"),
+    "group_*": Layout(("structures",), "U"),
+}
+
+
+class RunRecord(Document):
+    """``run.json`` of a recipe."""
+
+    seconds: dict[str, Any]
+    recipe: dict[str, Any]
+    environment: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -72,10 +100,11 @@ def read_run(directory: str | Path) -> RunFiles:
         CheckpointError: when one of its files is damaged.
     """
     directory = Path(directory)
-    loaded = _read_recipe(directory)
+    loaded = load_resolved(directory)
     recipe = loaded.recipe
-    training = _read_json(directory / "fit" / "run.json")
-    record = _read_json(directory / "run.json")
+    training, record = directory / "fit" / "run.json", directory / "run.json"
+    fit: RunDocument | None = read_json(training, RunDocument) if training.is_file() else None
+    whole: RunRecord | None = read_json(record, RunRecord) if record.is_file() else None
     metrics = directory / "metrics.json"
     check = directory / "data_check.txt"
     return RunFiles(
@@ -84,57 +113,42 @@ def read_run(directory: str | Path) -> RunFiles:
         metrics=read_metrics(metrics) if metrics.is_file() else {},
         history=_read_history(directory / "fit" / "log.jsonl"),
         tests=_read_tests(directory / "tests", list(recipe.data.tests)),
-        simulations=_read_all(directory / "simulations", list(recipe.simulations)),
-        properties=_read_arrays(directory / "properties.npz"),
+        simulations=_read_all(directory / "simulations", list(recipe.simulations), _SIMULATION),
+        properties=_read_arrays(directory / "properties.npz", _PROPERTIES),
         times=StageTimes.read(directory),
-        data_check=check.read_text(encoding="utf-8") if check.is_file() else "",
-        environment=record.get("environment") or training.get("environment") or {},
-        training_status=training.get("status", ""),
+        data_check=check.read_text(encoding="utf-8", errors="replace") if check.is_file() else "",
+        environment=next((one.environment for one in (whole, fit) if one is not None and one.environment), {}),
+        training_status="" if fit is None else fit.status,
     )
-
-
-def _read_recipe(directory: Path) -> LoadedRecipe:
-    try:
-        return load_resolved(directory)
-    except (ValueError, KeyError) as error:
-        raise RecipeError(
-            f"The recipe of the run in {directory} cannot be read ({type(error).__name__}): recipe.json is damaged or "
-            "of another version of mdfit; run the recipe again."
-        ) from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}
 
 
 def _read_history(path: Path) -> list[dict[str, Any]]:
     """The complete lines of the log; a run that is going on may be writing the last one."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    if not path.is_file():
+        return []
     try:
-        return [json.loads(line) for line in lines if line.strip()]
-    except ValueError as error:
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        return checked([json.loads(line) for line in lines if line.strip()], list[_EpochRecord], path)
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
-            f"{path} is damaged ({error}): restore a copy of it, or `mdfit resume` the run, which writes it again."
+            f"{path} is damaged ({type(error).__name__}): restore a copy of it, or `mdfit resume` the run, which writes it "
+            "again."
         ) from error
 
 
-def _read_arrays(path: Path) -> Arrays:
-    """The arrays of a file; none when it does not exist or a run that is going on is still writing it."""
-    try:
-        with path.open("rb") as stream, np.load(stream) as file:
-            return {name: file[name] for name in file.files}
-    except (FileNotFoundError, EOFError, ValueError, zipfile.BadZipFile):
-        return {}
+def _read_arrays(path: Path, layouts: dict[str, Layout]) -> Arrays:
+    """The arrays of a file; none when it does not exist yet."""
+    return load_arrays(path, layouts) if path.is_file() else {}
 
 
-def _read_all(directory: Path, names: list[str]) -> dict[str, Arrays]:
-    read = {name: _read_arrays(directory / f"{name}.npz") for name in names}
+def _read_all(directory: Path, names: list[str], layouts: dict[str, Layout]) -> dict[str, Arrays]:
+    read = {name: _read_arrays(directory / f"{name}.npz", layouts) for name in names}
     return {name: arrays for name, arrays in read.items() if arrays}
 
 
 def _read_tests(directory: Path, names: list[str]) -> dict[str, TestErrors]:
     tests = {}
-    for name, arrays in _read_all(directory, names).items():
+    for name, arrays in _read_all(directory, names, _TEST).items():
         groups = {key.removeprefix("group_"): labels for key, labels in arrays.items() if key.startswith("group_")}
         fields = {field.name for field in dataclasses.fields(Accuracy)} - {"frames"}
         known = {key: arrays[key] for key in fields}

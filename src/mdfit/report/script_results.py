@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-from mdfit.errors import OutputError, RecipeError
+from mdfit.errors import CheckpointError, OutputError, RecipeError
 from mdfit.recipes.metrics import read_metrics, write_metrics
 from mdfit.report.results import summary
-from mdfit.storage import read_json, write_json, write_text
+from mdfit.storage import read_json, remedy, write_json, write_text
 
 #: Larger files stay in the run.
 LARGEST_FIGURE, LARGEST_POTENTIAL = 150_000, 300_000
@@ -27,7 +28,10 @@ def write_script_results(run: str | Path, to: str | Path) -> Path:
     run, to = Path(run), Path(to)
     if not (run / "metrics.json").is_file():
         raise RecipeError(f"The run in {run} is not complete: it has no metrics.json; `mdfit resume {run}`.")
-    metrics, provenance = read_metrics(run / "metrics.json"), read_json(run / "provenance.json")
+    metrics = read_metrics(run / "metrics.json")
+    provenance = read_json(run / "provenance.json", dict[str, Any])
+    if not isinstance(provenance.get("title"), str):
+        raise CheckpointError(f"{run / 'provenance.json'} is damaged: it has no title; `mdfit resume {run}`.")
     write_metrics(to / "metrics.json", metrics)
     write_json(to / "provenance.json", provenance)
     figures = _small(run, "*.png", LARGEST_FIGURE)
@@ -35,7 +39,7 @@ def write_script_results(run: str | Path, to: str | Path) -> Path:
         for path in (*figures, *_small(run, "*.mdfit", LARGEST_POTENTIAL)):
             shutil.copyfile(path, to / path.name)
     except OSError as error:
-        raise OutputError(f"Could not write {to}: {error.strerror or error}; free some space.") from error
+        raise OutputError(f"Could not write {to}: {error.strerror or error}; {remedy(error)}.") from error
     write_text(to / "run.md", summary(provenance["title"], provenance, metrics, figures))
     return to / "run.md"
 

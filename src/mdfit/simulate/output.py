@@ -86,7 +86,14 @@ def goes_on(output: RestartableOutput, resume: Resume) -> bool:
     if not path.exists() and restart_path(path).exists() and output.belongs_to_a_start():
         # A run that was stopped before its first frame: going on is the same as beginning anew.
         return True
-    for file in (path, restart_path(path)):
+    files = (path, restart_path(path))
+    if resume == "auto" and any(file.exists() for file in files):
+        missing = next(file for file in files if not file.exists())
+        raise CheckpointError(
+            f"There is no {missing} any more, so that the run cannot go on; restore it, or move {path} and its restart "
+            "file away to simulate again."
+        )
+    for file in files:
         if file.exists():
             raise OutputError(f"{file} exists; resume the run, choose another name or delete the file.")
     return False

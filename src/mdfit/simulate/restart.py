@@ -159,7 +159,7 @@ class RestartableOutput:
         """
         plan = self.plan
         production = done - plan.steps_of_equilibration
-        possible = production == self.count * plan.steps_between_frames if self.count else 0 <= done and production <= 0
+        possible = production == self.count * plan.steps_between_frames if self.count else done >= 0 and production <= 0
         if not possible:
             raise CheckpointError(
                 f"{restart_path(self.path)} is damaged: {done} time steps do not make {self.count} frames; start the run "

@@ -52,8 +52,9 @@ class Lengths:
         steps = (total + dropped) / timestep
         if steps > MOST_STEPS or between > MOST_STEPS_BETWEEN:
             raise SimulationError(
-                f"{total:g} fs with a frame every {interval:g} fs are {steps:.3g} time steps of {timestep:g} fs, {between:.3g} "
-                f"of them between frames; at most {MOST_STEPS:.0e} and {MOST_STEPS_BETWEEN:.0e} are possible: check the units."
+                f"{total:g} fs with a frame every {interval:g} fs are {steps:.3g} time steps of {timestep:g} fs, "
+                f"{between:.3g} of them between frames; at most {MOST_STEPS:.0e} and {MOST_STEPS_BETWEEN:.0e} are "
+                "possible: check the units."
             )
         if frames < 1:
             raise SimulationError(f"A duration of {total} fs holds no frame at one every {interval} fs; lengthen it.")
@@ -155,7 +156,9 @@ class Simulation:
             CheckpointError: for numbers that no run can have.
         """
         floats = [leaf for leaf in jax.tree.leaves(checkpoint) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-        widths = [np.asarray(leaf) for leaf in (checkpoint["packed_width"], *jax.tree.leaves(checkpoint["list_memory"]))]
+        widths = [
+            np.asarray(leaf) for leaf in (checkpoint["packed_width"], *jax.tree.leaves(checkpoint["list_memory"]))
+        ]
         sensible = all(((w >= 0) & (w <= WIDEST)).all() for w in widths if np.issubdtype(w.dtype, np.integer))
         if not sensible or not all(np.isfinite(leaf).all() for leaf in floats):
             raise CheckpointError("The restart file holds numbers that no run can have; start the run again.")

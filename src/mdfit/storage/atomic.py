@@ -21,7 +21,7 @@ _PARTIAL = re.compile(r"\.(?P<name>.+)\.(?P<host>[^.]+)\.(?P<process>\d+)\.[^.]+
 _REMEDIES = {
     "free some space": (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     "choose a directory that you may write to": (errno.EACCES, errno.EPERM, errno.EROFS),
-    "something else of this name is in the way, so choose another directory": (
+    "something else of this name is in the way, so choose another output directory": (
         errno.ENOTDIR,
         errno.EEXIST,
         errno.EISDIR,

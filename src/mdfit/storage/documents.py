@@ -82,10 +82,12 @@ def parse_yaml(text: str) -> tuple[Any, Any]:
     import yaml
 
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if node is not None:
-            _written_out(node, {}, ())
-        return yaml.safe_load(text), node
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None, None
+        _written_out(node, {}, ())
+        return loader.construct_document(node), node
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise DocumentError(

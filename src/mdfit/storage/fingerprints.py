@@ -94,4 +94,4 @@ def _content(cell: types.CellType) -> Any:
 
 
 def _name(thing: Any) -> str:
-    return getattr(thing, "__qualname__", None) or getattr(thing, "__name__", "")
+    return str(getattr(thing, "__qualname__", None) or getattr(thing, "__name__", ""))

@@ -148,7 +148,7 @@ def _train(run: _Run, total: int, records: Records | None, show_progress: bool) 
                     records.checkpoint(run.progress)
                     records.save_potentials(run.best_potential(), run.last_potential(), run.step)
                 raise
-    if records is not None and not whole:
+    if records is not None and not (whole and records.complete):
         # Potentials first: a run that is marked as finished has them.
         records.save_potentials(run.best_potential(), run.last_potential(), run.step)
         records.finish(run.progress, reason)

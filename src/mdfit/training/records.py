@@ -15,8 +15,18 @@ from mdfit.errors import CheckpointError, OutputError
 from mdfit.objectives import Evaluation
 from mdfit.potentials import Potential
 from mdfit.provenance import environment
-from mdfit.storage import Document, checked, fill_tree, only_writer, read_header, remedy, remove_leftovers
-from mdfit.storage import write_text, write_tree
+from mdfit.storage import (
+    Document,
+    checked,
+    fill_tree,
+    only_writer,
+    read_header,
+    read_json,
+    remedy,
+    remove_leftovers,
+    write_text,
+    write_tree,
+)
 from mdfit.training.identity import Identity
 from mdfit.training.state import FitState
 
@@ -90,10 +100,10 @@ class RunDocument(Document):
     """``run.json`` of a training."""
 
     status: Literal["running", "finished", "early stopping", "interrupted"]
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    configuration: dict[str, Any] = {}
-    environment: dict[str, Any] = {}
+    seconds: float
+    cpu_seconds: float | None = None
+    configuration: dict[str, Any]
+    environment: dict[str, Any]
 
 
 def has_checkpoint(directory: str | Path) -> bool:
@@ -169,9 +179,16 @@ class Records:
                 "directory."
             )
         state = fill_tree(fresh.state, arrays, path, CheckpointError)
+        if (self.directory / "run.json").exists():
+            read_json(self.directory / "run.json", RunDocument)
         progress = Progress(state, EpochMeans(known.means.counts, known.means.sums), known.history, known.stopped)
         write_text(self._log, "".join(json.dumps(record) + "\n" for record in progress.history))
         return progress
+
+    @property
+    def complete(self) -> bool:
+        """Whether all files of a finished training are there."""
+        return all((self.directory / name).exists() for name in _OTHERS)
 
     def begin(self, progress: Progress) -> None:
         """Notes that the training is going on; from here on it can be resumed."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
-import yaml
-
 from mdfit.errors import OutputError, RecipeError, nearest
+from mdfit.storage import parse_yaml, remedy
 
 
 def gallery() -> Path:
@@ -29,7 +29,7 @@ def list_recipes() -> list[tuple[str, str, list[str]]]:
             script = load_script(folder)
             out.append((folder.name, script.title, list(script.scales)))
         elif (folder / "recipe.yaml").is_file():
-            content = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
+            content, _ = parse_yaml((folder / "recipe.yaml").read_text(encoding="utf-8"))
             out.append((folder.name, content["title"], list(content.get("scales") or {})))
     return out
 
@@ -65,7 +65,11 @@ def _copy(name: str, directory: Path) -> Path:
         shutil.copytree(gallery() / name, target, ignore=shutil.ignore_patterns("results"))
     except OSError as error:
         shutil.rmtree(target, ignore_errors=True)
-        # copytree gives all failures as triples of source, target and reason.
-        first = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or error
-        raise OutputError(f"Could not write {target}: {first}; free some space or choose another directory.") from error
+        first: OSError = error
+        if isinstance(error, shutil.Error):
+            # copytree gives all failures as triples of source, target and reason: "[Errno 28] No space left on device".
+            reason = error.args[0][0][2]
+            number = re.match(r"\[Errno (\d+)\]", reason)
+            first = OSError(int(number[1]) if number else 0, reason)
+        raise OutputError(f"Could not write {target}: {first.strerror or first}; {remedy(first)}.") from error
     return target

@@ -1,0 +1,82 @@
+"""The directory of a run: new ones are empty, one process writes, and what was begun is only gone on with."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from mdfit.errors import OutputError, RecipeError
+from mdfit.storage import only_writer, remove_leftovers
+
+#: The record of a run of a recipe in YAML (see :mod:`mdfit.recipes.loading`), and of one in Python.
+RESOLVED, REQUEST = "recipe.json", "request.json"
+
+_LOCK = ".run.lock"
+_STAGE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9 ._-]*")
+#: Parts of a recipe's folder on which its runs do not depend.
+_NOT_PARTS = ("results", "__pycache__", "README.md")
+
+
+@contextlib.contextmanager
+def run_directory(out: Path, resume: bool) -> Iterator[None]:
+    """Holds the directory of a run, which is made when missing.
+
+    Raises:
+        OutputError: a new run in a directory that holds something, or another process that writes there.
+    """
+    if not resume:
+        _check_new(out)
+    with only_writer(out / _LOCK, out):
+        if not resume:
+            _check_new(out)
+        for folder in (out, *(path for path in out.iterdir() if path.is_dir())):
+            remove_leftovers(folder)
+        yield
+
+
+def _check_new(out: Path) -> None:
+    if not out.is_dir():
+        return
+    content = sorted(path.name for path in out.iterdir() if path.name != _LOCK)
+    if RESOLVED in content or REQUEST in content:
+        raise OutputError(f"{out} already holds a run; `mdfit resume {out}`, or choose another directory.")
+    if content:
+        raise OutputError(
+            f"{out} is not empty (it holds {content[0]}) and no run of mdfit; choose a new or an empty directory."
+        )
+
+
+def stage_path(folder: Path, name: str) -> Path:
+    """The path of a stage in the directory of a run.
+
+    Raises:
+        RecipeError: for a name that would lead elsewhere.
+    """
+    if not _STAGE.fullmatch(name):
+        raise RecipeError(
+            f"The stage {name!r} becomes the name of a file: use letters, digits, spaces, '.', '_' and '-', and begin with "
+            "no '.'."
+        )
+    return folder / name
+
+
+def sources(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a recipe's folder but its results, by its path in the folder.
+
+    Raises:
+        RecipeError: when one cannot be read.
+    """
+    try:
+        paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_part(path.relative_to(folder))]
+        return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    except OSError as error:
+        raise RecipeError(f"{folder} cannot be read ({error.strerror or error}); check its permissions.") from error
+
+
+def _is_part(path: Path) -> bool:
+    return path.parts[0] not in _NOT_PARTS and not any(
+        part.startswith(".") or part == "__pycache__" for part in path.parts
+    )
