@@ -214,3 +214,96 @@ def test_shipped_programs_have_a_title_and_a_small_scale(name):
 
 def test_the_limit_of_frames_is_that_of_error_bars():
     assert schema.FEWEST_FRAMES == FEWEST_FRAMES
+
+
+def replaced(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../victim", "/tmp/victim", "a/b", ".hidden", "..", "'a b'", '"a\\nb"', "é", "'x' * 200"]
+)
+def test_names_become_files_and_must_not_lead_elsewhere(write, name):
+    for text in (replaced("  first:", f"  {name}:"), replaced("tests: {test:", f"tests: {{{name}:")):
+        assert "String should match pattern" in message(write(text)) or "not valid YAML" in message(write(text))
+    assert "becomes part of a file name" in message(write(replaced("  demo:", f"  {name}:")))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("  epochs: 3", "  epochs: 1.0e+30", "training.epochs"),
+        ("  epochs: 3", "  epochs: true", "training.epochs': must not be true"),
+        ("  epochs: 3", "  epochs: .inf", "training.epochs"),
+        ("  epochs: 3", "  epochs: 3\n  seed: -1", "training.seed"),
+        ("  epochs: 3", "  epochs: 3\n  seed: 1180591620717411303424", "training.seed"),
+        ("  epochs: 3", "  epochs: 3\n  energy: .nan", "training.energy"),
+        ("  epochs: 3", "  epochs: 3\n  energy: 0\n  forces: 0", "must not all be 0"),
+        ("  epochs: 3", "  epochs: 3\n  huber_delta: 0.2", "huber_delta would be ignored by squared errors"),
+        ("  channels: 8", "  channels: 1000000000", "potential.channels"),
+        ("  channels: 8", "  channels: true", "potential.channels': must not be true"),
+        ("  channels: 8", "  layers: 10000", "potential.layers"),
+        ("  channels: 8", "  seed: 4294967296", "potential.seed"),
+        ("  cutoff: 4.5 Å", "  cutoff: 1e300 Å", "potential.cutoff"),
+        ("    learning_rate: 1.0e-3", "    learning_rate: 1e300", "learning_rate"),
+        ("    learning_rate: 1.0e-3", "    weight_decay: 0.1", "weight_decay would be ignored by adam"),
+        ("    structure: {file: train.extxyz}", "    structure: {file: train.extxyz}\n    replicas: 1e9", "replicas"),
+        ("    temperature: 300 K", "    temperature: 1e300 K", "temperature"),
+        ("    temperature: 300 K", "    temperature: true", "temperature"),
+        ("    duration: 1 ps\n  second", "    duration: 1e300 ps\n  second", "duration"),
+        ("    structure: {file: train.extxyz}",
+         "    structure: {crystal: {element: Si, lattice: diamond, a: 5, repeat: [1, 2, 100000]}}", "repeat"),
+        ("    structure: {file: train.extxyz}",
+         "    structure: {crystal: {element: Si, lattice: diamond, a: 5, repeat: [1, 2, true]}}", "must not be true"),
+        ("    structure: {end_of: first}", "    structure: {end_of: first, index: 3}", "index would be ignored"),
+        ("  tests: {test: train.extxyz}", "  test_every: 3", "test_every would be ignored without tests"),
+        ("  tests: {test: train.extxyz}", "  validation: train.extxyz\n  split_seed: 3", "split_seed would be ignored"),
+    ],
+)  # fmt: skip
+def test_numbers_have_bounds_and_nothing_is_ignored(write, old, new, expected):
+    found = message(write(replaced(old, new)))
+    assert expected in found
+    assert "\n" not in found
+    assert "line " in found
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MERGES = "a: &a {x: 1}\n" + "".join(
+    f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 9)}]}}\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (BOMB, "its aliases stand for more than 200000 values"),
+        (MERGES, "its aliases stand for more than 200000 values"),
+        ("title: &a [*a]\n", "an alias stands inside what it refers to"),
+        ("title: &a {data: *a}\n", "an alias stands inside what it refers to"),
+        ("title: " + "[" * 100 + "]" * 100, "nested more than 64 levels deep"),
+        ("title: " + "[" * 20_000, "nested more than 64 levels deep"),
+        ("title: 2026-13-45\n", "put text into quotation marks"),
+        ("title: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
+    ],
+)
+def test_hostile_yaml_is_refused_at_once(write, text, expected):
+    import time
+
+    began = time.monotonic()
+    assert expected in message(write(text))
+    assert time.monotonic() - began < 5
+
+
+def test_aliases_may_be_used(write):
+    text = GOOD.replace("optimizer:\n    learning_rate: 1.0e-3", "optimizer: &o\n    learning_rate: 1.0e-3")
+    text = text.replace("optimizer: {kind: adamw}", "optimizer: *o")
+    assert load_recipe(write(text), "demo").recipe.training.optimizer.learning_rate == 1e-3
+
+
+def test_byte_order_mark(write, tmp_path):
+    (tmp_path / "recipe.yaml").write_text("\ufeff" + GOOD, encoding="utf-8")
+    assert load_recipe(tmp_path / "recipe.yaml").recipe.title == "Test"

@@ -86,11 +86,14 @@ def test_a_run_without_anything_yet(started_run):
     assert "0 of 30 epochs" in page
 
 
-def test_a_half_written_file_is_left_out(started_run, finished_run, write_training):
+def test_a_truncated_file_is_named(started_run, finished_run, write_training):
     write_training(started_run, 30)
     content = (finished_run / "simulations" / "liquid.npz").read_bytes()
     (started_run / "simulations").mkdir()
     (started_run / "simulations" / "liquid.npz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(CheckpointError, match=r"liquid\.npz is damaged .*delete it and `mdfit resume` its run"):
+        write_report(started_run)
+    (started_run / "simulations" / "liquid.npz").unlink()
     page = write_report(started_run).read_text(encoding="utf-8")
     assert headings(page) == ["Learning curves"]
     assert "the training has ended" in page

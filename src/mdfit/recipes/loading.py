@@ -175,7 +175,7 @@ def _scales(scales: Any, path: Path, lines: dict[tuple, int]) -> dict[str, dict[
             raise RecipeError(f"{where}: the scale '{name}' must be a mapping of keys of the recipe, not {changes!r}.")
         if not re.fullmatch(NAME, str(name)):
             raise RecipeError(
-                f"{where}: the scale {name!r} becomes part of a file name; use letters, digits, '.', '_', '-'."
+                f"{where}: the name {name!r} becomes that of a file; use letters, digits, '.', '_' and '-'."
             )
     return {str(name): changes or {} for name, changes in scales.items()}
 
@@ -238,6 +238,8 @@ def _problem(item: Any, place: tuple, name: str) -> str:
         return f"the key '{name}' is missing"
     if kind == "literal_error":
         return f"'{name}' must be {item['ctx']['expected']}, not {item['input']!r}"
+    if kind in ("string_pattern_mismatch", "string_too_long"):
+        return f"the name {item['input']!r} becomes that of a file; use up to 100 letters, digits, '.', '_' and '-'"
     message = item["msg"].removeprefix("Value error, ")
     return f"'{name}': {message} (given: {item['input']!r})" if kind != "value_error" else f"'{name}': {message}"
 

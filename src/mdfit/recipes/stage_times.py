@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pydantic import Field
+
 from mdfit.storage import Document, read_json, write_json
 
 FILE = "seconds.json"
@@ -17,7 +19,7 @@ class TimesDocument(Document):
     """:class:`StageTimes` in a file."""
 
     wall: dict[str, float]
-    cpu: dict[str, float] = {}  # noqa: RUF012 (pydantic copies it)
+    cpu: dict[str, float] = Field(default_factory=dict)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from mdfit.errors import CheckpointError
 from mdfit.recipes.arrays import Layout, load_arrays
@@ -44,9 +45,9 @@ _TEST = {
 class RunRecord(Document):
     """``run.json`` of a recipe."""
 
-    seconds: dict[str, Any]
-    recipe: dict[str, Any]
-    environment: dict[str, Any]
+    seconds: dict[str, Any] = Field(default_factory=dict)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    environment: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from mdfit.errors import CheckpointError, OutputError
 from mdfit.objectives import Evaluation
@@ -100,10 +100,10 @@ class RunDocument(Document):
     """``run.json`` of a training."""
 
     status: Literal["running", "finished", "early stopping", "interrupted"]
-    seconds: float
+    seconds: float | None = None
     cpu_seconds: float | None = None
-    configuration: dict[str, Any]
-    environment: dict[str, Any]
+    configuration: dict[str, Any] = Field(default_factory=dict)
+    environment: dict[str, Any] = Field(default_factory=dict)
 
 
 def has_checkpoint(directory: str | Path) -> bool:

@@ -1,0 +1,154 @@
+"""Whatever is read back from a run is checked first, and named in one sentence when it is not what mdfit writes."""
+
+import io
+import json
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+
+from mdfit.errors import CheckpointError, RecipeError
+from mdfit.recipes import read_metrics
+from mdfit.recipes.arrays import Layout, load_arrays, save_arrays
+from mdfit.recipes.stage_times import StageTimes
+from mdfit.report import write_report
+
+DEEP = "[" * 50_000
+NESTED = '{"a": ' * 5_000 + "1" + "}" * 5_000
+
+
+@pytest.fixture
+def run(finished_run, tmp_path):
+    shutil.copytree(finished_run, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "null", '"text"', "{", DEEP, NESTED, "\x00\x01", "NaN"])
+@pytest.mark.parametrize(
+    "name", ["metrics.json", "seconds.json", "run.json", "fit/run.json", "fit/log.jsonl", "recipe.json"]
+)
+def test_files_of_another_shape(run, name, text):
+    if (name, text) == ("fit/log.jsonl", ""):
+        pytest.skip("an empty log is that of a training that has just begun")
+    (run / name).write_text(text + "\n", encoding="utf-8")
+    error = RecipeError if name == "recipe.json" else CheckpointError
+    with pytest.raises(error, match=name.replace(".", r"\.")) as caught:
+        write_report(run)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "place"),
+    [
+        ("metrics.json", {"a": 3}, "a"),
+        ("metrics.json", {"a": {"value": "x", "standard_error": None, "unit": ""}}, "a.value"),
+        ("metrics.json", {"a": {"value": True, "standard_error": None, "unit": ""}}, "a.value"),
+        ("metrics.json", {"a": {"value": 1.0, "standard_error": [1], "unit": ""}}, "a.standard_error"),
+        ("metrics.json", {"a": {"value": 1.0, "standard_error": None}}, "a.unit"),
+        ("metrics.json", {"a": {"value": 1.0, "standard_error": None, "unit": "", "more": 1}}, "a.more"),
+        ("seconds.json", {"wall": {"training": "long"}, "cpu": {}}, "wall.training"),
+        ("seconds.json", {"wall": [1, 2]}, "wall"),
+        ("run.json", {"environment": "here"}, "environment"),
+        ("fit/run.json", {"status": "sleeping"}, "status"),
+        ("fit/run.json", {"status": ["finished"]}, "status"),
+    ],
+)
+def test_entries_of_another_type(run, name, document, place):
+    (run / name).write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=rf"{name} is damaged \(.*{place}"):
+        write_report(run)
+
+
+@pytest.mark.parametrize("line", ["3", "[1]", '{"loss": "low"}', '{"loss": {"a": 1}}', '{"loss": null}', "{"])
+def test_lines_of_the_log(run, line):
+    with (run / "fit" / "log.jsonl").open("a") as log:
+        log.write(line + "\n")
+    with pytest.raises(CheckpointError, match=r"log\.jsonl is damaged"):
+        write_report(run)
+
+
+def test_figures_that_are_not_finite_are_read(tmp_path):
+    (tmp_path / "metrics.json").write_text('{"a": {"value": NaN, "standard_error": Infinity, "unit": "K"}}')
+    assert np.isnan(read_metrics(tmp_path / "metrics.json")["a"].value)
+
+
+def test_times_of_earlier_versions_are_read(tmp_path):
+    (tmp_path / "seconds.json").write_text('{"training": 3.5}')
+    assert StageTimes.read(tmp_path).wall == {"training": 3.5}
+
+
+def _without_times(arrays):
+    del arrays["times"]
+
+
+def _of_other_lengths(arrays):
+    arrays["temperature"] = arrays["temperature"][:, :-1]
+
+
+def _of_text(arrays):
+    arrays["times"] = np.array(["a"] * len(arrays["times"]))
+
+
+def _of_more_dimensions(arrays):
+    arrays["times"] = arrays["times"][:, None]
+
+
+def _with_more(arrays):
+    arrays["surprise"] = np.zeros(3)
+
+
+@pytest.mark.parametrize("change", [_without_times, _of_other_lengths, _of_text, _of_more_dimensions, _with_more])
+def test_arrays_of_a_simulation(run, change):
+    path = run / "simulations" / "liquid.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    change(arrays)
+    save_arrays(path, arrays)
+    with pytest.raises(
+        CheckpointError, match=r"liquid\.npz is damaged \(the array .*delete it and `mdfit resume` its run"
+    ):
+        write_report(run)
+
+
+def test_arrays_of_a_test_set(run):
+    path = next((run / "tests").glob("*.npz"))
+    with np.load(path) as file:
+        arrays = dict(file)
+    save_arrays(path, arrays | {"force_species": arrays["force_species"].astype(float)})
+    with pytest.raises(CheckpointError, match=r"the array force_species is float64"):
+        write_report(run)
+
+
+def _claiming(shape: str, content: bytes = b"") -> bytes:
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + content
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        _claiming("(1000000000000,)"),
+        _claiming("(4000000000, 4000000000)"),
+        _claiming("(-3,)"),
+        _claiming("('x',)"),
+        b"",
+        b"text",
+        np.lib.format.magic(9, 9),
+    ],
+)
+def test_headers_that_promise_too_much(tmp_path, member):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", member)
+    with pytest.raises(CheckpointError, match=r"a\.npz is damaged"):
+        load_arrays(tmp_path / "a.npz", {"x": Layout(("n",))})
+
+
+def test_objects_are_not_unpickled(tmp_path):
+    stream = io.BytesIO()
+    np.save(stream, np.array([{}], dtype=object), allow_pickle=True)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", stream.getvalue())
+    with pytest.raises(CheckpointError, match=r"a\.npz is damaged"):
+        load_arrays(tmp_path / "a.npz", {"x": Layout(("n",))})
