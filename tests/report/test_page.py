@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from mdfit.cli import main
-from mdfit.errors import RecipeError
+from mdfit.errors import CheckpointError, RecipeError
 from mdfit.report import write_report
 
 

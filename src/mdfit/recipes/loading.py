@@ -173,7 +173,7 @@ def _scales(scales: Any, path: Path, lines: dict[tuple, int]) -> dict[str, dict[
         where = f"{path}{_line(('scales', name), lines, None)}"
         if not isinstance(changes, dict | None):
             raise RecipeError(f"{where}: the scale '{name}' must be a mapping of keys of the recipe, not {changes!r}.")
-        if not re.fullmatch(NAME, str(name)):
+        if not re.fullmatch(NAME, str(name)) or len(str(name)) > 100:
             raise RecipeError(
                 f"{where}: the name {name!r} becomes that of a file; use letters, digits, '.', '_' and '-'."
             )
