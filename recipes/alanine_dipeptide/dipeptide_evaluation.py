@@ -43,7 +43,7 @@ def simulate(
         replicas=evaluation.chains,
         starts=starts,
         out=path,
-        resume=path.exists(),
+        resume="auto",
         show_progress=show_progress,
     )
 

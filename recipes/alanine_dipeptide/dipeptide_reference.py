@@ -54,7 +54,7 @@ def simulate(reference: Reference, seed: int, path: Path, show_progress: bool) -
         atoms=range(22),
         out=path,
         seed=seed,
-        resume=path.exists(),
+        resume="auto",
         show_progress=show_progress,
     )
 

@@ -17,8 +17,16 @@ from water_training import SKIN, Training
 from mdfit.objectives.boltzmann_inversion import boltzmann_step
 from mdfit.observables import Pressure, estimate
 from mdfit.potentials import PairSpline, Sum
+from mdfit.recipes.arrays import Layout, load_arrays, save_arrays
 from mdfit.simulate import StatePoint, Trajectory, run
 from mdfit.storage import write_text
+
+#: What is kept after each simulation.
+STATE = {
+    "coefficients": Layout(("functions", "coefficients")),
+    "record": Layout(("simulations", 2)),
+    "positions": Layout(("beads", 3)),
+}
 
 
 def invert(start: Sum, at: StatePoint, training: Training, seed: int, out: Path) -> tuple[Sum, np.ndarray]:
@@ -41,9 +49,9 @@ def invert(start: Sum, at: StatePoint, training: Training, seed: int, out: Path)
     record = np.zeros((0, 2))
     done = sorted(out.glob("*.npz"))
     if done:
-        with np.load(done[-1]) as kept:
-            spline, record = _with(spline, kept["coefficients"]), kept["record"]
-            at = _moved(at, kept["positions"])
+        kept = load_arrays(done[-1], STATE)
+        spline, record = _with(spline, kept["coefficients"]), kept["record"]
+        at = _moved(at, kept["positions"])
     for simulation in range(len(done), training.updates):
         trajectory = _simulated(spline + prior, at, training, jax.random.key(seed * 1000 + simulation), not len(record))
         found = np.asarray(estimate(radial.observable, trajectory).value)
@@ -51,12 +59,8 @@ def invert(start: Sum, at: StatePoint, training: Training, seed: int, out: Path)
         record = np.vstack([record, [np.sqrt(np.mean((found - radial.value) ** 2)), pressure]])
         spline = corrected(spline, radial.observable.grid, found, radial.value, at.temperature)
         at = _moved(at, trajectory.positions[0, -1])
-        np.savez(
-            out / f"{simulation:04d}.npz",
-            coefficients=spline.coefficients,
-            record=record,
-            positions=trajectory.positions[0, -1],
-        )
+        state = {"coefficients": spline.coefficients, "record": record, "positions": trajectory.positions[0, -1]}
+        save_arrays(out / f"{simulation:04d}.npz", {name: np.asarray(array) for name, array in state.items()})
     write_text(out / "learning.csv", "rdf_rmse,pressure_bar\n" + "".join(f"{r:.6g},{p:.6g}\n" for r, p in record))
     return spline + prior, record
 

@@ -16,7 +16,7 @@ from mdfit.data import Dataset, LabelledStructure
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import StillingerWeber, Sum, load
 from mdfit.simulate import Langevin, run
-from mdfit.training import fit, has_checkpoint
+from mdfit.training import fit
 from mdfit.units import quantity
 
 
@@ -64,7 +64,7 @@ def fitted_network(beads: int, frames: int, epochs: int, seed: int, out: Path, s
             train_only=all_but_the_prior,
             seed=seed,
             out=out,
-            resume=has_checkpoint(out),
+            resume="auto",
             show_progress=show_progress,
         )
         result.unless_interrupted().last.save(path)

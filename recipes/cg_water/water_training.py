@@ -13,7 +13,7 @@ from mdfit.measurements import Measurement
 from mdfit.objectives import DiffTRe
 from mdfit.potentials import Potential
 from mdfit.simulate import Langevin, StatePoint
-from mdfit.training import FitResult, fit, has_checkpoint
+from mdfit.training import FitResult, fit
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,6 @@ def train(
         train_only=all_but_the_prior,
         seed=seed,
         out=out,
-        resume=has_checkpoint(out),
+        resume="auto",
         show_progress=show_progress,
     ).unless_interrupted()

@@ -56,7 +56,7 @@ def validate(
         key=jax.random.key(seed + 10_000),
         skin=SKIN,
         out=out,
-        resume=out.exists(),
+        resume="auto",
     )
     metrics = {}
     for observable in (Pressure(), Temperature()):

@@ -26,7 +26,7 @@ from mdfit.observables import (
 )
 from mdfit.potentials import Potential
 from mdfit.progress import Bar
-from mdfit.recipes.arrays import save_arrays
+from mdfit.recipes.arrays import Layout, load_arrays, save_arrays
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.simulate import StatePoint, Trajectory, run
 from mdfit.simulate.simulation import Simulation
@@ -101,8 +101,8 @@ def curves(trajectory: Trajectory, path: Path) -> Curves:
         values = {kind: per_frame(observable, trajectory)[0] for kind, observable in chosen.items()}
         parts = {k: np.array([p.mean(axis=0) for p in np.array_split(v, BLOCKS)]) for k, v in values.items()}
         save_arrays(path, parts)
-    with np.load(path) as kept:
-        return {kind: Curve(observable, kept[kind]) for kind, observable in chosen.items()}
+    kept = load_arrays(path, {kind: Layout((BLOCKS, kind)) for kind in chosen})
+    return {kind: Curve(observable, kept[kind]) for kind, observable in chosen.items()}
 
 
 def simulate(
@@ -119,7 +119,7 @@ def simulate(
         key=jax.random.key(seed),
         skin=SKIN,
         out=path,
-        resume=path.exists(),
+        resume="auto",
         show_progress=show_progress,
     )
 

@@ -41,7 +41,7 @@ def simulate(reference: Reference, seed: int, path: Path, show_progress: bool) -
         friction="1 /ps",
         out=path,
         seed=seed,
-        resume=path.exists(),
+        resume="auto",
         threads=1,
         show_progress=show_progress,
     )

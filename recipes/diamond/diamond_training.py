@@ -19,8 +19,8 @@ from mdfit.potentials import DimeNetPP, Potential, StillingerWeber, trainable
 from mdfit.precision import key
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
-from mdfit.simulate import Langevin, StatePoint, can_resume
-from mdfit.training import FitResult, has_checkpoint
+from mdfit.simulate import Langevin, StatePoint
+from mdfit.training import FitResult
 from mdfit.units import quantity
 
 DATA = Path(__file__).parent / "data"
@@ -208,7 +208,7 @@ def train(potential: Potential, phase: Phase, cells: int, request: Request) -> F
         train_only=only_network if phase.trains == "network" else trainable,
         seed=request.seed,
         out=out,
-        resume=has_checkpoint(out),
+        resume="auto",
         show_progress=request.show_progress,
     ).unless_interrupted()
 
@@ -225,7 +225,7 @@ def judge(potential: Potential, validation: Validation, duration: str, request: 
         every=validation.every,
         key=key(1000 + request.seed),
         out=out,
-        resume=can_resume(out),
+        resume="auto",
         show_progress=request.show_progress,
     )
     constants = mf.estimate(ElasticConstants(), trajectory, potential=potential)

@@ -19,7 +19,7 @@ from mdfit.observables import Coordinate, Distribution, estimate
 from mdfit.potentials import ExternalPolynomial, ExternalSpline, Potential, trainable
 from mdfit.simulate import Langevin, StatePoint, run
 from mdfit.structure import Structure
-from mdfit.training import FitResult, fit, has_checkpoint
+from mdfit.training import FitResult, fit
 from mdfit.units import BOLTZMANN, FEMTOSECOND
 
 TEMPERATURE = 1 / BOLTZMANN
@@ -133,7 +133,7 @@ def train(scale: Scale, seed: int, out: Path | None = None, show_progress: bool 
         train_only=only_spline,
         seed=seed,
         out=out,
-        resume=out is not None and has_checkpoint(out),
+        resume="auto",
         show_progress=show_progress,
     ).unless_interrupted()
 

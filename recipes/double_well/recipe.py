@@ -16,7 +16,7 @@ from well_figures import draw_fields, draw_norms
 from mdfit.potentials import Potential, load
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
-from mdfit.storage import write_text
+from mdfit.storage import read_json, write_text
 
 SCALES = ("cpu", "demo", "paper")
 
@@ -40,7 +40,9 @@ def run(request: Request) -> Metrics:
         for name, field in (("start", start(first)), ("trained", potential))
     }
     draw_fields(potential, first, sampled, request.out / "fields.png")
-    draw_norms(json.loads((request.out / "gradient_norms.json").read_text()), request.out / "gradient_norms.png")
+    draw_norms(
+        read_json(request.out / "gradient_norms.json", dict[str, list[float]]), request.out / "gradient_norms.png"
+    )
     return metrics
 
 

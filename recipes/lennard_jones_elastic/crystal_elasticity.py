@@ -21,7 +21,7 @@ from mdfit.potentials import LennardJones
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
 from mdfit.simulate import Langevin, StatePoint, run
-from mdfit.training import FitResult, has_checkpoint
+from mdfit.training import FitResult
 from mdfit.units import BAR, BOLTZMANN, FEMTOSECOND, GIGAPASCAL
 
 #: In σ.
@@ -148,7 +148,7 @@ def recover(start: LennardJones, targets: Metrics, settings: Settings, request: 
         steps=settings.updates,
         seed=request.seed,
         out=out,
-        resume=has_checkpoint(out),
+        resume="auto",
         show_progress=request.show_progress,
     ).unless_interrupted()
 

@@ -15,7 +15,7 @@ from mdfit.objectives import DiffTRe, ForceMatching
 from mdfit.observables import Pressure
 from mdfit.potentials import Potential
 from mdfit.simulate import Langevin
-from mdfit.training import FitResult, has_checkpoint
+from mdfit.training import FitResult
 
 HERE = Path(__file__).parent
 DFT = HERE.parent / "silicon_dft" / "data"
@@ -153,6 +153,6 @@ def _fit(
         steps=stage.updates,
         seed=seed,
         out=out,
-        resume=has_checkpoint(out),
+        resume="auto",
         show_progress=show_progress,
     ).unless_interrupted()
