@@ -14,6 +14,10 @@ class UnitError(MdfitError):
     """A quantity has an unknown unit, the wrong dimension, or is not a finite number."""
 
 
+class SeedError(MdfitError):
+    """A seed of random numbers is not a whole number within bounds."""
+
+
 class StructureError(MdfitError):
     """A structure is not physical: shapes, non-finite numbers, unknown elements or a degenerate cell."""
 

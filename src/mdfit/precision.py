@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mdfit.errors import SeedError
+
 jax.config.update("jax_enable_x64", True)
 
 SINGLE = jnp.float32
@@ -28,5 +30,11 @@ def cast(tree, dtype):
 
 
 def key(seed: int) -> jax.Array:
-    """A random key from an integer seed; all randomness in mdfit starts from one."""
-    return jax.random.key(seed)
+    """A random key from an integer seed from 0 to 2⁶³ − 1; all randomness in mdfit starts from one.
+
+    Raises:
+        SeedError: for anything else.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+        raise SeedError(f"The seed is {seed!r}: give a whole number from 0 to {2**63 - 1}.")
+    return jax.random.key(int(seed))

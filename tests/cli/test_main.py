@@ -366,3 +366,47 @@ def test_table_shows_as_many_digits_as_the_error_supports():
     assert with_error(Metric(1234.5, 67.0, "K")) == "1234 ± 67 K"
     assert with_error(Metric(152.98765, None, "GPa")) == "153 GPa"
     assert np.isclose(float(with_error(Metric(1e-7, None, "eV")).split()[0]), 1e-7)
+
+
+def test_the_temperature_of_velocities_is_not_asked_for_in_vain(silicon):
+    from ase.io import read
+    from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+
+    atoms = read("crystal.extxyz")
+    MaxwellBoltzmannDistribution(atoms, temperature_K=200, rng=np.random.default_rng(0))
+    write("moving.extxyz", atoms)
+    arguments = ["simulate", "sw.mdfit", "moving.extxyz", "--sampler", "NVE", "--duration", "20 fs", "--every", "2 fs"]
+    assert "would be ignored by NVE" in fails(*arguments, "--temperature", "300 K")
+    assert mdfit(*arguments, "--out", "a.h5").exit_code == 0
+    for wrong in (["--sampler", "Langevin"], []):
+        still = [*arguments[:2], "crystal.extxyz", *arguments[3:], *wrong]
+        assert "needs a temperature, like '300 K'" in fails(*still)
+
+
+def test_impossible_numbers_are_refused(silicon):
+    arguments = ["simulate", "sw.mdfit", "crystal.extxyz", "--temperature", "300 K", "--duration"]
+    assert "check the units" in fails(*arguments, "1e300 ps")
+    assert "at most 1e+08 are possible" in fails(*arguments, "1 ps", "--repeat", "100000", "100000", "100000")
+    for seed in ("-1", str(2**70)):
+        assert "is not in the range" in mdfit(*arguments, "1 ps", "--seed", seed).stderr
+
+
+def test_terminated_command_ends_like_ctrl_c(silicon):
+    import subprocess
+    import sys
+    import time
+
+    command = [sys.executable, "-m", "mdfit", "simulate", "sw.mdfit", "crystal.extxyz", "--temperature", "300 K"]
+    command += ["--duration", "100 ns", "--equilibrate", "100 ns", "--out", "long.h5"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 100
+    while not Path("long.h5.restart").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "Interrupted; resume with the same command and --resume."
+    assert "Traceback" not in errors

@@ -301,3 +301,17 @@ def test_bad_training_data_stop_the_run_with_the_finding(write_tiny, tmp_path):
     with pytest.raises(DataError, match=r"training data have errors: atoms overlap.*data_check\.txt"):
         run_recipe(load_recipe(path), tmp_path / "run", show_progress=False)
     assert "overlapping-atoms" in (tmp_path / "run" / "data_check.txt").read_text(encoding="utf-8")
+
+
+def test_a_frame_that_is_simulated_without_equilibration_gets_advice(write_tiny, tmp_path, caplog):
+    from mdfit.recipes.preflight import check_inputs
+
+    crystal = "{crystal: {element: Si, lattice: diamond, a: 5.43 Å}}"
+    for changes, told in (
+        ([], False),
+        ([(crystal, "{file: train.extxyz}")], True),
+        ([(crystal, "{file: train.extxyz}"), ("    rdf_maximum: 2.7 Å", "    equilibrate: 10 fs")], False),
+    ):
+        caplog.clear()
+        check_inputs(load_recipe(write_tiny(tmp_path, *changes)), (14,))
+        assert ("'warm' measures from its first step" in caplog.text) == told

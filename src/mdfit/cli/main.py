@@ -22,9 +22,6 @@ SEED = click.IntRange(0, 2**32 - 1)
 class Commands(click.Group):
     """Shows errors that are meant for the user as one sentence, without a traceback."""
 
-    #: That ended the command, if one did.
-    signal = signal.SIGINT
-
     def invoke(self, context: click.Context):
         signal.signal(signal.SIGTERM, _terminate)
         try:
@@ -32,14 +29,18 @@ class Commands(click.Group):
         except MdfitError as error:
             click.secho(f"Error: {error}", fg="red", err=True)
             sys.exit(1)
+        except MemoryError:
+            click.secho(
+                "Error: there is not enough memory for this; take fewer atoms, replicas or frames.", fg="red", err=True
+            )
+            sys.exit(1)
         except KeyboardInterrupt as stop:
             click.echo(str(stop) or "Interrupted.", err=True)
-            sys.exit(128 + Commands.signal)
+            sys.exit(130)
 
 
 def _terminate(number: int, frame: Any) -> None:
     """SIGTERM ends a command as Ctrl-C does."""
-    Commands.signal = signal.SIGTERM
     raise KeyboardInterrupt("Terminated.")
 
 
@@ -142,7 +143,7 @@ def _finish(outcome) -> None:
 @main.command()
 @click.argument("potential", type=click.Path(path_type=Path))
 @click.argument("structure", type=click.Path(path_type=Path))
-@click.option("--temperature", required=True, help="Like '300 K'.")
+@click.option("--temperature", default=None, help="Like '300 K'; not for NVE from a structure with velocities.")
 @click.option("--duration", required=True, help="Like '10 ps'.")
 @click.option("--sampler", type=click.Choice(["NVE", "Langevin", "Brownian", "NoseHoover", "NPT"]), default="Langevin")
 @click.option("--pressure", default=None, help="For NPT, like '1 bar'.")
@@ -166,15 +167,17 @@ def simulate(
     from mdfit.cli.tables import trajectory_lines
     from mdfit.potentials import load
     from mdfit.precision import key
-    from mdfit.simulate import StatePoint, sampler_of
+    from mdfit.simulate import StatePoint, sampler_of, start_temperature
     from mdfit.simulate import run as run_dynamics
     from mdfit.structure import read_structure
 
     with simulation_interruptible(out):
+        dynamics = sampler_of(sampler, timestep, friction)
+        start = read_structure(structure).repeat(repeat)
         trajectory = run_dynamics(
             load(potential),
-            StatePoint(read_structure(structure).repeat(repeat), temperature, pressure),
-            sampler_of(sampler, timestep, friction),
+            StatePoint(start, start_temperature(start, dynamics, temperature), pressure),
+            dynamics,
             duration=duration,
             every=every,
             equilibrate=equilibrate,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import optax
 
 from mdfit.data import Dataset, read
@@ -24,10 +23,9 @@ from mdfit.recipes.schema import (
     StructureChoice,
     Training,
 )
-from mdfit.simulate import StatePoint, sampler_of
+from mdfit.simulate import StatePoint, sampler_of, start_temperature
 from mdfit.simulate.samplers import Sampler
 from mdfit.structure import Structure, read_structure
-from mdfit.units import BOLTZMANN
 
 
 def read_data(loaded: LoadedRecipe, file: str) -> Dataset:
@@ -167,12 +165,7 @@ def initial_structure(loaded: LoadedRecipe, choice: StructureChoice, ends: Mappi
 
 def build_state_point(simulation: Simulation, structure: Structure) -> StatePoint:
     """Where a simulation runs; without a temperature, at that of the velocities it starts with."""
-    temperature = simulation.temperature
-    if temperature is None:
-        assert structure.velocities is not None
-        freedom = build_sampler(simulation).degrees_of_freedom(structure.number_of_atoms)
-        twice_kinetic = float(np.sum(structure.masses[:, None] * structure.velocities**2))
-        temperature = twice_kinetic / (freedom * BOLTZMANN)
+    temperature = start_temperature(structure, build_sampler(simulation), simulation.temperature)
     return StatePoint(structure, temperature, simulation.pressure)
 
 

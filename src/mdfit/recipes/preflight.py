@@ -6,10 +6,11 @@ import logging
 
 import numpy as np
 
-from mdfit.errors import MdfitError, RecipeError, UnknownSpeciesError
-from mdfit.recipes.building import build_crystal, initial_structure, test_data
+from mdfit.errors import MdfitError, RecipeError, SimulationError, UnknownSpeciesError
+from mdfit.recipes.building import build_crystal, build_sampler, initial_structure, test_data
 from mdfit.recipes.loading import LoadedRecipe
 from mdfit.recipes.schema import Simulation
+from mdfit.simulate import start_temperature
 from mdfit.structure import Structure
 
 log = logging.getLogger(__name__)
@@ -73,13 +74,10 @@ def _check_start(name: str, simulation: Simulation, structure: Structure) -> Non
     """Whether the velocities and the temperature of a start from a file say the same thing once."""
     if simulation.structure.file is None:
         return
-    if simulation.sampler == "NVE" and structure.velocities is None and simulation.temperature is None:
-        raise RecipeError(f"The simulation '{name}' starts from a structure without velocities; give it a temperature.")
-    if simulation.sampler == "NVE" and structure.velocities is not None and simulation.temperature is not None:
-        raise RecipeError(
-            f"The temperature of the simulation '{name}' would be ignored by NVE, which starts with the velocities of its "
-            "file; leave it out."
-        )
+    try:
+        start_temperature(structure, build_sampler(simulation), simulation.temperature)
+    except SimulationError as error:
+        raise RecipeError(f"The simulation '{name}': {error}") from error
     if simulation.equilibrate == 0 and structure.velocities is None:
         log.warning(
             "The simulation '%s' measures from its first step, although it starts from a frame of %s without velocities: "

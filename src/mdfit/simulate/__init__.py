@@ -3,6 +3,7 @@
 from mdfit.simulate.restart import can_resume
 from mdfit.simulate.running import SimulationInterrupted, run
 from mdfit.simulate.samplers import NPT, NVE, Brownian, Langevin, NoseHoover, sampler_of
+from mdfit.simulate.start_temperature import start_temperature
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import Trajectory
 
@@ -18,4 +19,5 @@ __all__ = [
     "can_resume",
     "run",
     "sampler_of",
+    "start_temperature",
 ]

@@ -13,6 +13,8 @@ from mdfit.errors import StructureError
 if TYPE_CHECKING:
     from ase import Atoms
 
+#: More atoms than a structure is repeated to.
+MOST_ATOMS = 10**8
 #: A cell is degenerate when its volume is below this fraction of the product of its edge lengths.
 _SMALLEST_RELATIVE_VOLUME = 1e-6
 
@@ -129,6 +131,11 @@ class Structure:
         if missing:
             raise StructureError(
                 f"repeat got {times!r}, but the structure has no cell vector {missing[0] + 1}: set a cell, or repeat 1."
+            )
+        atoms = int(np.prod(times, dtype=object)) * self.number_of_atoms
+        if atoms > MOST_ATOMS:
+            raise StructureError(
+                f"repeat got {times!r}, which makes {atoms:.3g} atoms: at most {MOST_ATOMS:.0e} are possible."
             )
         images = np.array([(i, j, k) for i in range(times[0]) for j in range(times[1]) for k in range(times[2])])
         shifts = images @ self.cell
