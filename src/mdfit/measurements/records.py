@@ -104,6 +104,8 @@ def _document(path: Path) -> dict[str, Any]:
 
 def _record(path: Path, content: dict[str, Any], observable: Observable) -> Record:
     values, uncertainties, unit = content["values"], content.get("standard_uncertainty"), content.get("unit")
+    if unit is not None and not (isinstance(unit, str) and unit.strip()):
+        raise MeasurementError(f"{path}: the unit is {str(unit)[:40]!r}; write it as text, such as unit: GPa.")
     if observable.unit and unit is None and (_bare(values) or _bare(uncertainties)):
         raise MeasurementError(f"{path} has numbers without a unit; add one, such as unit: {observable.unit}.")
     try:

@@ -13,6 +13,8 @@ from mdfit.units import quantity
 Key = tuple[int, ...] | tuple[str, ...]
 #: How many atoms an entry of each kind has.
 ORDERS = {"bonds": 2, "angles": 3, "dihedrals": 4, "impropers": 4, "pairs": 2}
+#: No dihedral angle has more minima, and no parameter is larger.
+HIGHEST, LARGEST = 100, 1e15
 #: The units of a table as it is kept and written.
 INTERNAL_UNITS = {"length": "Å", "energy": "eV", "angle": "rad"}
 
@@ -87,10 +89,13 @@ def read_entry(kind: str, record: Any, units: Units, where: str) -> Entry:
         raise PotentialError(f"{where} must have atoms or types, and {' and '.join(wanted)}, but is {record!r}.")
     atoms = _key(record, key_names.pop(), ORDERS[kind], where)
     if kind in ("dihedrals", "impropers"):
-        if not isinstance(record["terms"], Sequence):
+        if not isinstance(record["terms"], list):
             raise PotentialError(f"{where}: terms must be a list, empty where the angle turns freely.")
         return Series(atoms, tuple(_term(one, units, f"{where}.terms[{i}]") for i, one in enumerate(record["terms"])))
     first, second = (_number(record[name], f"{where}.{name}") for name in wanted)
+    for name, value, least in ((wanted[0], first, "positive"), (wanted[1], second, "positive or zero")):
+        if value < 0 or (value == 0 and least == "positive"):
+            raise PotentialError(f"{where}.{name} must be {least}, not {value:g}.")
     if kind == "pairs":
         return PairParameters(atoms, sigma=first * units.length, epsilon=second * units.energy)
     unit = units.length if kind == "bonds" else units.angle
@@ -121,10 +126,13 @@ def _term(record: Any, units: Units, where: str) -> SeriesTerm:
     if not isinstance(record, Mapping) or set(record) != {"multiplicity", "amplitude", "phase"}:
         raise PotentialError(f"{where} must have multiplicity, amplitude and phase, but is {record!r}.")
     amplitude, phase = (_number(record[name], f"{where}.{name}") for name in ("amplitude", "phase"))
-    return SeriesTerm(record["multiplicity"], amplitude * units.energy, phase * units.angle)
+    multiplicity = record["multiplicity"]
+    if type(multiplicity) is not int or not 1 <= multiplicity <= HIGHEST:
+        raise PotentialError(f"{where}.multiplicity must be a whole number from 1 to {HIGHEST}, not {multiplicity!r}.")
+    return SeriesTerm(multiplicity, amplitude * units.energy, phase * units.angle)
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < LARGEST:
         raise PotentialError(f"{where} must be a number in the units of the table, not {value!r}.")
     return float(value)

@@ -83,6 +83,9 @@ class PriorTable:
         if unknown:
             name = sorted(map(str, unknown))[0]
             raise PotentialError(f"{path}: {name!r} is no part of a table of priors; {nearest(name, ORDERS)}")
+        for kind in (*ORDERS, "types"):
+            if not isinstance(document.get(kind, []), list | None):
+                raise PotentialError(f"{path}: {kind} must be a list, one entry below the other.")
         units = Units(document.get("units"), str(path))
         kinds: dict[str, Any] = {
             kind: tuple(read_entry(kind, one, units, f"{path}: {kind}[{i}]") for i, one in enumerate(document[kind]))
