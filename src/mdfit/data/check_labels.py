@@ -6,6 +6,7 @@ import numpy as np
 
 from mdfit.data.check_report import Finding
 from mdfit.data.dataset import Dataset
+from mdfit.data.reference_energies import isolated_atoms
 from mdfit.data.work import Works, slope, works
 
 #: Ratios of an energy unit to a force or stress unit that are met when units are mixed.
@@ -87,7 +88,7 @@ def _magnitudes(dataset: Dataset) -> list[Finding]:
     if np.isfinite(force) and force > 10:
         message = f"the root mean square force is {force:.3g} eV/Å, which is unusually large: are forces in kcal/mol/Å?"
         findings.append(Finding("warning", "force-magnitude", message))
-    residuals = dataset.energy_residuals()
+    residuals = _bound_residuals(dataset)
     spread = np.nanstd(residuals) if np.isfinite(residuals).any() else 0.0
     if spread > 5:
         message = (
@@ -159,7 +160,7 @@ def _guess(ratio: float, candidates: dict[str, float]) -> str:
 
 def _outliers(dataset: Dataset) -> list[Finding]:
     findings = []
-    energies = _robust_scores(dataset.energy_residuals())
+    energies = _robust_scores(_bound_residuals(dataset))
     frames = tuple(int(number) for number in np.flatnonzero(np.abs(energies) > _OUTLIER))
     if frames:
         message = (
@@ -172,6 +173,16 @@ def _outliers(dataset: Dataset) -> list[Finding]:
         message = "the largest forces are far above those of the other frames: look at them before training"
         findings.append(Finding("warning", "force-outliers", message, frames))
     return findings
+
+
+def _bound_residuals(dataset: Dataset) -> np.ndarray:
+    """Energies per atom less those of the composition, by least squares, NaN for isolated atoms: they are no outliers."""
+    isolated = {number for frames in isolated_atoms(dataset).values() for number in frames}
+    residuals = np.full(len(dataset), np.nan)
+    bound = [number for number in range(len(dataset)) if number not in isolated]
+    if bound:
+        residuals[bound] = dataset.select(bound).energy_residuals()
+    return residuals
 
 
 def _robust_scores(values: np.ndarray) -> np.ndarray:

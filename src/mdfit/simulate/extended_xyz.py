@@ -32,7 +32,7 @@ class XYZOutput(FrameByFrame):
                 f"{self.path} has lost frames since it was written; start the run again in another file."
             )
         os.truncate(self.path, header["bytes"])
-        return [self._frame(atoms) for atoms in read(self.path, index=":", format="extxyz")]
+        return [self._frame(atoms) for atoms in read(self.path, ":", "extxyz", do_not_split_by_at_sign=True)]
 
     def _atoms(self, frame):
         from ase import Atoms

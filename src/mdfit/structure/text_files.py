@@ -39,10 +39,10 @@ def open_text(path: Path) -> TextIO:
         OSError: it cannot be opened.
         DataError: Zstandard is not installed.
     """
-    with _open(path) as file:
+    with open_bytes(path) as file:
         start = file.read(4)
     marked = next((name for mark, name in _MARKS if start.startswith(mark)), None)
-    return io.TextIOWrapper(_open(path), encoding=marked or "utf-8", errors="strict" if marked else _LATIN)
+    return io.TextIOWrapper(open_bytes(path), encoding=marked or "utf-8", errors="strict" if marked else _LATIN)
 
 
 def read_text(path: Path) -> str:
@@ -59,7 +59,13 @@ def read_text(path: Path) -> str:
         raise OSError(f"the compressed data are damaged or end too early ({problem})") from None
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> IO[bytes]:
+    """A file, decompressed.
+
+    Raises:
+        OSError: it cannot be opened.
+        DataError: Zstandard is not installed.
+    """
     ending = path.suffix.lower()
     if ending == ".gz":
         return cast(IO[bytes], gzip.open(path, "rb"))
