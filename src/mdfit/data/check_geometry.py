@@ -100,8 +100,8 @@ def _contradicting_atoms(dataset: Dataset, single: dict[int, tuple[int, ...]]) -
         spread = float(np.ptp(dataset.energies()[list(frames)]))
         if spread > 1e-3:
             message = (
-                f"isolated atoms of {chemical_symbols[number]} differ by {spread:.3g} eV, and their mean fixes the reference "
-                "energy: keep the right one (the ground state, of the method of the other frames)"
+                f"isolated atoms of {chemical_symbols[number]} differ by {spread:.3g} eV, and their mean fixes the "
+                "reference energy: keep the right one (the ground state, of the method of the other frames)"
             )
             findings.append(Finding("warning", "contradicting-atoms", message, frames))
     return findings

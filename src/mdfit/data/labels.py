@@ -107,14 +107,20 @@ def find_keys(frames: Sequence[Mapping[str, Any]], declared: LabelKeys, where: s
     first = {kind: order[0] if order else None for kind, order in ranked.items()}
     similar = {*_VIRIALS, *(name for recognised in RECOGNISED.values() for name in recognised)}
     keys = LabelKeys(
-        **first,
+        energy=first["energy"],
+        forces=first["forces"],
+        stress=first["stress"],
         virial=declared.virial,
         unused=tuple(sorted(name for name in names if name.lower() in similar and name not in used)),
         others=tuple(sorted(name for name in used if name and name not in first.values() and name != declared.virial)),
     )
     rows = zip(*(chosen[kind] for kind in ("energy", "forces", "stress")), strict=True)
     findings = [finding for kind, order in ranked.items() for finding in _oddities(kind, order, chosen[kind], frames)]
-    return FoundKeys(keys, tuple(LabelKeys(*row, declared.virial) for row in rows), tuple(findings))
+    return FoundKeys(
+        keys,
+        tuple(LabelKeys(energy, forces, stress, declared.virial) for energy, forces, stress in rows),
+        tuple(findings),
+    )
 
 
 def _ranked(kind: str, declared: str | None, frames: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -148,8 +154,8 @@ def _oddities(
     if differing:
         _, name, other = differing[0]
         message = (
-            f"'{name}' is taken as {kind}, but '{other}' of the same frame has another value: declare the one that is meant, "
-            f"as by --{kind}-key {other}"
+            f"'{name}' is taken as {kind}, but '{other}' of the same frame has another value: declare the one that is "
+            f"meant, as by --{kind}-key {other}"
         )
         findings.append(Finding("warning", "conflicting-names", message, tuple(sorted({row[0] for row in differing}))))
     return findings

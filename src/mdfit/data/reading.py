@@ -28,8 +28,8 @@ def read(
     Energies are total energies in eV, forces in eV/Å, stress in eV/Å^3 with tension positive, σ = (1/V) dE/dε. Keys
     that are not declared are recognised by their names (``energy``, ``REF_energy``, ``dft_forces`` ..., in any case):
     the name that most frames have, and another one in frames that lack it; ``dataset.keys`` tells which ones were taken,
-    and ``dataset.findings`` where names mix or contradict each other. Labels are optional per frame. A stress of a frame that is not periodic in all three directions has no meaning and is
-    ignored; ``dataset.check()`` counts them.
+    and ``dataset.findings`` where names mix or contradict each other. Labels are optional per frame. A stress of a frame
+    that is not periodic in all three directions has no meaning and is ignored; ``dataset.check()`` counts them.
 
     Args:
         path: the file.
@@ -67,7 +67,11 @@ def read(
                 energy=read_energy(values, keys.energy, where),
                 forces=read_forces(values, keys.forces, structure.number_of_atoms, where),
                 stress=stress,
-                info={name: value for name, value in frame.info.items() if name not in (keys.energy, keys.stress, keys.virial)},
+                info={
+                    name: value
+                    for name, value in frame.info.items()
+                    if name not in (keys.energy, keys.stress, keys.virial)
+                },
             )
         )
     placeholders = () if energy_key else placeholder_energies(frames)
@@ -80,6 +84,10 @@ def read(
         ignored_stress=tuple(without_cell),
         findings=names.findings + placeholders,
     )
+
+
+def _of_frame(keys: LabelKeys) -> set[str | None]:
+    return {keys.energy, keys.stress, keys.virial}
 
 
 def placeholder_energies(frames: Sequence[LabelledStructure]) -> tuple[Finding, ...]:

@@ -51,7 +51,8 @@ def split_frames(text: str, where: str) -> list[Frame]:
     lines = text.split("\n")
     known = {symbol for symbol in atomic_numbers if symbol != "X"}
     read_as: dict[str, str] = {}
-    found, line = [], 0
+    found: list[Frame] = []
+    line = 0
     while line < len(lines):
         if not lines[line].strip():
             line += 1
@@ -66,7 +67,10 @@ def split_frames(text: str, where: str) -> list[Frame]:
         comment = lines[line + 1]
         rows, masses = _with_elements(rows, comment, known, read_as, here)
         found.append(
-            Frame("\n".join([lines[line].strip(), _full_tensors(comment, here), *rows, *lines[line + 2 + atoms : end]]), masses)
+            Frame(
+                "\n".join([lines[line].strip(), _full_tensors(comment, here), *rows, *lines[line + 2 + atoms : end]]),
+                masses,
+            )
         )
         line = end
     if read_as:
@@ -80,8 +84,8 @@ def _count(line: str, where: str) -> int:
         return int(line)
     except ValueError:
         raise DataError(
-            f"{where}: {line.strip()[:40]!r} stands where the number of atoms of a frame must be: correct the frame before, or "
-            "remove the line."
+            f"{where}: {line.strip()[:40]!r} stands where the number of atoms of a frame must be: correct the frame "
+            "before, or remove the line."
         ) from None
 
 
@@ -166,4 +170,6 @@ def _element(name: str, known: set[str], where: str) -> tuple[str, float | None]
     if match is not None and match[1] in _ISOTOPES:
         return _ISOTOPES[match[1]]
     numbered = " (a type of LAMMPS, perhaps)" if name.isdigit() else ""
-    raise DataError(f"{where}: the species '{name}'{numbered} is no element: write chemical symbols, or leave the atom out.")
+    raise DataError(
+        f"{where}: the species '{name}'{numbered} is no element: write chemical symbols, or leave the atom out."
+    )

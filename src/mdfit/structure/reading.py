@@ -93,10 +93,9 @@ def _extended_xyz(path: Path, index: int | slice | str) -> list[Atoms]:
 
     found = split_frames(read_text(path), str(path))
     chosen = string2index(index) if isinstance(index, str) else index
-    if isinstance(chosen, slice):
-        frames = found[chosen]
-    else:
-        frames = [found[chosen]] if -len(found) <= chosen < len(found) else []
+    if not isinstance(chosen, slice):
+        chosen = slice(chosen, chosen + 1 or None)
+    frames = found[chosen]
     if not frames:
         return []
     atoms = ase.io.read(io.StringIO("\n".join(frame.text for frame in frames) + "\n"), index=":", format="extxyz")
