@@ -143,7 +143,10 @@ def _oddities(
     others = tuple(number for number, name in enumerate(chosen) if name is not None and name != order[0])
     if others:
         names = ", ".join(f"'{name}' in {chosen.count(name)}" for name in order if name in chosen)
-        message = f"the label {kind} has different names ({names} frames): make sure that all are of one method, or declare one"
+        message = (
+            f"the label {kind} has different names ({names} frames): make sure that all are of one method, or declare "
+            "the one that is meant"
+        )
         findings.append(Finding("warning", "mixed-names", message, others))
     differing = [
         (number, name, other)
