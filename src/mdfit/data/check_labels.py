@@ -5,40 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from mdfit.data.check_report import Finding
+from mdfit.data.check_units import unit_findings
 from mdfit.data.dataset import Dataset
 from mdfit.data.reference_energies import isolated_atoms
-from mdfit.data.work import Works, slope, works
 
-#: Ratios of an energy unit to a force or stress unit that are met when units are mixed.
-_MIXED_UNITS = {
-    "energies in Hartree": 1 / 27.2114,
-    "energies in kcal/mol": 23.0605,
-    "energies in kJ/mol": 96.485,
-    "energies in Rydberg": 1 / 13.6057,
-    "forces in Hartree/bohr": 51.4221,
-    "forces in kcal/mol/Å": 1 / 23.0605,
-    "forces in kJ/mol/Å": 1 / 96.485,
-    "forces in Rydberg/bohr": 25.7111,
-}
-_STRESS_UNITS = {
-    "GPa": 1 / 160.2177,
-    "kbar": 1 / 1602.177,
-    "bar": 1 / 1602177.0,
-    "Hartree/bohr^3": 183.6315,
-}
-_FEWEST_PAIRS = 5
 _OUTLIER = 15.0  # robust standard deviations; data sets of several phases are far from normal
 
 
 def label_findings(dataset: Dataset) -> list[Finding]:
     """Missing labels, net forces, units, stress sign and outliers."""
-    pairs = works(dataset)
     return [
         *_missing(dataset),
         *_net_force(dataset),
         *_magnitudes(dataset),
-        *_force_units(pairs),
-        *_stress_sign(dataset, pairs),
+        *unit_findings(dataset),
         *_outliers(dataset),
     ]
 
@@ -104,58 +84,6 @@ def _magnitudes(dataset: Dataset) -> list[Finding]:
         )
         findings.append(Finding("warning", "stress-magnitude", message))
     return findings
-
-
-def _force_units(pairs: Works) -> list[Finding]:
-    """Energy differences of frames with the same cell against the work of their forces."""
-    same_cell = ~pairs.strained
-    ratio, correlation = slope(pairs.forces[same_cell], pairs.energy[same_cell])
-    if np.count_nonzero(same_cell) < _FEWEST_PAIRS or abs(correlation) < 0.8:
-        return []
-    if ratio < 0:
-        message = "energies rise along the forces: forces have the wrong sign (they may be gradients), negate them"
-        return [Finding("warning", "force-sign", message)]
-    tolerance = 1.5 if correlation > 0.95 else 2.5
-    if 1 / tolerance < ratio < tolerance:
-        return []
-    message = (
-        f"energy differences are {ratio:.3g} times the work of the forces between neighbouring frames, they should be "
-        f"equal: units are mixed{_guess(ratio, _MIXED_UNITS)}"
-    )
-    return [Finding("warning", "mixed-units", message)]
-
-
-def _stress_sign(dataset: Dataset, pairs: Works) -> list[Finding]:
-    """Energy differences of strained frames, less the work of forces, against the work of their stresses."""
-    known = pairs.strained & np.isfinite(pairs.stress)
-    ratio, correlation = slope(pairs.stress[known], pairs.energy[known] - pairs.forces[known])
-    if np.count_nonzero(known) < _FEWEST_PAIRS or abs(correlation) < 0.8:
-        if any(frame.stress is not None for frame in dataset):
-            message = (
-                "sign and unit of the stress cannot be checked, because no frames differ by strain only; it is taken "
-                "as eV/Å^3, tension positive"
-            )
-            return [Finding("note", "stress-unchecked", message)]
-        return []
-    if ratio < 0:
-        message = (
-            "the energy falls where the stress says it must rise: the stress has the wrong sign (compression positive "
-            "instead of tension positive), negate it"
-        )
-        return [Finding("error", "stress-sign", message)]
-    if 1 / 1.5 < ratio < 1.5:
-        return []
-    message = (
-        f"energy differences under strain are {ratio:.3g} times the work of the stress, they should be equal: the "
-        f"stress is not in eV/Å^3{_guess(ratio, _STRESS_UNITS)}"
-    )
-    return [Finding("warning", "stress-unit", message)]
-
-
-def _guess(ratio: float, candidates: dict[str, float]) -> str:
-    """A hint when the ratio is within a factor of 1.4 of that of a known mistake."""
-    fitting = [name for name, value in candidates.items() if abs(np.log(ratio / value)) < np.log(1.4)]
-    return f" (perhaps {' or '.join(fitting)})" if fitting else ""
 
 
 def _outliers(dataset: Dataset) -> list[Finding]:
