@@ -90,10 +90,10 @@ def _count(line: str, where: str) -> int:
 
 
 def _check_complete(rows: list[str], atoms: int, where: str) -> None:
-    blank = next((number for number, row in enumerate(rows) if not row.strip()), None)
+    blank = next((number for number, row in enumerate(rows) if len(row.split()) < 2), None)
     if len(rows) < atoms or blank is not None:
         have = len(rows) if blank is None else blank
-        raise DataError(f"{where}: it has {have} of {atoms} atoms, then an empty line or the end: correct the frame.")
+        raise DataError(f"{where}: it has {have} of {atoms} atoms, then another line or the end: correct the frame.")
 
 
 def _full_tensors(comment: str, where: str) -> str:

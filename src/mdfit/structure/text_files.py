@@ -85,7 +85,14 @@ def _open_zstandard(path: Path) -> IO[bytes]:
         raise DataError(
             f'{path} is compressed by Zstandard: pip install "mdfit[zstandard]", or decompress it first.'
         ) from None
-    return cast(IO[bytes], zstandard.open(path, "rb"))
+    content, parts = path.read_bytes(), []
+    while content:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        parts.append(frame.decompress(content))
+        if not frame.eof:  # the library itself would take a file that was cut off for a complete one
+            raise EOFError("Zstandard frame is not complete")
+        content = frame.unused_data
+    return io.BytesIO(b"".join(parts))
 
 
 def _as_latin(error: UnicodeError) -> tuple[str, int]:
