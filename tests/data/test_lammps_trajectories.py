@@ -7,6 +7,7 @@ from mdfit.data import read_trajectory
 from mdfit.errors import DataError, ObservableError, SimulationError
 from mdfit.observables import DiffusionCoefficient, MeanSquareDisplacement, estimate
 from mdfit.simulate import Trajectory
+from mdfit.structure import read_structure
 
 CELL = np.array([[10.0, 0, 0], [3.0, 9.0, 0], [-2.0, 4.0, 8.0]])
 ATOMS, FRAMES = 8, 60
@@ -302,3 +303,18 @@ def test_a_dump_is_its_own_topology(tmp_path):
     part = read(dump, dump, select="type 1 and element Si")
     np.testing.assert_array_equal(part.species, [14] * (ATOMS // 2))
     np.testing.assert_array_equal(part.positions, frames.positions[:, 1::2])
+
+
+@pytest.mark.parametrize("style", ["atomic", "charge", "molecular", "full"])
+def test_structures_of_data_files_have_the_elements_of_their_masses(tmp_path, style):
+    bonds = "5 bonds" if style == "molecular" else ""
+    structure = read_structure(write_data(tmp_path / "a.data", style, counts=bonds))
+    np.testing.assert_array_equal(structure.species, [18] * ATOMS)
+    np.testing.assert_allclose(structure.positions, [[1.0, 2.0, 3.0]] * ATOMS)
+    for mass in ("14.027", "1.0"):
+        with pytest.raises(DataError, match="no masses that are those of elements"):
+            read_structure(write_data(tmp_path / "b.lammps-data", style, mass=mass, comment=style))
+    silent = write_data(tmp_path / "c.lammps-data", style, comment=style)
+    silent.write_text(silent.read_text().replace("Masses\n\n1 39.948\n\n", ""))
+    with pytest.raises(DataError, match="so that its types mean nothing"):
+        read_structure(silent)

@@ -15,13 +15,13 @@ from typing import Any, Literal
 import numpy as np
 
 from mdfit.data.frames import Frames
-from mdfit.data.lammps_data import elements_of_masses
 from mdfit.data.trajectory_collection import Collected, collect
 from mdfit.data.trajectory_topology import OpenedTopology, open_topology
 from mdfit.data.trajectory_units import Given
 from mdfit.data.unwrapping import AMBIGUOUS, by_nearest_images
 from mdfit.errors import DataError
 from mdfit.structure import Structure
+from mdfit.structure.lammps_data import elements_of_masses
 
 #: A hydrogen atom farther than this from every other atom (Å) has no bond.
 _LONGEST_HYDROGEN_BOND = 1.3

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mdfit.data.lammps_data import atom_columns, is_data_file
 from mdfit.data.lammps_dump import DumpFrame, is_dump, read_dump
 from mdfit.data.trajectory_sources import DumpSource, MDAnalysisSource, Source
 from mdfit.data.trajectory_units import Given
 from mdfit.errors import DataError
+from mdfit.structure.lammps_data import STYLES, is_data_file
+from mdfit.structure.lammps_data import atom_style as style_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ def open_topology(path: Path, trajectory: Path, atom_style: str | None) -> Opene
         return OpenedTopology(path, _of_dump(first), first.identifiers, None)
     options: dict[str, Any] = {"to_guess": ()}
     if of_lammps:
-        options |= {"topology_format": "DATA", "format": "DATA", "atom_style": atom_columns(path, atom_style)}
+        options |= {"topology_format": "DATA", "format": "DATA", "atom_style": STYLES[style_of(path, atom_style)]}
     files = [] if of_lammps or is_dump(trajectory) else [str(trajectory)]
     universe = _guarded(path, trajectory, lambda: MDAnalysis.Universe(str(path), *files, **options))
     identifiers = np.sort(np.asarray(universe.atoms.ids, np.int64)) if of_lammps else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mdfit.errors import DataError, StructureError
 from mdfit.structure.atomic_structure import Structure
 from mdfit.structure.extended_xyz import split_frames
+from mdfit.structure.lammps_data import atom_style, elements_of_masses, has_masses, is_data_file
 from mdfit.structure.text_files import COMPRESSED, open_bytes, read_text, without_compression
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def _read(path: Path, index: int | slice | str) -> list[Atoms]:
                 f"{path} is a dump of LAMMPS, which states no elements, units or energies: read it by "
                 "mdfit.data.read_trajectory, and write what you need as extended XYZ."
             )
+    if is_data_file(path):
+        return [_lammps_data(path)]
     if path.suffix.lower() in COMPRESSED:
         file_format = ase.io.formats.filetype(name, read=False)
         binary = ase.io.formats.ioformats[file_format].isbinary
@@ -85,6 +88,29 @@ def _read(path: Path, index: int | slice | str) -> list[Atoms]:
         # ASE would take what follows an "@" for an index, and read another file.
         frames = ase.io.read(path, index=index, do_not_split_by_at_sign=True)
     return frames if isinstance(frames, list) else [frames]
+
+
+def _lammps_data(path: Path) -> Atoms:
+    """ASE takes types for atomic numbers, and any mass for that of the nearest element.
+
+    Lengths are taken as Å; velocities, whose unit the file does not state, are left out.
+    """
+    import ase.io
+
+    source = io.StringIO(read_text(path))
+    atoms = ase.io.read(source, format="lammps-data", atom_style=atom_style(path))
+    assert not isinstance(atoms, list)
+    numbers = elements_of_masses(atoms.get_masses()) if has_masses(path) else None
+    if numbers is None:
+        raise DataError(
+            f"{path} states no masses that are those of elements, so that its types mean nothing: write the structure as "
+            "extended XYZ, with chemical symbols."
+        )
+    masses = atoms.get_masses()
+    atoms.numbers[:] = numbers
+    atoms.set_masses(masses)
+    atoms.arrays.pop("momenta", None)
+    return atoms
 
 
 def _extended_xyz(path: Path, index: int | slice | str) -> list[Atoms]:

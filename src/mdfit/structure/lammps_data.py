@@ -39,8 +39,14 @@ def is_data_file(path: Path) -> bool:
         return False
 
 
-def atom_columns(path: Path, style: str | None) -> str:
-    """The columns of the atoms: of the given style, of the comment ``Atoms # style``, or deduced from the numbers.
+def has_masses(path: Path) -> bool:
+    """Whether a data file has the section Masses."""
+    with open_text(path) as file:
+        return any(line.partition("#")[0].split() == ["Masses"] for line in file)
+
+
+def atom_style(path: Path, style: str | None = None) -> str:
+    """The style of the atoms, one of :data:`STYLES`: as given, of the comment ``Atoms # style``, or as the numbers tell.
 
     Raises:
         DataError: there are no atoms, the style is not known, or several styles fit.
@@ -50,7 +56,7 @@ def atom_columns(path: Path, style: str | None) -> str:
     if style is not None:
         if style not in STYLES:
             raise DataError(f"{path}: the atom style '{style}' is not known here: {nearest(style, STYLES)}")
-        return STYLES[style]
+        return style
     fitting = _fitting(rows, bonds)
     if len(fitting) != 1:
         found = " and ".join(fitting) if fitting else "none of the styles that are known here"
@@ -58,7 +64,7 @@ def atom_columns(path: Path, style: str | None) -> str:
             f"{path} does not name its atom style, and its {len(rows[0])} columns fit {found}: give atom_style, such as "
             '"full", or write "Atoms # full" in the file.'
         )
-    return STYLES[fitting[0]]
+    return fitting[0]
 
 
 def _atoms_section(path: Path) -> tuple[str | None, list[list[str]], bool]:
@@ -111,7 +117,7 @@ def elements_of_masses(masses: np.ndarray) -> np.ndarray | None:
 
     known = atomic_masses[1:104]
     unique, inverse = np.unique(masses, return_inverse=True)
-    if len(unique) == 1 and unique[0] == 1.0:
+    if len(unique) == 1 and abs(unique[0] - 1.0) < 1e-6:
         return None
     found = np.zeros(len(unique), np.int32)
     for index, mass in enumerate(unique):
