@@ -84,6 +84,13 @@ def test_placeholders_in_dcd_files_are_no_times(tmp_path, topology):
     np.testing.assert_allclose(stated.times, 20.0 * np.arange(FRAMES), rtol=1e-5)
 
 
+def test_frames_that_mdanalysis_leaves_out_are_an_error(tmp_path, topology):
+    (tmp_path / "run.gro").write_text(topology.read_text() * 3)
+    with pytest.raises(DataError, match="holds several frames"):
+        read_trajectory(topology, tmp_path / "run.gro", every="1 ps")
+    assert len(read_trajectory(topology, topology)) == 1
+
+
 def test_missing_frames_are_found_in_every_format(tmp_path, topology):
     times = np.delete(np.arange(FRAMES + 1.0), 7)
     path = write(tmp_path / "run.xtc", positions(), times)

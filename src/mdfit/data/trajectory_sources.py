@@ -12,6 +12,7 @@ import numpy as np
 from mdfit.data.lammps_dump import DumpFrame, count_frames, read_dump
 from mdfit.data.trajectory_units import LAMMPS_UNITS, Given
 from mdfit.errors import DataError
+from mdfit.structure.text_files import open_text
 from mdfit.units import KILOJOULE_PER_MOLE, quantity
 
 
@@ -132,6 +133,10 @@ class MDAnalysisSource:
             if value is not None:
                 raise DataError(f"{name} is for LAMMPS dumps, but {path} is none: give every or length_unit instead.")
         self._stated_times = _states_times(self._reader)
+        if self._reader.format == "GRO" and _lines(path) > self._reader.n_atoms + 3:
+            raise DataError(
+                f"{path} holds several frames, of which MDAnalysis reads the first only: convert it to .trr."
+            )
 
     def __len__(self) -> int:
         return len(self._reader)
@@ -166,6 +171,12 @@ class MDAnalysisSource:
         if self._reader.units.get("force") is not None:
             return KILOJOULE_PER_MOLE  # MDAnalysis has converted it to kJ/mol/Å.
         return self._given.force(None, self.path)
+
+
+def _lines(path: Path) -> int:
+    """Lines of a text file up to the last one that is not empty."""
+    with open_text(path) as file:
+        return max((number for number, line in enumerate(file, 1) if line.strip()), default=0)
 
 
 def _states_times(reader: Any) -> bool:
