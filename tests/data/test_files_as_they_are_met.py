@@ -111,6 +111,15 @@ def test_an_at_sign_belongs_to_the_name(tmp_path: Path) -> None:
         read(tmp_path / "md.traj@0")
 
 
+def test_columns_without_a_name_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.xyz").write_text(text())
+    read(tmp_path / "a.xyz")
+    assert not caplog.text
+    (tmp_path / "a.xyz").write_text(text(columns=""))
+    assert read(tmp_path / "a.xyz")[0].forces is None
+    assert "rows of 6 frames (first: 0) have more columns than Properties names" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("label", "number"), [("Cu1", 29), ("CU", 29), ("cu", 29), ("Fe2+", 26), ("O_w", 8), ("H1", 1), ("D", 1), ("T", 1)]
 )

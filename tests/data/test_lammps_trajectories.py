@@ -116,6 +116,29 @@ def test_scaled_positions_and_corners(tmp_path, data):
     np.testing.assert_allclose(read(data, shifted).positions, positions, atol=1e-5)
 
 
+def test_boxes_of_any_orientation(tmp_path, data):
+    """``BOX BOUNDS abc origin``: three vectors, and a corner."""
+    cell, corner = np.array([[0.0, 9, 1], [8.0, 1, 0], [1.0, 0, 7]]), np.array([1.0, 2, 3])
+    inside, images = wrapped(walk(cell), cell)
+    dump = write_dump(tmp_path / "g.dump", inside + corner, columns="x y z")
+    lines = dump.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("ITEM: BOX"):
+            rows = [f"{' '.join(map(str, vector))} {x}" for vector, x in zip(cell, corner, strict=True)]
+            lines[number : number + 4] = ["ITEM: BOX BOUNDS abc origin pp pp pp", *rows]
+    dump.write_text("\n".join(lines) + "\n")
+    frames = read(data, dump)
+    np.testing.assert_allclose(frames.cells[3], cell)
+    np.testing.assert_allclose(frames.positions, walk(cell) - images[0] @ cell, atol=2e-5)
+
+
+def test_positions_that_follow_atoms_are_preferred(tmp_path, data):
+    positions = walk()
+    inside, _ = wrapped(positions, CELL)
+    both = write_dump(tmp_path / "b.dump", inside, columns="x y z xu yu zu", extra=positions)
+    np.testing.assert_allclose(read(data, both).positions, positions, atol=1e-5)
+
+
 def test_wrapped_positions_follow_atoms_by_image_flags_or_nearest_images(tmp_path, data):
     """In a triclinic cell that changes, where lengths of edges times flags would be wrong."""
     cells = CELL * (1 + 0.02 * np.sin(np.arange(FRAMES)))[:, None, None]

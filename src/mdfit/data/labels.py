@@ -158,7 +158,7 @@ def _oddities(
         _, name, other = differing[0]
         message = (
             f"'{name}' is taken as {kind}, but '{other}' of the same frame has another value: declare the one that is "
-            f"meant, as by --{kind}-key {other}"
+            f"meant, as by --{kind}-key {name}"
         )
         findings.append(Finding("warning", "conflicting-names", message, tuple(sorted({row[0] for row in differing}))))
     return findings

@@ -51,6 +51,7 @@ def split_frames(text: str, where: str) -> list[Frame]:
     lines = text.split("\n")
     known = {symbol for symbol in atomic_numbers if symbol != "X"}
     read_as: dict[str, str] = {}
+    surplus: list[int] = []
     found: list[Frame] = []
     line = 0
     while line < len(lines):
@@ -65,6 +66,8 @@ def split_frames(text: str, where: str) -> list[Frame]:
         while end < len(lines) and lines[end].startswith("VEC"):
             end += 1
         comment = lines[line + 1]
+        if rows and len(rows[0].split()) > _columns(comment):
+            surplus.append(len(found))
         rows, masses = _with_elements(rows, comment, known, read_as, here)
         found.append(
             Frame(
@@ -73,6 +76,13 @@ def split_frames(text: str, where: str) -> list[Frame]:
             )
         )
         line = end
+    if surplus:
+        log.warning(
+            "%s: rows of %d frames (first: %d) have more columns than Properties names; the others are not read.",
+            where,
+            len(surplus),
+            surplus[0],
+        )
     if read_as:
         pairs = ", ".join(f"{label} as {element}" for label, element in sorted(read_as.items())[:8])
         log.warning("%s: labels are read as elements: %s.", where, pairs)
@@ -146,6 +156,13 @@ def _with_elements(
         words[column] = element
         changed[atom] = " ".join(words)
     return changed, masses
+
+
+def _columns(comment: str) -> int:
+    """How many columns Properties names; four without it."""
+    match = _PROPERTIES.search(comment)
+    widths = match[1].split(":")[2::3] if match is not None else ["1", "3"]
+    return sum(int(width) if width.isdigit() else 1 for width in widths)
 
 
 def _species_column(comment: str) -> int | None:
