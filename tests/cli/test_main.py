@@ -114,7 +114,52 @@ def test_check_of_labels(data):
 def test_check_of_truncated_file(data):
     text = Path("good.extxyz").read_text()
     Path("cut.extxyz").write_text(text[: len(text) - 200])
-    assert "cut.extxyz cannot be read" in fails("check", "cut.extxyz")
+    assert "cut.extxyz, frame 2" in fails("check", "cut.extxyz")
+
+
+@pytest.fixture
+def renamed(data):
+    """The frames of ``good.extxyz`` with labels of other names, and virials for stresses, in ``renamed.extxyz``."""
+    for atoms in data:
+        results = atoms.calc.results
+        atoms.arrays["my_forces"], atoms.info["my_energy"] = results["forces"], results["energy"]
+        if "stress" in results:
+            atoms.info["my_virial"] = -atoms.get_stress(voigt=False).ravel() * atoms.get_volume()
+        atoms.calc = None
+    write("renamed.extxyz", data, format="extxyz")
+    return ["--energy-key", "my_energy", "--forces-key", "my_forces", "--virial-key", "my_virial"]
+
+
+def test_keys_of_labels_can_be_declared_for_every_command(renamed, silicon):
+    for command in (["check", "renamed.extxyz"], ["evaluate", "sw.mdfit", "renamed.extxyz"]):
+        result = mdfit(*command, *renamed)
+        assert result.exit_code == 0, result.output
+        assert "did you mean 'my_virial'" in fails(*command, "--virial-key", "my_viral", *renamed[:4])
+    result = mdfit("split", "renamed.extxyz", "--test", "0", "--validation", "0.3", "--out", "parts", *renamed)
+    assert result.exit_code == 0, result.output
+    assert "parts/renamed_train.extxyz: 2 frames" in result.stdout
+    assert "parts/renamed_validation.extxyz: 1 frames" in result.stdout
+    assert "exists; move it away" in fails("split", "renamed.extxyz", "--test", "0", "--out", "parts", *renamed)
+    assert mdfit("check", "parts/renamed_train.extxyz").exit_code == 0
+
+
+def test_evaluate_shows_the_error_after_a_shift_of_reference_energies(silicon):
+    frames = [atoms for atoms in read(SILICON, index=":", format="extxyz") if len(atoms) == 64][:4]
+    write("own.extxyz", frames, format="extxyz")
+    for atoms in frames:
+        atoms.calc.results["energy"] += 101.0 * len(atoms)
+    write("shifted.extxyz", frames, format="extxyz")
+    lines = {}
+    for name in ("own", "shifted"):
+        result = mdfit("evaluate", "sw.mdfit", f"{name}.extxyz")
+        assert result.exit_code == 0, result.output
+        rows = [line.split() for line in result.stdout.splitlines()]
+        lines[name] = {row[0].partition("/")[2]: float(row[1]) for row in rows}
+    assert lines["shifted"]["energy_rmse"] == pytest.approx(101e3, rel=0.05)
+    assert lines["shifted"]["energy_rmse_after_shift"] == pytest.approx(
+        lines["own"]["energy_rmse_after_shift"], rel=1e-3
+    )
+    assert lines["own"]["energy_rmse_after_shift"] < 100
 
 
 def test_evaluate(data, silicon):

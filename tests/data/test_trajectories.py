@@ -141,8 +141,11 @@ def test_selections_of_atoms_and_frames(tmp_path, topology):
 
 def test_several_files_follow_each_other(tmp_path, topology):
     files = [write(tmp_path / f"{name}.trr") for name in ("first", "second")]
-    frames = read_trajectory(topology, files, constraints="none")
+    with pytest.raises(DataError, match=r"the frames 2 and 3 are -1000 fs apart"):
+        read_trajectory(topology, files, constraints="none")
+    frames = read_trajectory(topology, files, constraints="none", every="0.5 ps")
     np.testing.assert_allclose(frames.positions, np.concatenate([FRAMES, FRAMES]), atol=1e-5)
+    np.testing.assert_allclose(frames.times, np.arange(6) * 500.0)
 
 
 def test_files_that_do_not_fit_or_are_missing(tmp_path, topology):

@@ -39,6 +39,7 @@ def test_metrics_are_there_with_errors_and_units(finished):
         "test/force_mae": "eV/Å",
         "test/energy_rmse": "meV/atom",
         "test/energy_mae": "meV/atom",
+        "test/energy_rmse_after_shift": "meV/atom",
         "test/stress_rmse": "GPa",
         "test/stress_mae": "GPa",
         "warm/temperature": "K",

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from mdfit._version import __version__
+from mdfit.cli.label_options import label_options
 from mdfit.errors import MdfitError, UntrustedError
 
 #: What random keys are made of.
@@ -53,18 +54,39 @@ def main() -> None:
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--cutoff", default=None, help="Look for isolated atoms and narrow cells at it, like '5 Å'.")
-@click.option("--energy-key", default=None, help="Name of the energies in the file.")
-@click.option("--forces-key", default=None, help="Name of the forces in the file.")
-@click.option("--stress-key", default=None, help="Name of the stresses in the file.")
-def check(file: Path, cutoff: str | None, energy_key, forces_key, stress_key) -> None:
+@label_options
+def check(file: Path, cutoff: str | None, energy_key, forces_key, stress_key, virial_key) -> None:
     """Check a labelled data set; exits with 1 when it has errors."""
     from mdfit.data import read
     from mdfit.units import quantity
 
-    dataset = read(file, energy_key=energy_key, forces_key=forces_key, stress_key=stress_key)
+    dataset = read(file, energy_key, forces_key, stress_key, virial_key)
     report = dataset.check(None if cutoff is None else quantity(cutoff, "Å", "cutoff"))
     click.echo(str(report))
     sys.exit(1 if report.errors else 0)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--validation", type=float, default=0.1, show_default=True, help="Share of the frames; 0 for none.")
+@click.option("--test", type=float, default=0.1, show_default=True, help="Share of the frames; 0 for none.")
+@click.option("--by", type=click.Choice(["random", "group", "time"]), default=None, help="[random]")
+@click.option("--group", default=None, help="Label of the frames whose values are kept together.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Directory of the files [.].")
+@label_options
+def split(file: Path, validation, test, by, group, seed, out, energy_key, forces_key, stress_key, virial_key) -> None:
+    """Write files for training, validation and testing from a labelled data FILE."""
+    from mdfit.data.labels import LabelKeys
+    from mdfit.data.partition import split_file
+
+    keys = LabelKeys(energy_key, forces_key, stress_key, virial_key)
+    kind: Any = by or ("random" if group is None else "group")
+    dataset, files = split_file(file, out, keys, validation, test, kind, group, seed)
+    for finding in dataset.findings:
+        click.echo(str(finding), err=True)
+    for path, frames in files.items():
+        click.echo(f"{path}: {frames} frames")
 
 
 @main.command()
@@ -195,8 +217,12 @@ def simulate(
 @click.argument("potential", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--group", default=None, help="Also tabulate errors by this label of the frames.")
-def evaluate(potential: Path, file: Path, group: str | None) -> None:
-    """Compare a saved POTENTIAL with the labels of a data FILE."""
+@label_options
+def evaluate(potential: Path, file: Path, group: str | None, energy_key, forces_key, stress_key, virial_key) -> None:
+    """Compare a saved POTENTIAL with the labels of a data FILE.
+
+    Energies are also compared after one shift per element, which takes out another reference energy.
+    """
     from mdfit.cli.environment import prepare
 
     prepare()
@@ -208,12 +234,14 @@ def evaluate(potential: Path, file: Path, group: str | None) -> None:
     from mdfit.recipes.metrics import accuracy_metrics
     from mdfit.training import accuracy
 
-    dataset = read(file)
-    errors = accuracy(load(potential), dataset)
-    click.echo(metrics_table(accuracy_metrics(file.stem, errors, "eV/Å")))
-    if group is not None:
-        for name, frames in dataset.groups(group).items():
-            click.echo(metrics_table(accuracy_metrics(f"{group}={name}", errors.of_frames(np.array(frames)), "eV/Å")))
+    dataset = read(file, energy_key, forces_key, stress_key, virial_key)
+    for finding in dataset.findings:
+        click.echo(str(finding), err=True)
+    errors, composition = accuracy(load(potential), dataset), dataset.composition()
+    click.echo(metrics_table(accuracy_metrics(file.stem, errors, "eV/Å", composition)))
+    for name, frames in dataset.groups(group).items() if group is not None else ():
+        part = errors.of_frames(np.array(frames))
+        click.echo(metrics_table(accuracy_metrics(f"{group}={name}", part, "eV/Å", composition)))
 
 
 @main.command()

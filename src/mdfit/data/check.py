@@ -47,7 +47,7 @@ def check(dataset: Dataset, cutoff: str | float | None = None) -> CheckReport:
             label: sum(getattr(frame, label) is None for frame in dataset) for label in ("energy", "forces", "stress")
         },
         ranges=_ranges(dataset, distances),
-        findings=(*geometry_findings(dataset, distances, length), *label_findings(dataset)),
+        findings=(*dataset.findings, *geometry_findings(dataset, distances, length), *label_findings(dataset)),
     )
 
 

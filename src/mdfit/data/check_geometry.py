@@ -6,6 +6,7 @@ import numpy as np
 
 from mdfit.data.check_report import Finding
 from mdfit.data.dataset import Dataset, LabelledStructure
+from mdfit.data.reference_energies import isolated_atoms
 from mdfit.structure import Structure
 
 #: Two atoms overlap when they are nearer than this share of the sum of their covalent radii.
@@ -75,12 +76,7 @@ def _overlaps(dataset: Dataset, distances: list[np.ndarray]) -> list[Finding]:
 
 
 def _isolated_atoms(dataset: Dataset, distances: list[np.ndarray], cutoff: float) -> list[Finding]:
-    single: list[int] = []
-    isolated: list[int] = []
-    for number, distance in enumerate(distances):
-        if not np.isinf(distance).any():
-            continue
-        (single if len(distance) == 1 else isolated).append(number)
+    isolated = [number for number, d in enumerate(distances) if len(d) > 1 and np.isinf(d).any()]
     findings = []
     if isolated:
         message = (
@@ -88,9 +84,26 @@ def _isolated_atoms(dataset: Dataset, distances: list[np.ndarray], cutoff: float
             "raise the cutoff, or remove these frames if this is not intended"
         )
         findings.append(Finding("warning", "isolated-atoms", message, tuple(isolated)))
+    single = isolated_atoms(dataset)
     if single:
         message = "frames of one isolated atom fix the reference energies; they do not train interactions"
-        findings.append(Finding("note", "single-atoms", message, tuple(single)))
+        findings.append(Finding("note", "single-atoms", message, tuple(sorted(sum(single.values(), ())))))
+    return findings + _contradicting_atoms(dataset, single)
+
+
+def _contradicting_atoms(dataset: Dataset, single: dict[int, tuple[int, ...]]) -> list[Finding]:
+    """Isolated atoms of one element with different energies, of other spin states or other methods perhaps."""
+    from ase.data import chemical_symbols
+
+    findings = []
+    for number, frames in single.items():
+        spread = float(np.ptp(dataset.energies()[list(frames)]))
+        if spread > 1e-3:
+            message = (
+                f"isolated atoms of {chemical_symbols[number]} differ by {spread:.3g} eV, and their mean fixes the "
+                "reference energy: keep the right one (the ground state, of the method of the other frames)"
+            )
+            findings.append(Finding("warning", "contradicting-atoms", message, frames))
     return findings
 
 

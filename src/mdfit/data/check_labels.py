@@ -5,39 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from mdfit.data.check_report import Finding
+from mdfit.data.check_units import unit_findings
 from mdfit.data.dataset import Dataset
-from mdfit.data.work import Works, slope, works
+from mdfit.data.reference_energies import isolated_atoms
 
-#: Ratios of an energy unit to a force or stress unit that are met when units are mixed.
-_MIXED_UNITS = {
-    "energies in Hartree": 1 / 27.2114,
-    "energies in kcal/mol": 23.0605,
-    "energies in kJ/mol": 96.485,
-    "energies in Rydberg": 1 / 13.6057,
-    "forces in Hartree/bohr": 51.4221,
-    "forces in kcal/mol/Å": 1 / 23.0605,
-    "forces in kJ/mol/Å": 1 / 96.485,
-    "forces in Rydberg/bohr": 25.7111,
-}
-_STRESS_UNITS = {
-    "GPa": 1 / 160.2177,
-    "kbar": 1 / 1602.177,
-    "bar": 1 / 1602177.0,
-    "Hartree/bohr^3": 183.6315,
-}
-_FEWEST_PAIRS = 5
 _OUTLIER = 15.0  # robust standard deviations; data sets of several phases are far from normal
 
 
 def label_findings(dataset: Dataset) -> list[Finding]:
     """Missing labels, net forces, units, stress sign and outliers."""
-    pairs = works(dataset)
     return [
         *_missing(dataset),
         *_net_force(dataset),
         *_magnitudes(dataset),
-        *_force_units(pairs),
-        *_stress_sign(dataset, pairs),
+        *unit_findings(dataset),
         *_outliers(dataset),
     ]
 
@@ -87,7 +68,7 @@ def _magnitudes(dataset: Dataset) -> list[Finding]:
     if np.isfinite(force) and force > 10:
         message = f"the root mean square force is {force:.3g} eV/Å, which is unusually large: are forces in kcal/mol/Å?"
         findings.append(Finding("warning", "force-magnitude", message))
-    residuals = dataset.energy_residuals()
+    residuals = _bound_residuals(dataset)
     spread = np.nanstd(residuals) if np.isfinite(residuals).any() else 0.0
     if spread > 5:
         message = (
@@ -105,61 +86,9 @@ def _magnitudes(dataset: Dataset) -> list[Finding]:
     return findings
 
 
-def _force_units(pairs: Works) -> list[Finding]:
-    """Energy differences of frames with the same cell against the work of their forces."""
-    same_cell = ~pairs.strained
-    ratio, correlation = slope(pairs.forces[same_cell], pairs.energy[same_cell])
-    if np.count_nonzero(same_cell) < _FEWEST_PAIRS or abs(correlation) < 0.8:
-        return []
-    if ratio < 0:
-        message = "energies rise along the forces: forces have the wrong sign (they may be gradients), negate them"
-        return [Finding("warning", "force-sign", message)]
-    tolerance = 1.5 if correlation > 0.95 else 2.5
-    if 1 / tolerance < ratio < tolerance:
-        return []
-    message = (
-        f"energy differences are {ratio:.3g} times the work of the forces between neighbouring frames, they should be "
-        f"equal: units are mixed{_guess(ratio, _MIXED_UNITS)}"
-    )
-    return [Finding("warning", "mixed-units", message)]
-
-
-def _stress_sign(dataset: Dataset, pairs: Works) -> list[Finding]:
-    """Energy differences of strained frames, less the work of forces, against the work of their stresses."""
-    known = pairs.strained & np.isfinite(pairs.stress)
-    ratio, correlation = slope(pairs.stress[known], pairs.energy[known] - pairs.forces[known])
-    if np.count_nonzero(known) < _FEWEST_PAIRS or abs(correlation) < 0.8:
-        if any(frame.stress is not None for frame in dataset):
-            message = (
-                "sign and unit of the stress cannot be checked, because no frames differ by strain only; it is taken "
-                "as eV/Å^3, tension positive"
-            )
-            return [Finding("note", "stress-unchecked", message)]
-        return []
-    if ratio < 0:
-        message = (
-            "the energy falls where the stress says it must rise: the stress has the wrong sign (compression positive "
-            "instead of tension positive), negate it"
-        )
-        return [Finding("error", "stress-sign", message)]
-    if 1 / 1.5 < ratio < 1.5:
-        return []
-    message = (
-        f"energy differences under strain are {ratio:.3g} times the work of the stress, they should be equal: the "
-        f"stress is not in eV/Å^3{_guess(ratio, _STRESS_UNITS)}"
-    )
-    return [Finding("warning", "stress-unit", message)]
-
-
-def _guess(ratio: float, candidates: dict[str, float]) -> str:
-    """A hint when the ratio is within a factor of 1.4 of that of a known mistake."""
-    fitting = [name for name, value in candidates.items() if abs(np.log(ratio / value)) < np.log(1.4)]
-    return f" (perhaps {' or '.join(fitting)})" if fitting else ""
-
-
 def _outliers(dataset: Dataset) -> list[Finding]:
     findings = []
-    energies = _robust_scores(dataset.energy_residuals())
+    energies = _robust_scores(_bound_residuals(dataset))
     frames = tuple(int(number) for number in np.flatnonzero(np.abs(energies) > _OUTLIER))
     if frames:
         message = (
@@ -172,6 +101,16 @@ def _outliers(dataset: Dataset) -> list[Finding]:
         message = "the largest forces are far above those of the other frames: look at them before training"
         findings.append(Finding("warning", "force-outliers", message, frames))
     return findings
+
+
+def _bound_residuals(dataset: Dataset) -> np.ndarray:
+    """Energies per atom less those of the composition, by least squares, NaN for isolated atoms: they are no outliers."""
+    isolated = {number for frames in isolated_atoms(dataset).values() for number in frames}
+    residuals = np.full(len(dataset), np.nan)
+    bound = [number for number in range(len(dataset)) if number not in isolated]
+    if bound:
+        residuals[bound] = dataset.select(bound).energy_residuals()
+    return residuals
 
 
 def _robust_scores(values: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Severity = Literal["error", "warning", "note"]
@@ -29,6 +30,15 @@ class Finding:
         shown = ", ".join(str(frame) for frame in self.frames[:8]) + (", ..." if len(self.frames) > 8 else "")
         where = f" [{len(self.frames)} frame{'s' if len(self.frames) != 1 else ''}: {shown}]" if self.frames else ""
         return f"{self.severity.upper():8}{self.topic}: {self.message}{where}"
+
+
+def renumbered(findings: tuple[Finding, ...], numbers: Mapping[int, int]) -> tuple[Finding, ...]:
+    """The findings with other numbers of frames; those whose frames are all gone are left out."""
+    moved = [
+        replace(finding, frames=tuple(numbers[frame] for frame in finding.frames if frame in numbers))
+        for finding in findings
+    ]
+    return tuple(new for new, old in zip(moved, findings, strict=True) if new.frames or not old.frames)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdfit.data.check_report import Finding, renumbered
 from mdfit.data.labels import LabelKeys
 from mdfit.errors import DataError, nearest
 from mdfit.structure import Structure
@@ -67,6 +68,7 @@ class Dataset:
         keys: under which names the labels were found in the file.
         source: the file, or None.
         ignored_stress: frames whose stress was ignored on reading because they are not periodic in three directions.
+        findings: what was odd on reading, such as names of labels that mix; the check repeats it.
 
     Raises:
         DataError: there are no frames.
@@ -76,6 +78,7 @@ class Dataset:
     keys: LabelKeys = field(default_factory=LabelKeys)
     source: str | None = None
     ignored_stress: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def identity(self) -> tuple[LabelledStructure, ...]:
         """What makes it this data set, wherever it was read from; see :func:`mdfit.storage.fingerprint`."""
@@ -102,8 +105,9 @@ class Dataset:
         """Both data sets, one after the other."""
         shifted = tuple(index + len(self) for index in other.ignored_stress)
         sources = [source for source in (self.source, other.source) if source]
+        findings = self.findings + renumbered(other.findings, {i: i + len(self) for i in range(len(other))})
         return Dataset(
-            self.frames + other.frames, self.keys, " + ".join(sources) or None, self.ignored_stress + shifted
+            self.frames + other.frames, self.keys, " + ".join(sources) or None, self.ignored_stress + shifted, findings
         )
 
     @functools.cached_property
@@ -119,6 +123,7 @@ class Dataset:
             self,
             frames=tuple(self.frames[index] for index in chosen),
             ignored_stress=tuple(new for new, old in enumerate(chosen) if old in ignored),
+            findings=renumbered(self.findings, {old: new for new, old in enumerate(chosen)}),
         )
 
     def groups(self, key: str) -> dict[str, list[int]]:
@@ -148,6 +153,8 @@ class Dataset:
     def split(self, fraction: float, seed: int, group: str | None = None) -> tuple[Dataset, Dataset]:
         """Two disjoint parts that together are the data set; the order of frames is kept in each.
 
+        Isolated atoms stay in the larger part, because they fix the reference energies.
+
         Args:
             fraction: share of the frames in the first part, between 0 and 1. Both parts get at least one frame.
             seed: the same seed gives the same parts.
@@ -160,16 +167,21 @@ class Dataset:
         """
         if not 0 < fraction < 1:
             raise DataError(f"The fraction of a split is {fraction}: give a number between 0 and 1, such as 0.9.")
+        from mdfit.data.reference_energies import isolated_atoms
+
         units = [[index] for index in range(len(self))] if group is None else list(self.groups(group).values())
+        isolated = {index for frames in isolated_atoms(self).values() for index in frames}
+        fixed = [unit for unit in units if isolated.issuperset(unit)]
+        units, fixed = (units, []) if len(units) < len(fixed) + 2 else ([u for u in units if u not in fixed], fixed)
         if len(units) < 2:
             what = "frame" if group is None else f"value of '{group}'"
             raise DataError(f"The data set has one {what} only, so it cannot be split: give more, or split otherwise.")
         order = np.random.default_rng(seed).permutation(len(units))
         sizes = np.cumsum([len(units[unit]) for unit in order])[:-1]
-        cut = int(np.argmin(np.abs(sizes - fraction * len(self)))) + 1
-        first, second = (
-            self.select(sorted(index for unit in part for index in units[unit])) for part in (order[:cut], order[cut:])
-        )
+        cut = int(np.argmin(np.abs(sizes - fraction * sum(map(len, units))))) + 1
+        parts = [[index for unit in part for index in units[unit]] for part in (order[:cut], order[cut:])]
+        parts[0 if fraction >= 0.5 else 1] += [index for unit in fixed for index in unit]
+        first, second = (self.select(sorted(part)) for part in parts)
         return first, second
 
     def composition(self) -> np.ndarray:
@@ -180,21 +192,19 @@ class Dataset:
         )
 
     def reference_energies(self) -> dict[int, float]:
-        """Energy per element (eV per atom) that fits the energies per atom best, by least squares.
+        """Energy per element (eV per atom): of isolated atoms where there are, otherwise what fits best.
 
-        Frames without energy do not take part. When compositions do not determine the energies (all frames have the
-        same composition, say), the solution of least norm is taken; without any energy all are 0.
+        A frame of one atom that is farther than 5 Å from its images fixes the energy of its element (several: their mean);
+        the energies of the other elements fit the energies per atom by least squares. Frames without energy do not take
+        part. When compositions do not determine the energies (all frames have the same composition, say), the solution
+        of least norm is taken; without any energy all are 0.
 
         Returns:
             Energy for each atomic number of :attr:`species`.
         """
-        counts, energies = self.composition(), self.energies()
-        known = np.isfinite(energies)
-        atoms = counts[known].sum(axis=1)
-        solution = np.zeros(len(self.species))
-        if known.any():
-            solution = np.linalg.lstsq(counts[known] / atoms[:, None], energies[known] / atoms, rcond=1e-10)[0]
-        return {number: float(energy) for number, energy in zip(self.species, solution, strict=True)}
+        from mdfit.data.reference_energies import reference_energies
+
+        return reference_energies(self)
 
     def energies(self) -> np.ndarray:
         """Total energies in eV, float64[frames], NaN where unknown."""

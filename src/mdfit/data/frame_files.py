@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,9 @@ import numpy as np
 
 from mdfit.data import h5md
 from mdfit.data.frames import Frames
+from mdfit.data.unwrapping import AMBIGUOUS, by_nearest_images, with_images
 from mdfit.errors import DataError
+from mdfit.units import quantity
 
 #: What a reference simulation saves in each frame, under names of :class:`Frames`: where, and in which unit.
 QUANTITIES = {
@@ -55,14 +59,16 @@ def truncate_frames(file: Any, particles: str, count: int) -> None:
 
 
 def read_frames(path: str | Path, particles: str | None = None) -> Frames:
-    """Frames of an H5MD file that mdfit has written: a reference simulation, or a trajectory of a potential.
+    """Frames of an H5MD file: a reference simulation or a trajectory of mdfit, or of another program that states its units.
+
+    Positions that another program has put back into the cell follow their way across the boundary again.
 
     Args:
         path: the file.
         particles: which group of particles, such as ``"replica_3"``; needed only when there are several.
 
     Raises:
-        DataError: the file is missing, damaged, holds no frames, or several groups of particles.
+        DataError: the file is missing, damaged, holds no frames, several groups of particles, or no units or times.
         StructureError: the first frame is not a valid structure.
     """
     import h5py
@@ -87,22 +93,74 @@ def _choose(available: list[str], particles: str | None, path: Path) -> str:
 
 def _read(file: Any, particles: str, path: Path) -> Frames:
     group = file[f"particles/{particles}"]
-    places = {name: place.format(particles) for name, (place, _) in QUANTITIES.items()}
-    arrays = {name: file[place]["value"][:] for name, place in places.items() if place in file}
+    arrays: dict[str, Any] = {
+        name: _values(file[place.format(particles)], unit, f"{path}: {place.format(particles)}")
+        for name, (place, unit) in QUANTITIES.items()
+        if place.format(particles) in file
+    }
+    changes = hasattr(group["box/edges"], "keys")
+    if arrays["cells"].ndim == (2 if changes else 1):  # lengths of the edges of a box with right angles
+        arrays["cells"] = arrays["cells"][..., None] * np.eye(3)
+    periodic = np.array([_text(flag) == "periodic" for flag in group["box"].attrs["boundary"]])
     constraints = f"connectivity/{particles}/constraints"
     parameters = file["parameters"].attrs if "parameters" in file else {}
     temperature = parameters.get("temperature")
-    return Frames(
+    frames = Frames(
         species=group["species"][:],
         masses=group["mass"][:],
-        periodic=np.array([_text(flag) == "periodic" for flag in group["box"].attrs["boundary"]]),
-        times=group["position/time"][:],
+        periodic=periodic,
+        times=_times(group["position"], path),
         constraints=file[constraints][:] if constraints in file else np.zeros((0, 2), np.int64),
         names=tuple(_text(name) for name in group["names"]) if "names" in group else (),
         temperature=None if temperature is None else float(temperature),
         source=str(path),
         **arrays,
     )
+    return frames if _by_mdfit(file) else _followed(frames, group)
+
+
+def _values(element: Any, unit: str, where: str) -> np.ndarray:
+    """A quantity in our unit; elements that do not change in time are datasets of their own."""
+    dataset = element["value"] if hasattr(element, "keys") else element
+    return _converted(dataset, unit, where)
+
+
+def _converted(dataset: Any, unit: str, where: str) -> np.ndarray:
+    stated = dataset.attrs.get("unit")
+    if stated is None:
+        raise DataError(f"{where} does not state its unit: add the attribute unit, such as '{unit}'.")
+    values = dataset[()]
+    if _text(stated) == unit:
+        return values
+    # H5MD writes powers behind the unit and products with blanks: "kJ mol-1 nm-1".
+    words = [re.sub(r"(?<=[^\W\d])([-+]?\d+)$", r"^(\1)", word) for word in _text(stated).split()]
+    return values * quantity(f"1 {'*'.join(words)}", unit.replace(" Å-1", "/Å"), where)
+
+
+def _times(element: Any, path: Path) -> np.ndarray:
+    """Times in fs; H5MD also knows a fixed interval with an offset."""
+    if "time" not in element:
+        raise DataError(f"{path} does not state the times of its frames: add them to the positions.")
+    times = _converted(element["time"], "fs", f"{path}: the times of the positions")
+    if times.ndim == 0:
+        times = times * np.arange(len(element["value"]))
+    return np.asarray(times, np.float64)
+
+
+def _by_mdfit(file: Any) -> bool:
+    return "h5md/creator" in file and _text(file["h5md/creator"].attrs.get("name", "")) == "mdfit"
+
+
+def _followed(frames: Frames, group: Any) -> Frames:
+    """Frames of other programs, whose positions may have been put back into the cell."""
+    if "image" in group:
+        images = np.asarray(group["image/value"][()], np.int64)
+        moved = [with_images(*frame) for frame in zip(frames.positions, frames.cells, images, strict=True)]
+        return dataclasses.replace(frames, positions=np.stack(moved))
+    moved_by, largest = by_nearest_images(frames.positions, frames.cells, frames.periodic)
+    if largest > AMBIGUOUS:
+        return dataclasses.replace(frames, unwrapped=False)
+    return dataclasses.replace(frames, positions=moved_by)
 
 
 def _text(value: str | bytes) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mdfit.data.dataset import Dataset, LabelledStructure
+from mdfit.data.intervals import runs
 from mdfit.errors import DataError, StructureError
 from mdfit.structure import Structure
 
@@ -35,6 +36,7 @@ class Frames:
         names: of the atoms, such as ``"CA"``; empty when unknown.
         temperature: K.
         source: the file, for messages.
+        unwrapped: whether positions follow each atom across the boundary of the cell.
 
     Raises:
         DataError: arrays whose shapes do not fit together, values that are not finite, or no frames.
@@ -53,6 +55,7 @@ class Frames:
     names: tuple[str, ...] = ()
     temperature: float | None = None
     source: str | None = None
+    unwrapped: bool = True
 
     def __post_init__(self) -> None:
         positions = np.asarray(self.positions)
@@ -129,6 +132,16 @@ class Frames:
         chosen = frames if isinstance(frames, slice) else np.asarray(frames)
         arrays = {name: getattr(self, name) for name in _PER_FRAME}
         return dataclasses.replace(self, **{name: a[chosen] for name, a in arrays.items() if a is not None})
+
+    def segments(self) -> list[Frames]:
+        """The longest parts whose frames are at equal intervals, in order; every frame is in one of them.
+
+        Raises:
+            DataError: times are not known.
+        """
+        if self.times is None:
+            raise DataError(f"{self._where}the frames do not tell their times: give them.")
+        return [self.select(part) for part in runs(self.times)]
 
     def spread(self, number: int) -> Frames:
         """So many of the frames, or all when there are fewer, at equal intervals from the first to the last."""

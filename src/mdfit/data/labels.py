@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdfit.data.check_report import Finding
 from mdfit.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ RECOGNISED: Mapping[str, tuple[str, ...]] = {
     "forces": ("forces", "force", "ref_forces", "ref_force", "dft_forces", "dft_force", "qm_forces", "qm_force"),
     "stress": ("stress", "ref_stress", "dft_stress", "qm_stress"),
 }
+#: Energies that are no total energies of a potential: with the entropy of electrons, or with kinetic energy.
+_OF_THEIR_OWN = {"free_energy", "total_energy"}
 _VIRIALS = ("virial", "virials", "ref_virial", "ref_virials", "dft_virial", "dft_virials")
 
 
@@ -32,6 +35,7 @@ class LabelKeys:
         stress: name of the stress (eV/Å^3, tension positive).
         virial: name of the virial (eV, W = −V σ, compression positive), only when declared.
         unused: names that look like labels but were not used, because another name was preferred.
+        others: names that were used in frames that lack the ones above.
     """
 
     energy: str | None = None
@@ -39,6 +43,7 @@ class LabelKeys:
     stress: str | None = None
     virial: str | None = None
     unused: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def entries(atoms: Atoms) -> dict[str, Any]:
@@ -49,8 +54,26 @@ def entries(atoms: Atoms) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def find_keys(frames: Sequence[Mapping[str, Any]], declared: LabelKeys, where: str) -> LabelKeys:
-    """Complete declared names by recognised ones.
+@dataclass(frozen=True)
+class FoundKeys:
+    """The names of labels, of the whole file and of each frame, and what is odd about them.
+
+    Attributes:
+        keys: of most frames.
+        frames: of each frame, without ``unused`` and ``others``.
+        findings: names that mix, and names that contradict each other.
+    """
+
+    keys: LabelKeys
+    frames: tuple[LabelKeys, ...]
+    findings: tuple[Finding, ...]
+
+
+def find_keys(frames: Sequence[Mapping[str, Any]], declared: LabelKeys, where: str) -> FoundKeys:
+    """Complete declared names by recognised ones, frame by frame.
+
+    The name that most frames have is taken in all frames that have it; of names that equally many have, the first of
+    :data:`RECOGNISED`. The other frames use the next one.
 
     Args:
         frames: the entries of every frame.
@@ -68,26 +91,88 @@ def find_keys(frames: Sequence[Mapping[str, Any]], declared: LabelKeys, where: s
         name = getattr(declared, kind)
         if name is not None and name not in names:
             raise DataError(f"{where} has no '{name}' in any frame (declared as {kind} key): {nearest(name, names)}")
-    energy = declared.energy or _recognise("energy", names)
-    forces = declared.forces or _recognise("forces", names)
-    stress = None if declared.virial else declared.stress or _recognise("stress", names)
-    if energy is None and forces is None:
+    ranked = {kind: _ranked(kind, getattr(declared, kind), frames) for kind in RECOGNISED}
+    if declared.virial:
+        ranked["stress"] = []
+    if not ranked["energy"] and not ranked["forces"]:
         raise DataError(
             f"{where} holds neither energies nor forces under a recognised name: declare energy_key or forces_key; "
             f"{nearest('energy', names)}"
         )
-    used = {energy, forces, stress, declared.virial}
+    chosen = {
+        kind: [next((name for name in order if name in frame), None) for frame in frames]
+        for kind, order in ranked.items()
+    }
+    used = {name for column in chosen.values() for name in column if name} | {declared.virial}
+    first = {kind: order[0] if order else None for kind, order in ranked.items()}
     similar = {*_VIRIALS, *(name for recognised in RECOGNISED.values() for name in recognised)}
-    unused = tuple(sorted(name for name in names if name.lower() in similar and name not in used))
-    return LabelKeys(energy, forces, stress, declared.virial, unused)
+    keys = LabelKeys(
+        energy=first["energy"],
+        forces=first["forces"],
+        stress=first["stress"],
+        virial=declared.virial,
+        unused=tuple(sorted(name for name in names if name.lower() in similar and name not in used)),
+        others=tuple(sorted(name for name in used if name and name not in first.values() and name != declared.virial)),
+    )
+    rows = zip(*(chosen[kind] for kind in ("energy", "forces", "stress")), strict=True)
+    findings = [finding for kind, order in ranked.items() for finding in _oddities(kind, order, chosen[kind], frames)]
+    return FoundKeys(
+        keys,
+        tuple(LabelKeys(energy, forces, stress, declared.virial) for energy, forces, stress in rows),
+        tuple(findings),
+    )
 
 
-def _recognise(kind: str, names: set[str]) -> str | None:
-    for candidate in RECOGNISED[kind]:
-        matches = sorted(name for name in names if name.lower() == candidate)
-        if matches:
-            return candidate if candidate in matches else matches[0]
-    return None
+def _ranked(kind: str, declared: str | None, frames: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of a label in the file: the one that was declared, or those that are recognised, the commonest first."""
+    if declared:
+        return [declared]
+    counts: dict[str, int] = {}
+    for frame in frames:
+        for name in frame:
+            if name.lower() in RECOGNISED[kind]:
+                counts[name] = counts.get(name, 0) + 1
+    return sorted(counts, key=lambda name: (-counts[name], RECOGNISED[kind].index(name.lower()), name))
+
+
+def _oddities(
+    kind: str, order: list[str], chosen: Sequence[str | None], frames: Sequence[Mapping[str, Any]]
+) -> list[Finding]:
+    """Frames that take the label from another name than most do, and frames whose names contradict each other."""
+    findings = []
+    others = tuple(number for number, name in enumerate(chosen) if name is not None and name != order[0])
+    if others:
+        names = ", ".join(f"'{name}' in {chosen.count(name)}" for name in order if name in chosen)
+        message = (
+            f"the label {kind} has different names ({names} frames): make sure that all are of one method, or declare "
+            "the one that is meant"
+        )
+        findings.append(Finding("warning", "mixed-names", message, others))
+    differing = [
+        (number, name, other)
+        for number, (frame, name) in enumerate(zip(frames, chosen, strict=True))
+        for other in order
+        if name is not None and other in frame and other != name and _contradict(name, other, frame)
+    ]
+    if differing:
+        _, name, other = differing[0]
+        message = (
+            f"'{name}' is taken as {kind}, but '{other}' of the same frame has another value: declare the one that is "
+            f"meant, as by --{kind}-key {name}"
+        )
+        findings.append(Finding("warning", "conflicting-names", message, tuple(sorted({row[0] for row in differing}))))
+    return findings
+
+
+def _contradict(name: str, other: str, frame: Mapping[str, Any]) -> bool:
+    """Whether two names of one label have different values; free and total energies differ by their nature."""
+    if {name.lower(), other.lower()} & _OF_THEIR_OWN:
+        return False
+    try:
+        first, second = (np.asarray(frame[key], np.float64) for key in (name, other))
+    except (TypeError, ValueError):
+        return True
+    return first.size != second.size or not np.allclose(first.ravel(), second.ravel(), rtol=1e-6, atol=1e-6)
 
 
 def read_energy(frame: Mapping[str, Any], key: str | None, where: str) -> float | None:

@@ -199,6 +199,7 @@ class Mapping:
                 names=self.names,
                 temperature=frames.temperature,
                 source=frames.source,
+                unwrapped=frames.unwrapped,
             )
         except StructureError as problem:
             raise DataError(f"The beads are no valid structure: {problem}") from None

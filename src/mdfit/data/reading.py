@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from mdfit.data.check_report import Finding
 from mdfit.data.dataset import Dataset, LabelledStructure
 from mdfit.data.labels import LabelKeys, entries, find_keys, read_energy, read_forces, read_stress
 from mdfit.errors import DataError, StructureError
@@ -18,13 +23,13 @@ def read(
     virial_key: str | None = None,
     index: str | slice = ":",
 ) -> Dataset:
-    """Read labelled structures from extended XYZ (plain or ``.gz``) or any other format that ASE reads.
+    """Read labelled structures from extended XYZ or any other format that ASE reads, compressed or not.
 
     Energies are total energies in eV, forces in eV/Å, stress in eV/Å^3 with tension positive, σ = (1/V) dE/dε. Keys
-    that are not declared are recognised by their names (``energy``, ``REF_energy``, ``dft_forces`` ..., in any case;
-    ASE's own ``energy``, ``forces`` and ``stress`` are preferred); ``dataset.keys`` tells which ones were taken. Labels
-    are optional per frame. A stress of a frame that is not periodic in all three directions has no meaning and is
-    ignored; ``dataset.check()`` counts them.
+    that are not declared are recognised by their names (``energy``, ``REF_energy``, ``dft_forces`` ..., in any case):
+    the name that most frames have, and another one in frames that lack it; ``dataset.keys`` tells which ones were taken,
+    and ``dataset.findings`` where names mix or contradict each other. Labels are optional per frame. A stress of a frame
+    that is not periodic in all three directions has no meaning and is ignored; ``dataset.check()`` counts them.
 
     Args:
         path: the file.
@@ -42,9 +47,9 @@ def read(
     """
     atoms = read_atoms(path, index)
     found = [entries(frame) for frame in atoms]
-    keys = find_keys(found, LabelKeys(energy_key, forces_key, stress_key, virial_key), str(path))
+    names = find_keys(found, LabelKeys(energy_key, forces_key, stress_key, virial_key), str(path))
     frames, without_cell = [], []
-    for number, (frame, values) in enumerate(zip(atoms, found, strict=True)):
+    for number, (frame, values, keys) in enumerate(zip(atoms, found, names.frames, strict=True)):
         where = f"{path}, frame {number}"
         try:
             structure = Structure.from_ase(frame)
@@ -62,11 +67,37 @@ def read(
                 energy=read_energy(values, keys.energy, where),
                 forces=read_forces(values, keys.forces, structure.number_of_atoms, where),
                 stress=stress,
-                info={name: value for name, value in frame.info.items() if name not in _label_names(keys)},
+                info={
+                    name: value
+                    for name, value in frame.info.items()
+                    if name not in (keys.energy, keys.stress, keys.virial)
+                },
             )
         )
-    return Dataset(tuple(frames), keys=keys, source=str(path), ignored_stress=tuple(without_cell))
+    placeholders = () if energy_key else placeholder_energies(frames)
+    if placeholders:
+        frames = [replace(frame, energy=None) for frame in frames]
+    return Dataset(
+        tuple(frames),
+        keys=names.keys,
+        source=str(path),
+        ignored_stress=tuple(without_cell),
+        findings=names.findings + placeholders,
+    )
 
 
-def _label_names(keys: LabelKeys) -> set[str | None]:
+def _of_frame(keys: LabelKeys) -> set[str | None]:
     return {keys.energy, keys.stress, keys.virial}
+
+
+def placeholder_energies(frames: Sequence[LabelledStructure]) -> tuple[Finding, ...]:
+    """A finding when energies are exactly zero in all frames although forces are not: some programs fill them in."""
+    energies = [frame.energy for frame in frames if frame.energy is not None]
+    pushed = any(frame.forces is not None and np.any(frame.forces) for frame in frames)
+    if len(energies) < 2 or any(energies) or not pushed:
+        return ()
+    message = (
+        f"the energy is exactly 0 in all of {len(energies)} frames although there are forces: it is a placeholder and not "
+        "used; declare energy_key if it is meant"
+    )
+    return (Finding("warning", "placeholder-energy", message),)

@@ -1,7 +1,8 @@
 """Trajectories of other programs, read by MDAnalysis.
 
 MDAnalysis (N. Michaud-Agrawal et al., J. Comput. Chem. 32, 2319 (2011), doi:10.1002/jcc.21787) is used rather than
-MDTraj because it reads forces where a format has them (TRR, TNG, NetCDF, LAMMPS dump) and knows the formats' units.
+MDTraj because it reads forces where a format has them (TRR, TNG, NetCDF) and knows the formats' units.  Dumps of LAMMPS
+are read by :mod:`mdfit.data.lammps_dump`.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from mdfit.data.frames import Frames
+from mdfit.data.trajectory_collection import Collected, collect
+from mdfit.data.trajectory_topology import OpenedTopology, open_topology
+from mdfit.data.trajectory_units import Given
+from mdfit.data.unwrapping import AMBIGUOUS, by_nearest_images
 from mdfit.errors import DataError
 from mdfit.structure import Structure
-from mdfit.units import KILOJOULE_PER_MOLE, quantity
+from mdfit.structure.lammps_data import elements_of_masses
 
 #: A hydrogen atom farther than this from every other atom (Å) has no bond.
 _LONGEST_HYDROGEN_BOND = 1.3
@@ -28,49 +33,95 @@ def read_trajectory(
     *,
     constraints: str | Sequence[Sequence[int]] | np.ndarray | None = None,
     select: str = "all",
-    frames: slice = slice(None),
+    frames: slice | Sequence[int] = slice(None),
     species: Sequence[int] | None = None,
     masses: Sequence[float] | None = None,
     length_unit: str | None = None,
     force_unit: str | None = None,
+    units: str | None = None,
+    timestep: float | str | None = None,
+    every: float | str | None = None,
+    gaps: Literal["refuse", "keep"] = "refuse",
+    unwrap: Literal["auto", "done", "no"] = "auto",
+    atom_style: str | None = None,
 ) -> Frames:
     """Frames of any topology and trajectory that MDAnalysis reads: GROMACS, Amber, CHARMM, NAMD, LAMMPS and others.
 
-    Positions, cells and, where the format has them, forces are converted to Å and eV/Å.  Molecules are left as they are
-    in the file: whole, or cut at the boundary (a :class:`~mdfit.data.Mapping` puts beads together itself).
+    Positions, cells and, where the format has them, forces are converted to Å and eV/Å.  Atoms that were put back into
+    the cell follow their way across its boundary again: by image flags where the file has them, otherwise by the image
+    that is nearest to the frame before.  Molecules that are cut at the boundary in the first frame stay so (a
+    :class:`~mdfit.data.Mapping` puts beads together itself).
 
     Args:
-        topology: names, elements and masses: a ``.pdb``, ``.gro``, ``.tpr``, ``.psf``, ``.prmtop``, ``.data`` ... file.
+        topology: names, elements and masses: a ``.pdb``, ``.gro``, ``.tpr``, ``.psf``, ``.prmtop`` ... file, a data file
+            of LAMMPS, or a dump itself.  Elements of LAMMPS are found by their masses.
         trajectory: one file, or several that follow each other.
         constraints: needed when there are forces, because they decide which forces of beads are valid: ``"none"``,
             ``"hydrogens"`` for rigid bonds to hydrogen and rigid water, or pairs of the selected atoms, numbered from 0.
         select: which atoms, in the language of MDAnalysis, such as ``"protein"`` or ``"not name MW"``.
-        frames: which frames.
+        frames: which frames, forward in time.
         species: atomic numbers of the selected atoms where the topology does not tell elements.
         masses: of the selected atoms in amu; by default those of the topology, or of the elements.
         length_unit: ``"Å"`` or another unit, for formats that do not state it (LAMMPS dump).
         force_unit: such as ``"kcal/mol/Å"``, for formats that do not state it.
+        units: style of units of a LAMMPS dump, such as ``"real"`` or ``"metal"``, instead of the two.
+        timestep: of the simulation, such as ``"2 fs"``, for dumps, which count time steps.
+        every: time between the frames of the file, such as ``"0.1 ps"``, for formats that do not state times (XYZ, PDB,
+            Amber's text files, DCD of some programs) or state wrong ones; ``"unknown"`` for frames that are no time series.
+        gaps: ``"refuse"`` frames at unequal intervals, or ``"keep"`` them with their times.
+        unwrap: ``"auto"``; ``"done"`` when positions follow each atom already; ``"no"`` leaves them in the cell, and
+            displacements are refused then.
+        atom_style: of a data file of LAMMPS that does not tell it, such as ``"full"``.
 
     Raises:
         DataError: MDAnalysis is not installed; files are missing, damaged or of different numbers of atoms; elements,
-            units or constraints are not known.
-        UnitError: a unit that is none of a length or a force.
+            units, times or constraints are not known; frames are missing; atoms move too far between frames to tell how.
+        UnitError: a unit that is none of a length, a force or a time.
     """
     files = [Path(trajectory)] if isinstance(trajectory, (str, Path)) else [Path(file) for file in trajectory]
     for file in (Path(topology), *files):
         if not file.is_file():
             raise DataError(f"{file} does not exist (working directory {Path.cwd()}): check the name.")
+    if unwrap not in ("auto", "done", "no"):
+        raise DataError(f'unwrap is {unwrap!r}: give "auto", "done" or "no".')
+    given = Given(length_unit, force_unit, units, timestep, every, gaps)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="MDAnalysis")
-        universe = _open(Path(topology), files)
-        atoms = _chosen(universe, select)
-        numbers = _species(atoms, species, Path(topology))
-        arrays = _arrays(universe, atoms, frames, files[0], length_unit, force_unit)
+        opened = open_topology(Path(topology), files[0], atom_style)
+        atoms = _chosen(opened.universe, select)
+        numbers = _species(atoms, species, opened)
         weights = _masses(atoms, numbers) if masses is None else np.asarray(masses, np.float64)
+        collected = collect([opened.source(file, given) for file in files], atoms, frames, given)
+    positions, unwrapped = _followed(collected, unwrap, files[0])
     read = Frames(
-        species=numbers, masses=weights, names=_names(atoms), source=", ".join(str(file) for file in files), **arrays
+        species=numbers,
+        masses=weights,
+        positions=positions,
+        cells=collected.cells,
+        periodic=collected.periodic,
+        forces=collected.forces,
+        times=collected.times,
+        names=_names(atoms),
+        source=", ".join(str(file) for file in files),
+        unwrapped=unwrapped,
     )
     return _with_constraints(read, constraints)
+
+
+def _followed(collected: Collected, unwrap: str, file: Path) -> tuple[np.ndarray, bool]:
+    """The positions, and whether they follow each atom across the boundary."""
+    if unwrap == "done" or collected.unwrapped or not collected.periodic.any():
+        return collected.positions, True
+    moved, largest = by_nearest_images(collected.positions, collected.cells, collected.periodic)
+    if unwrap == "no":
+        return collected.positions, moved is collected.positions
+    if largest > AMBIGUOUS:
+        raise DataError(
+            f"{file}: atoms cross the boundary of the cell, and move by up to {100 * largest:.0f} % of it between frames, "
+            'so that their way is not known: read more of the frames, or give unwrap="no" (displacements are refused '
+            'then), or unwrap="done" if positions follow each atom already.'
+        )
+    return moved, True
 
 
 def bonds_to_hydrogen(structure: Structure) -> np.ndarray:
@@ -95,35 +146,6 @@ def bonds_to_hydrogen(structure: Structure) -> np.ndarray:
     return np.stack([hydrogens, second[usable][order][nearest]], axis=1).astype(np.int64)
 
 
-def _open(topology: Path, files: list[Path]) -> Any:
-    try:
-        import MDAnalysis
-    except ImportError:
-        raise DataError(
-            'Reading trajectories of other programs needs MDAnalysis: pip install "mdfit[trajectories]".'
-        ) from None
-    try:
-        names = [str(file) for file in files]
-        return MDAnalysis.Universe(str(topology), names[0] if len(names) == 1 else names, to_guess=())
-    except ValueError as problem:
-        if "same number of atoms" in str(problem):
-            counts = " ".join(str(problem).split("!", 1)[-1].split())
-            raise DataError(
-                f"{topology} and {files[0]} have different numbers of atoms ({counts}): give the topology that the "
-                "trajectory was written with, or save the same selection of atoms for both."
-            ) from None
-        raise _unreadable(topology, files, problem) from problem
-    except Exception as problem:  # readers raise errors of every kind on damaged files
-        raise _unreadable(topology, files, problem) from problem
-
-
-def _unreadable(topology: Path, files: list[Path], problem: Exception) -> DataError:
-    return DataError(
-        f"MDAnalysis cannot read {topology} with {', '.join(map(str, files))} ({type(problem).__name__}: {problem}): check "
-        "that the files are complete and that their names end in their formats."
-    )
-
-
 def _chosen(universe: Any, select: str) -> Any:
     from MDAnalysis.exceptions import SelectionError
 
@@ -138,7 +160,7 @@ def _chosen(universe: Any, select: str) -> Any:
     return atoms
 
 
-def _species(atoms: Any, given: Sequence[int] | None, topology: Path) -> np.ndarray:
+def _species(atoms: Any, given: Sequence[int] | None, opened: OpenedTopology) -> np.ndarray:
     from ase.data import atomic_numbers
 
     if given is not None:
@@ -146,16 +168,23 @@ def _species(atoms: Any, given: Sequence[int] | None, topology: Path) -> np.ndar
             raise DataError(f"{len(given)} species are given for {len(atoms)} selected atoms: give one per atom.")
         return np.asarray(given, np.int32)
     if not hasattr(atoms, "elements") or not all(atoms.elements):
+        if opened.by_lammps and hasattr(atoms, "masses"):
+            found = elements_of_masses(np.asarray(atoms.masses, np.float64))
+            if found is not None:
+                return found
         if not hasattr(atoms, "names"):
-            raise DataError(f"{topology} tells no elements: give the atomic numbers as species.")
+            raise DataError(
+                f"{opened.path} tells no elements, and no masses that are those of elements: give the atomic numbers as "
+                "species."
+            )
         atoms.universe.guess_TopologyAttrs(force_guess=["elements"])
     symbols = [str(symbol).capitalize() for symbol in atoms.elements]
     unknown = [index for index, symbol in enumerate(symbols) if symbol not in atomic_numbers or symbol == "X"]
     if unknown:
         name = _names(atoms)[unknown[0]] if hasattr(atoms, "names") else ""
         raise DataError(
-            f"{topology} does not tell the element of the atom {unknown[0]} ({name}): give species, or leave out virtual "
-            'sites by select="not name MW", for instance.'
+            f"{opened.path} does not tell the element of the atom {unknown[0]} ({name}): give species, or leave out "
+            'virtual sites by select="not name MW", for instance.'
         )
     return np.array([atomic_numbers[symbol] for symbol in symbols], np.int32)
 
@@ -169,55 +198,6 @@ def _masses(atoms: Any, species: np.ndarray) -> np.ndarray:
 
 def _names(atoms: Any) -> tuple[str, ...]:
     return tuple(str(name) for name in atoms.names) if hasattr(atoms, "names") else ()
-
-
-def _arrays(
-    universe: Any, atoms: Any, frames: slice, file: Path, length_unit: str | None, force_unit: str | None
-) -> dict[str, Any]:
-    from MDAnalysis.lib.mdamath import triclinic_vectors
-
-    chosen = range(len(universe.trajectory))[frames]
-    if not len(chosen):
-        raise DataError(f"{file} has {len(universe.trajectory)} frames, none of them in {frames}: choose others.")
-    first = universe.trajectory[chosen[0]]
-    length = _length_factor(universe.trajectory, file, length_unit)
-    force = _force_factor(universe.trajectory, file, force_unit) if first.has_forces else None
-    positions = np.empty((len(chosen), len(atoms), 3), np.float32)
-    forces = None if force is None else np.empty_like(positions)
-    cells, times = np.zeros((len(chosen), 3, 3)), np.empty(len(chosen))
-    for row, number in enumerate(chosen):
-        frame = universe.trajectory[number]
-        positions[row], times[row] = atoms.positions * length, frame.time * 1000.0
-        if frame.dimensions is not None:
-            cells[row] = triclinic_vectors(frame.dimensions, dtype=np.float64) * length
-        if forces is not None:
-            if not frame.has_forces:
-                raise DataError(f"{file}: frame {number} has no forces, although the first has: choose others.")
-            forces[row] = atoms.forces * force
-    return {
-        "positions": positions,
-        "forces": forces,
-        "cells": cells,
-        "times": times,
-        "periodic": np.full(3, bool(np.any(cells[0]))),
-    }
-
-
-def _length_factor(reader: Any, file: Path, unit: str | None) -> float:
-    stated = reader.units.get("length")
-    if stated is None and unit is None:
-        raise DataError(f'{file} does not state the unit of its lengths: give length_unit, such as "Å".')
-    # MDAnalysis has converted stated units to Å.
-    return 1.0 if stated is not None or unit is None else quantity(f"1 {unit}", "Å", "length_unit")
-
-
-def _force_factor(reader: Any, file: Path, unit: str | None) -> float:
-    stated = reader.units.get("force")
-    if stated is not None:
-        return KILOJOULE_PER_MOLE  # MDAnalysis has converted it to kJ/mol/Å.
-    if unit is None:
-        raise DataError(f'{file} does not state the unit of its forces: give force_unit, such as "kcal/mol/Å".')
-    return quantity(f"1 {unit}", "eV/Å", "force_unit")
 
 
 def _with_constraints(frames: Frames, constraints: Any) -> Frames:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -120,6 +120,7 @@ class ReferenceSampler:
     def trajectory(self, reference: Reference) -> Trajectory:
         """The frames as a trajectory."""
         structure, step = self.state_point.structure, self.sampler.timestep_fs
+        arrays: dict[str, Any] = dict(zip(PER_FRAME, reference.frames, strict=True))
         return Trajectory(
             times=np.arange(1, self.lengths.frames + 1) * self.lengths.between * step,
             species=structure.species,
@@ -130,7 +131,7 @@ class ReferenceSampler:
             temperature=self.state_point.temperature,
             pressure=self.state_point.pressure,
             timestep=step,
-            **dict(zip(PER_FRAME, reference.frames, strict=True)),
+            **arrays,
         )
 
     def _start(self, potential: Potential, reference: Reference, starts: Starts | None, key: jax.Array) -> Simulation:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mdfit.data.intervals import interval, irregular_at, where_irregular
 from mdfit.errors import ObservableError
 from mdfit.observables.base import TrajectoryObservable
 from mdfit.observables.pairs import check_species, species_number, with_species
@@ -77,10 +78,25 @@ def autocorrelation(series: np.ndarray, lags: int) -> np.ndarray:
 
 
 def frame_interval(trajectory: Trajectory) -> float:
-    """Time between frames in fs."""
+    """Time between frames in fs.
+
+    Raises:
+        ObservableError: fewer than two frames, times that are not known, or frames at unequal intervals.
+    """
+    times = trajectory.times
     if len(trajectory) < 2:
         raise ObservableError("Correlations in time need at least two frames; simulate longer or save more often.")
-    return float(trajectory.times[1] - trajectory.times[0])
+    if not np.isfinite(times).all():
+        raise ObservableError(
+            "Correlations in time need the times of frames, which these frames do not tell: give them."
+        )
+    odd = irregular_at(times)
+    if odd is not None:
+        raise ObservableError(
+            f"Correlations in time need frames at equal intervals, but {where_irregular(times, odd)}; take a part without "
+            "gaps, as by Frames.segments()."
+        )
+    return interval(times)
 
 
 def number_of_lags(name: str, max_lag: float, trajectory: Trajectory) -> int:

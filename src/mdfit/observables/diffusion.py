@@ -31,6 +31,14 @@ class MeanSquareDisplacement(TimeCorrelation):
     unit = "Å^2"
     grid_unit = "fs"
 
+    def check(self, trajectory: Trajectory) -> None:
+        super().check(trajectory)
+        if not trajectory.unwrapped:
+            raise ObservableError(
+                f"{self.name} needs positions that follow atoms across the boundary of the cell, but these were put back "
+                'into it; read the trajectory with unwrap="auto".'
+            )
+
     def grid_of(self, trajectory: Trajectory) -> np.ndarray:
         """Lags in fs."""
         return self.lag_times(trajectory)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import optax
 
@@ -14,6 +14,7 @@ from mdfit.potentials.statistics import cutoff_and_neighbours
 from mdfit.precision import DOUBLE, SINGLE, cast, key
 from mdfit.recipes.loading import LoadedRecipe
 from mdfit.recipes.schema import (
+    HELD_OUT,
     Crystal,
     Data,
     Optimizer,
@@ -31,7 +32,7 @@ from mdfit.structure import Structure, read_structure
 def read_data(loaded: LoadedRecipe, file: str) -> Dataset:
     """A data file of the recipe with its label keys."""
     data: Data = loaded.recipe.data
-    return read(loaded.path(file), energy_key=data.energy_key, forces_key=data.forces_key, stress_key=data.stress_key)
+    return read(loaded.path(file), data.energy_key, data.forces_key, data.stress_key, data.virial_key)
 
 
 def training_files(loaded: LoadedRecipe) -> tuple[Dataset, ...]:
@@ -41,17 +42,32 @@ def training_files(loaded: LoadedRecipe) -> tuple[Dataset, ...]:
 
 
 def split_training(loaded: LoadedRecipe, files: tuple[Dataset, ...]) -> tuple[Dataset, Dataset]:
-    """Training and validation set from :func:`training_files`."""
-    if len(files) == 2:
-        return files[0], files[1]
+    """Training and validation set from :func:`training_files`, without what is held out for testing."""
     data = loaded.recipe.data
-    return files[0].split(1 - data.validation_fraction, seed=data.split_seed, group=data.group)
+    kept, _ = _held_out(loaded, files[0])
+    if len(files) == 2:
+        return kept, files[1]
+    return kept.split(1 - data.validation_fraction, seed=data.split_seed, group=data.group)
 
 
-def test_data(loaded: LoadedRecipe, file: str) -> Dataset:
-    """A test set, thinned out as the recipe says."""
-    dataset = read_data(loaded, file)
-    return dataset.select(range(0, len(dataset), loaded.recipe.data.test_every))
+def test_sets(loaded: LoadedRecipe) -> Iterator[tuple[str, Dataset]]:
+    """Test sets with their names, read one by one: what is held out, then files, thinned out as the recipe says."""
+    data = loaded.recipe.data
+    if data.test_fraction is not None:
+        held_out = _held_out(loaded, read_data(loaded, data.train))[1]
+        assert held_out is not None
+        yield HELD_OUT, held_out
+    for name, file in data.tests.items():
+        dataset = read_data(loaded, file)
+        yield name, dataset.select(range(0, len(dataset), data.test_every))
+
+
+def _held_out(loaded: LoadedRecipe, dataset: Dataset) -> tuple[Dataset, Dataset | None]:
+    """The file to train on without what is held out, and what is held out."""
+    data = loaded.recipe.data
+    if data.test_fraction is None:
+        return dataset, None
+    return dataset.split(1 - data.test_fraction, seed=data.split_seed, group=data.group)
 
 
 def number_format(recipe: Recipe):

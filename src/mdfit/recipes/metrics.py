@@ -25,6 +25,9 @@ class Metric:
 
 Metrics = dict[str, Metric]
 
+#: Fewer frames for each shift of an energy say little about what is left of the error.
+_FRAMES_PER_SHIFT = 3
+
 
 class MetricDocument(Document):
     """A :class:`Metric` in ``metrics.json``."""
@@ -51,8 +54,17 @@ def read_metrics(path: str | Path) -> Metrics:
     return {name: Metric(**entry.model_dump()) for name, entry in documents.items()}
 
 
-def accuracy_metrics(prefix: str, accuracy: Accuracy, force_unit: str) -> Metrics:
+def accuracy_metrics(
+    prefix: str, accuracy: Accuracy, force_unit: str, composition: np.ndarray | None = None
+) -> Metrics:
     """Errors of a test set; standard errors from the scatter between structures.
+
+    Args:
+        prefix: name of the test set.
+        accuracy: predictions beside labels.
+        force_unit: of the force errors, eV/Å or meV/Å.
+        composition: atoms of each element in every frame, ``(frames, elements)``, as of
+            :meth:`mdfit.data.Dataset.composition`; with it energies are also compared after a shift per element.
 
     Raises:
         DataError: when the potential gives no finite value for a structure.
@@ -78,10 +90,31 @@ def accuracy_metrics(prefix: str, accuracy: Accuracy, force_unit: str) -> Metric
         error = factor * (pairs[:, 1] - pairs[:, 0])
         square, square_error = _mean_over_frames(error**2, frames)
         absolute, absolute_error = _mean_over_frames(np.abs(error), frames)
-        rmse = math.sqrt(square)
-        out[f"{prefix}/{name}_rmse"] = Metric(rmse, square_error / (2 * rmse) if square_error else None, unit)
+        out[f"{prefix}/{name}_rmse"] = _root(square, square_error, unit)
         out[f"{prefix}/{name}_mae"] = Metric(absolute, absolute_error, unit)
+        if name == "energy" and composition is not None:
+            out |= _after_shift(prefix, error, composition[frames], unit)
     return out
+
+
+def _after_shift(prefix: str, error: np.ndarray, composition: np.ndarray, unit: str) -> Metrics:
+    """The error that is left when each element's energy is shifted by what fits best, as for another reference energy.
+
+    The mean square counts the frames less the shifts that they determine; without three frames per shift there is none.
+    """
+    shares = composition / composition.sum(axis=1, keepdims=True)
+    rank = int(np.linalg.matrix_rank(shares, tol=1e-8 * len(shares)))
+    if len(error) < _FRAMES_PER_SHIFT * rank:
+        return {}
+    left = error - shares @ np.linalg.lstsq(shares, error, rcond=1e-10)[0]
+    square, square_error = _mean_over_frames(left**2 * len(error) / (len(error) - rank), np.arange(len(error)))
+    return {f"{prefix}/energy_rmse_after_shift": _root(square, square_error, unit)}
+
+
+def _root(square: float, square_error: float | None, unit: str) -> Metric:
+    """The root of a mean square with its standard error."""
+    rmse = math.sqrt(square)
+    return Metric(rmse, square_error / (2 * rmse) if square_error else None, unit)
 
 
 def _mean_over_frames(values: np.ndarray, frames: np.ndarray) -> tuple[float, float | None]:

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from mdfit.errors import MdfitError, RecipeError, SimulationError, UnknownSpeciesError
-from mdfit.recipes.building import build_crystal, build_sampler, initial_structure, test_data
+from mdfit.recipes.building import build_crystal, build_sampler, initial_structure, test_sets
 from mdfit.recipes.loading import LoadedRecipe
 from mdfit.recipes.schema import Simulation
 from mdfit.simulate import start_temperature
@@ -24,8 +24,7 @@ def check_inputs(loaded: LoadedRecipe, species: tuple[int, ...]) -> None:
         RecipeError: for a simulation that its structure does not allow.
         DataError: for test sets that cannot be read, or lack a label to group by.
     """
-    for name, file in loaded.recipe.data.tests.items():
-        dataset = test_data(loaded, file)
+    for name, dataset in test_sets(loaded):
         for key in loaded.recipe.data.groups:
             dataset.groups(key)
         _check_species(f"The test set '{name}'", dataset.species, species)

@@ -24,7 +24,7 @@ from mdfit.recipes.building import (
     initial_structure,
     number_format,
     split_training,
-    test_data,
+    test_sets,
     training_files,
 )
 from mdfit.recipes.loading import LoadedRecipe, check_unchanged, load_resolved
@@ -144,13 +144,12 @@ class _Stages:
 
     def test(self, potential: Potential) -> Metrics:
         metrics: Metrics = {}
-        for name, file in self.recipe.data.tests.items():
-            dataset = test_data(self.loaded, file)
+        for name, dataset in test_sets(self.loaded):
             log.info("Testing on %s: %d structures", name, len(dataset))
             with self._timed(f"test {name}"):
                 batches = Batches(dataset, potential.cutoff, 8, number_format(self.recipe))
                 errors = accuracy(potential, dataset, batches=batches)
-            metrics |= accuracy_metrics(name, errors, self.recipe.force_unit)
+            metrics |= accuracy_metrics(name, errors, self.recipe.force_unit, dataset.composition())
             _save_accuracy(self.out / "tests" / f"{name}.npz", errors, dataset, self.recipe.data.groups)
         return metrics
 

@@ -77,6 +77,10 @@ def _refuse_ignored(section: Section, information: ValidationInfo, names: Sequen
 WRITTEN = "written by mdfit"
 
 
+#: Name of the test set that is held out of the training file.
+HELD_OUT = "held_out"
+
+
 class Data(Section):
     """Labelled structures; paths are relative to the recipe."""
 
@@ -87,9 +91,11 @@ class Data(Section):
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """share of `train` that is set aside for validation"""
     split_seed: Seed = 0
-    """decides which structures these are"""
+    """decides which structures these are, and which are held out"""
     group: str | None = None
-    """label of the structures whose values are kept on one side of the split"""
+    """label of the structures whose values are kept on one side of the splits"""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """share of `train` that is held out, from training and validation, as the test set `held_out`; null for none"""
     tests: dict[Name, str] = {}
     """test sets: their names in the metrics, and their files"""
     test_every: Annotated[int, Field(ge=1, le=10**9)] = 1
@@ -102,13 +108,26 @@ class Data(Section):
     """name of the forces"""
     stress_key: str | None = None
     """name of the stress"""
+    virial_key: str | None = None
+    """name of the virial in eV (compression positive), instead of the stress"""
+
+    @model_validator(mode="after")
+    def _names_of_tests(self) -> Data:
+        if self.test_fraction is not None and HELD_OUT in self.tests:
+            raise ValueError(f"a test set is named {HELD_OUT}, as the one of test_fraction is; rename it")
+        return self
+
+    @property
+    def test_names(self) -> list[str]:
+        """Names of all test sets, in the order in which they are tested."""
+        return [*([HELD_OUT] if self.test_fraction is not None else []), *self.tests]
 
     @model_validator(mode="after")
     def _all_used(self, information: ValidationInfo) -> Data:
         if self.validation is not None:
-            ignored = ("validation_fraction", "split_seed", "group")
+            ignored = ("validation_fraction", *(() if self.test_fraction else ("split_seed", "group")))
             _refuse_ignored(self, information, ignored, "beside a file to validate on")
-        if not self.tests:
+        if not self.test_names:
             _refuse_ignored(self, information, ("test_every", "groups"), "without tests")
         return self
 

@@ -113,7 +113,7 @@ def read_run(directory: str | Path) -> RunFiles:
         loaded=loaded,
         metrics=read_metrics(metrics) if metrics.is_file() else {},
         history=_read_history(directory / "fit" / "log.jsonl"),
-        tests=_read_tests(directory / "tests", list(recipe.data.tests)),
+        tests=_read_tests(directory / "tests", recipe.data.test_names),
         simulations=_read_all(directory / "simulations", list(recipe.simulations), _SIMULATION),
         properties=_read_arrays(directory / "properties.npz", _PROPERTIES),
         times=StageTimes.read(directory),

@@ -45,7 +45,7 @@ class XYZOutput(FrameByFrame):
         if size >= header.bytes:
             os.truncate(self.path, header.bytes)
         try:
-            images = read(self.path, index=":", format="extxyz")
+            images = read(self.path, ":", "extxyz", do_not_split_by_at_sign=True)
             frames = [self._frame(atoms) for atoms in images]
         except Exception as problem:  # ASE raises errors of every kind on damaged files
             raise CheckpointError(

@@ -243,7 +243,7 @@ class Simulation:
 
     def trajectory(self, frames: list[dict[str, np.ndarray]], lengths: Lengths) -> Trajectory:
         """The frames as a trajectory."""
-        arrays = {name: np.stack([frame[name] for frame in frames], axis=1) for name in PER_FRAME}
+        arrays: dict[str, Any] = {name: np.stack([f[name] for f in frames], axis=1) for name in PER_FRAME}
         return Trajectory(
             times=np.arange(1, len(frames) + 1) * lengths.between * self.sampler.timestep_fs,
             species=self.structure.species,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -13,11 +14,11 @@ from mdfit.structure import Structure
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Frames of one or several replicas at equal intervals.
+    """Frames of one or several replicas.
 
     Attributes:
-        times: ``(frames,)`` in fs since the end of equilibration.
-        positions: ``(replicas, frames, atoms, 3)`` in Å, never wrapped into the cell.
+        times: ``(frames,)`` in fs since the end of equilibration; NaN where they are not known.
+        positions: ``(replicas, frames, atoms, 3)`` in Å, not wrapped into the cell unless ``unwrapped`` is false.
         velocities: the same shape, Å per internal time unit (10.18 fs).
         cells: ``(replicas, frames, 3, 3)`` in Å.
         potential_energies: ``(replicas, frames)`` in eV.
@@ -30,6 +31,7 @@ class Trajectory:
         temperature: of the thermostat (of the start in NVE) in K.
         pressure: of the barostat in bar, or None.
         timestep: in fs.
+        unwrapped: whether positions follow each atom across the boundary of the cell.
     """
 
     times: np.ndarray
@@ -46,9 +48,12 @@ class Trajectory:
     temperature: float
     pressure: float | None
     timestep: float
+    unwrapped: bool = True
 
     @classmethod
-    def of_frames(cls, *runs: Frames, temperature: float | None = None) -> Trajectory:
+    def of_frames(
+        cls, *runs: Frames, temperature: float | None = None, ensemble: Literal["NVE", "NVT", "NPT"] | None = None
+    ) -> Trajectory:
         """Frames of other programs, or their beads, so that observables see them as those of a potential.
 
         What frames do not tell (velocities, stresses, energies that are None) is NaN, so that observables that need it
@@ -57,23 +62,26 @@ class Trajectory:
         Args:
             runs: equally long runs of the same atoms, one per replica.
             temperature: in K; by default that of the frames.
+            ensemble: of the simulation; by default NPT where cells change and NVT where they do not.
 
         Raises:
-            SimulationError: no frames, runs of other atoms or lengths, or an unknown temperature.
+            SimulationError: no frames, runs of other atoms, lengths or times, an unknown temperature, or an ensemble of
+                constant volume although cells change.
         """
         if not runs:
             raise SimulationError("A trajectory needs the frames of at least one run.")
         first = runs[0]
         if any(len(r) != len(first) or not np.array_equal(r.species, first.species) for r in runs):
             raise SimulationError("The runs have different lengths or atoms: use frames.select and frames.of_atoms.")
+        if any(not _same_intervals(r.times, first.times) for r in runs):
+            raise SimulationError("The runs have their frames at different times: use frames.select.")
         kelvin = first.temperature if temperature is None else temperature
         if kelvin is None:
             raise SimulationError("The frames do not tell their temperature: give it in K.")
         unknown = np.full((len(runs), len(first)), np.nan)
         positions = np.stack([run.positions for run in runs])
-        times = np.arange(len(first), dtype=np.float64) if first.times is None else first.times
         return cls(
-            times=times,
+            times=np.full(len(first), np.nan) if first.times is None else first.times,
             positions=positions,
             velocities=np.broadcast_to(unknown[..., None, None], positions.shape),
             cells=np.stack([run.cells for run in runs]),
@@ -85,10 +93,11 @@ class Trajectory:
             masses=first.masses,
             periodic=first.periodic,
             degrees_of_freedom=3 * first.number_of_atoms - len(first.constraints),
-            ensemble="NVT",
+            ensemble=_ensemble(runs, ensemble),
             temperature=kelvin,
             pressure=None,
             timestep=float("nan"),
+            unwrapped=all(run.unwrapped for run in runs),
         )
 
     def __len__(self) -> int:
@@ -129,6 +138,25 @@ class Trajectory:
         arrays = {name: getattr(self, name)[:, chosen] for name in PER_FRAME}
         return dataclasses.replace(self, times=self.times[chosen], **arrays)
 
+
+def _same_intervals(first: np.ndarray | None, second: np.ndarray | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return bool(np.allclose(first - first[0], second - second[0], rtol=1e-4, atol=1e-6))
+
+
+def _ensemble(runs: tuple[Frames, ...], given: str | None) -> str:
+    """The ensemble that was given, or that the cells tell."""
+    changing = any(np.ptp(run.cells, axis=0).max() > _CELL_CHANGE * np.abs(run.cells).max() for run in runs)
+    if given not in (None, "NVE", "NVT", "NPT"):
+        raise SimulationError(f"The ensemble is {given!r}: give NVE, NVT or NPT.")
+    if changing and given in ("NVE", "NVT"):
+        raise SimulationError(f"The cells change, so that the ensemble cannot be {given}: give NPT, or leave it out.")
+    return given or ("NPT" if changing else "NVT")
+
+
+#: Cells that change by a smaller share are constant: some formats keep them in single precision.
+_CELL_CHANGE = 1e-6
 
 #: The arrays of a trajectory that have one entry per replica and frame.
 PER_FRAME = ("positions", "velocities", "cells", "potential_energies", "stresses")

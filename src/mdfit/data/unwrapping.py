@@ -1,0 +1,56 @@
+"""Positions that follow each atom across the boundary of the cell, from positions that were put back into it.
+
+Everything happens in fractional coordinates, so that triclinic cells and cells that change are treated alike.  At
+constant pressure whole cells of the present frame are added, which is right for the lattice but not for slow
+displacements: S. von Bülow et al., J. Chem. Phys. 153, 021101 (2020), doi:10.1063/5.0008316.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: A displacement between frames of more than this share of the cell may just as well be one in the other direction.
+AMBIGUOUS = 0.35
+
+
+def by_nearest_images(positions: np.ndarray, cells: np.ndarray, periodic: np.ndarray) -> tuple[np.ndarray, float]:
+    """Each atom moved by whole cells so that it is nearest to where it was in the frame before.
+
+    Atoms that never cross the boundary keep their numbers bit by bit.
+
+    Args:
+        positions: [F, N, 3], Å.
+        cells: [F, 3, 3], Å.
+        periodic: bool[3].
+
+    Returns:
+        The positions, and the largest displacement between frames that is left, as a share of the cell; 0 when no atom
+        has crossed the boundary.
+    """
+    turns = np.zeros(positions.shape[1:], np.int64)
+    moved, largest = positions, 0.0
+    before = _fractional(positions[0], cells[0])
+    for frame in range(1, len(positions)):
+        now = _fractional(positions[frame], cells[frame])
+        steps = (now - before) * periodic
+        crossed = np.round(steps)
+        largest = max(largest, float(np.abs(steps - crossed).max()))
+        turns -= crossed.astype(np.int64)
+        before = now
+        if turns.any():
+            moved = positions.copy() if moved is positions else moved
+            moved[frame] = with_images(positions[frame], cells[frame], turns)
+    return moved, largest if moved is not positions else 0.0
+
+
+def with_images(positions: np.ndarray, cell: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Positions [N, 3] moved by whole cells, int[N, 3]; those of atoms that stay are not touched."""
+    moved = np.array(positions)
+    away = images.any(axis=1)
+    moved[away] = positions[away].astype(np.float64) + images[away] @ cell
+    return moved
+
+
+def _fractional(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    # The columns of the pseudo-inverse are the reciprocal vectors; absent cell vectors have none.
+    return positions.astype(np.float64) @ np.linalg.pinv(cell)

@@ -1,0 +1,343 @@
+"""Dumps and data files of LAMMPS: times, units, boxes, image flags, styles, elements; and what is refused."""
+
+import numpy as np
+import pytest
+
+from mdfit.data import read_trajectory
+from mdfit.errors import DataError, ObservableError, SimulationError
+from mdfit.observables import DiffusionCoefficient, MeanSquareDisplacement, estimate
+from mdfit.simulate import Trajectory
+from mdfit.structure import read_structure
+
+CELL = np.array([[10.0, 0, 0], [3.0, 9.0, 0], [-2.0, 4.0, 8.0]])
+ATOMS, FRAMES = 8, 60
+STEPS = 100 * np.arange(FRAMES)
+
+
+def walk(cell=CELL, length=0.4, frames=FRAMES):
+    """A random walk that leaves the cell."""
+    generator = np.random.default_rng(3)
+    start = generator.random((1, ATOMS, 3)) @ cell
+    return start + np.cumsum(generator.normal(size=(frames, ATOMS, 3)) * length, axis=0)
+
+
+def wrapped(positions, cells):
+    fractional = positions @ np.linalg.inv(cells)
+    images = np.floor(fractional).astype(int)
+    return (fractional - images) @ cells, images
+
+
+def box_lines(cell, flags="pp pp pp", corner=(0, 0, 0)):
+    (lx, _, _), (xy, ly, _), (xz, yz, lz) = cell
+    x, y, z = corner
+    low = (x + min(0, xy, xz, xy + xz), y + min(0, yz), z)
+    high = (x + lx + max(0, xy, xz, xy + xz), y + ly + max(0, yz), z + lz)
+    rows = [f"{a:.10f} {b:.10f} {c:.10f}" for a, b, c in zip(low, high, (xy, xz, yz), strict=True)]
+    return [f"ITEM: BOX BOUNDS xy xz yz {flags}", *rows]
+
+
+def write_dump(path, positions, cell=CELL, steps=STEPS, columns="xu yu zu", extra=None, head=(), each=None, **box):
+    """Atoms in an order that changes from frame to frame, as LAMMPS writes them."""
+    order = np.random.default_rng(0)
+    lines = list(head)
+    for frame, (step, where) in enumerate(zip(steps, positions, strict=False)):
+        here = cell[frame] if np.ndim(cell) == 3 else cell
+        lines += ["ITEM: TIMESTEP", str(step), *(each(frame) if each else []), "ITEM: NUMBER OF ATOMS", str(len(where))]
+        lines += box_lines(here, **box)
+        lines.append(f"ITEM: ATOMS id type {columns}")
+        for atom in order.permutation(len(where)):
+            values = [f"{x:.10f}" for x in where[atom]] + [
+                str(x) for x in ([] if extra is None else extra[frame][atom])
+            ]
+            lines.append(f"{atom + 1} 1 {' '.join(values)}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def write_data(path, style="full", mass="39.948", comment=None, rows=None, counts=""):
+    body = {
+        "full": "{0} 1 1 0.5 1.0 2.0 3.0",
+        "atomic": "{0} 1 1.0 2.0 3.0",
+        "charge": "{0} 1 0.5 1.0 2.0 3.0",
+        "molecular": "{0} 1 1 1.0 2.0 3.0",
+    }[style]
+    heading = "Atoms" + (f"  # {comment}" if comment else "")
+    lines = [
+        "LAMMPS data",
+        "",
+        f"{ATOMS} atoms",
+        "1 atom types",
+        counts,
+        "",
+        "0 10 xlo xhi",
+        "0 9 ylo yhi",
+        "0 8 zlo zhi",
+    ]
+    lines += ["3 -2 4 xy xz yz", "", "Masses", "", f"1 {mass}", "", heading, ""]
+    lines += rows or [body.format(atom + 1) + " 0 0 0" for atom in range(ATOMS)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_data(tmp_path / "atoms.data")
+
+
+def read(data, dump, **options):
+    return read_trajectory(data, dump, **{"length_unit": "Å", "timestep": "2 fs", **options})
+
+
+def test_times_need_the_time_step(tmp_path, data):
+    dump = write_dump(tmp_path / "run.dump", walk())
+    with pytest.raises(DataError, match=r"counts time steps.*give timestep"):
+        read_trajectory(data, dump, length_unit="Å")
+    with pytest.raises(DataError, match='give timestep, such as "2 fs", instead of every'):
+        read(data, dump, every="1 ps")
+    np.testing.assert_allclose(read(data, dump).times, 200.0 * np.arange(FRAMES))
+    assert read(data, dump, timestep=None, every="unknown").times is None
+    assert read(data, dump, timestep=None, frames=slice(3, 4)).times is None
+
+
+@pytest.mark.parametrize("name", ["run.lammpstrj", "run.dump", "run.lammpsdump", "anything"])
+def test_dumps_are_known_by_their_content(tmp_path, data, name):
+    positions = walk()
+    frames = read(data, write_dump(tmp_path / name, positions))
+    np.testing.assert_allclose(frames.positions, positions, atol=1e-5)
+    np.testing.assert_allclose(frames.cells[7], CELL, atol=1e-9)
+    np.testing.assert_array_equal(frames.species, [18] * ATOMS)
+
+
+def test_scaled_positions_and_corners(tmp_path, data):
+    positions = walk()
+    scaled = write_dump(tmp_path / "s.dump", positions @ np.linalg.inv(CELL), columns="xsu ysu zsu", corner=(5, -3, 2))
+    np.testing.assert_allclose(read(data, scaled).positions, positions, atol=1e-5)
+    shifted = write_dump(tmp_path / "x.dump", positions + [5, -3, 2], corner=(5, -3, 2))
+    np.testing.assert_allclose(read(data, shifted).positions, positions, atol=1e-5)
+
+
+def test_boxes_of_any_orientation(tmp_path, data):
+    """``BOX BOUNDS abc origin``: three vectors, and a corner."""
+    cell, corner = np.array([[0.0, 9, 1], [8.0, 1, 0], [1.0, 0, 7]]), np.array([1.0, 2, 3])
+    inside, images = wrapped(walk(cell), cell)
+    dump = write_dump(tmp_path / "g.dump", inside + corner, columns="x y z")
+    lines = dump.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("ITEM: BOX"):
+            rows = [f"{' '.join(map(str, vector))} {x}" for vector, x in zip(cell, corner, strict=True)]
+            lines[number : number + 4] = ["ITEM: BOX BOUNDS abc origin pp pp pp", *rows]
+    dump.write_text("\n".join(lines) + "\n")
+    frames = read(data, dump)
+    np.testing.assert_allclose(frames.cells[3], cell)
+    np.testing.assert_allclose(frames.positions, walk(cell) - images[0] @ cell, atol=2e-5)
+
+
+def test_positions_that_follow_atoms_are_preferred(tmp_path, data):
+    positions = walk()
+    inside, _ = wrapped(positions, CELL)
+    both = write_dump(tmp_path / "b.dump", inside, columns="x y z xu yu zu", extra=positions)
+    np.testing.assert_allclose(read(data, both).positions, positions, atol=1e-5)
+
+
+def test_wrapped_positions_follow_atoms_by_image_flags_or_nearest_images(tmp_path, data):
+    """In a triclinic cell that changes, where lengths of edges times flags would be wrong."""
+    cells = CELL * (1 + 0.02 * np.sin(np.arange(FRAMES)))[:, None, None]
+    positions = walk()
+    inside, images = wrapped(positions, cells)
+    assert np.abs(images).max() > 0
+    by_flags = write_dump(tmp_path / "i.dump", inside, cells, columns="x y z ix iy iz", extra=images)
+    np.testing.assert_allclose(read(data, by_flags).positions, positions, atol=2e-5)
+    by_image = read(data, write_dump(tmp_path / "w.dump", inside, cells, columns="x y z")).positions
+    # From the image of the first frame on, in units of the present cell.
+    np.testing.assert_allclose(by_image, positions - images[0] @ cells, atol=2e-5)
+    untouched = read(data, write_dump(tmp_path / "u.dump", inside, cells, columns="x y z"), unwrap="no")
+    np.testing.assert_allclose(untouched.positions, inside, atol=1e-5)
+    assert not untouched.unwrapped
+
+
+def test_what_is_unwrapped_stays_bit_for_bit(tmp_path, data):
+    positions = walk()
+    plain = read(data, write_dump(tmp_path / "u.dump", positions))
+    same = read(data, write_dump(tmp_path / "x.dump", positions, columns="x y z"))
+    assert plain.positions.tobytes() == same.positions.tobytes()
+    fast = write_dump(tmp_path / "f.dump", walk(length=6.0))
+    assert read(data, fast).positions.tobytes() == read(data, fast, unwrap="done").positions.tobytes()
+
+
+def test_steps_that_are_too_long_to_be_followed_are_refused(tmp_path, data):
+    inside, _ = wrapped(walk(length=3.0), CELL)
+    dump = write_dump(tmp_path / "w.dump", inside, columns="x y z")
+    with pytest.raises(DataError, match=r"move by up to (4|5)\d % of it between frames"):
+        read(data, dump)
+    static = Trajectory.of_frames(read(data, dump, unwrap="no"), temperature=300.0)
+    with pytest.raises(ObservableError, match="put back into it"):
+        estimate(MeanSquareDisplacement("1 ps"), static)
+    with pytest.raises(ObservableError, match="put back into it"):
+        estimate(DiffusionCoefficient("0.2 ps", "1 ps"), static)
+
+
+def test_displacements_of_wrapped_positions_are_those_of_the_walk(tmp_path, data):
+    inside, _ = wrapped(walk(), CELL)
+    seen = [
+        read(data, write_dump(tmp_path / "w.dump", inside, columns="x y z")),
+        read(data, write_dump(tmp_path / "u.dump", walk())),
+    ]
+    curves = [estimate(MeanSquareDisplacement("1 ps"), Trajectory.of_frames(f, temperature=300.0)).value for f in seen]
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "steps", [np.r_[0, 17, STEPS[1:-1]], np.delete(np.arange(FRAMES + 1) * 100, 40), np.r_[0, STEPS[:-1]]]
+)
+def test_unequal_missing_and_double_frames_are_refused_or_split(tmp_path, data, steps):
+    positions = walk()
+    dump = write_dump(tmp_path / "run.dump", positions, steps=steps)
+    with pytest.raises(DataError, match=r"fs apart .* but frames are usually 200 fs apart"):
+        read(data, dump)
+    kept = read(data, dump, gaps="keep")
+    np.testing.assert_allclose(kept.times, 2.0 * steps)
+    with pytest.raises(ObservableError, match="frames at equal intervals"):
+        estimate(MeanSquareDisplacement("1 ps"), Trajectory.of_frames(kept, temperature=300.0))
+    parts = kept.segments()
+    assert sum(map(len, parts)) == FRAMES
+    assert all(np.allclose(np.diff(part.times), 200.0) for part in parts)
+    np.testing.assert_array_equal(np.concatenate([part.positions for part in parts]), kept.positions)
+
+
+def test_cells_tell_the_ensemble(tmp_path, data):
+    cells = CELL * (1 + 0.02 * np.sin(np.arange(FRAMES)))[:, None, None]
+    constant = read(data, write_dump(tmp_path / "c.dump", walk()))
+    changing = read(data, write_dump(tmp_path / "n.dump", walk(), cells))
+    assert Trajectory.of_frames(constant, temperature=300.0).ensemble == "NVT"
+    assert Trajectory.of_frames(constant, temperature=300.0, ensemble="NVE").ensemble == "NVE"
+    seen = Trajectory.of_frames(changing, temperature=300.0)
+    assert seen.ensemble == "NPT"
+    with pytest.raises(ObservableError, match="made in NPT"):
+        estimate(DiffusionCoefficient("0.2 ps", "1 ps"), seen)
+    with pytest.raises(SimulationError, match="cells change"):
+        Trajectory.of_frames(changing, temperature=300.0, ensemble="NVT")
+
+
+def test_frames_without_times_have_no_clock(tmp_path, data):
+    frames = read(data, write_dump(tmp_path / "c.dump", walk()), timestep=None, every="unknown")
+    with pytest.raises(ObservableError, match="do not tell"):
+        estimate(MeanSquareDisplacement("1 ps"), Trajectory.of_frames(frames, temperature=300.0))
+
+
+def test_units_of_the_dump_or_of_its_style(tmp_path, data):
+    forces = np.ones((FRAMES, ATOMS, 3))
+    stated = write_dump(
+        tmp_path / "u.dump", walk(), columns="xu yu zu fx fy fz", extra=forces, head=["ITEM: UNITS", "real"]
+    )
+    frames = read_trajectory(data, stated, timestep="2 fs", constraints="none")
+    np.testing.assert_allclose(frames.forces, 0.0433641, rtol=1e-5)
+    with pytest.raises(DataError, match="states the units real, but units is 'metal'"):
+        read_trajectory(data, stated, timestep="2 fs", constraints="none", units="metal")
+    silent = write_dump(tmp_path / "s.dump", walk(), columns="xu yu zu fx fy fz", extra=forces)
+    metal = read_trajectory(data, silent, timestep="2 fs", constraints="none", units="metal")
+    np.testing.assert_allclose(metal.forces, 1.0)
+    with pytest.raises(DataError, match="no style of units with fixed sizes"):
+        read_trajectory(data, silent, units="lj")
+    reduced = write_dump(tmp_path / "lj.dump", walk(), head=["ITEM: UNITS", "lj"])
+    with pytest.raises(DataError, match="does not state the unit of its lengths"):
+        read_trajectory(data, reduced, timestep="2 fs")
+
+
+def test_times_that_the_dump_states_need_no_time_step(tmp_path, data):
+    dump = write_dump(
+        tmp_path / "t.dump",
+        walk(),
+        head=["ITEM: UNITS", "metal"],
+        each=lambda frame: ["ITEM: TIME", str(0.25 * frame)],
+    )
+    np.testing.assert_allclose(read_trajectory(data, dump).times, 250.0 * np.arange(FRAMES))
+
+
+def test_directions_that_are_not_periodic(tmp_path, data):
+    frames = read(data, write_dump(tmp_path / "slab.dump", walk(), flags="pp pp ff"))
+    np.testing.assert_array_equal(frames.periodic, [True, True, False])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace("id type", "mol type"), "no column id"),
+        (lambda text: text.replace("xu yu zu", "vx vy vz"), "no columns of positions"),
+        (
+            lambda text: text[: int(0.99 * len(text))].rsplit("\n", 1)[0] + "\n",
+            rf"frame {FRAMES - 1}: damaged or",
+        ),
+        (lambda text: text.replace("\n8 1 ", "\n9 1 ", 1), "ids of its atoms are not those of the topology"),
+        (lambda text: text.replace("\n8 1 ", "\n7 1 ", 1), "same id"),
+        (lambda text: text[:-50].replace("\n8 1 ", "\n8 2 ", 1) + text[-50:], "frame 1: the type of atoms differ"),
+    ],
+)
+def test_damaged_dumps_are_refused(tmp_path, data, change, words):
+    dump = write_dump(tmp_path / "run.dump", walk())
+    dump.write_text(change(dump.read_text()))
+    with pytest.raises(DataError, match=words):
+        read(data, dump)
+
+
+@pytest.mark.parametrize("style", ["atomic", "charge", "molecular", "full"])
+def test_data_files_of_every_style(tmp_path, style):
+    dump = write_dump(tmp_path / "run.dump", walk())
+    named = read(write_data(tmp_path / "atoms.lmp", style, comment=style), dump)
+    np.testing.assert_array_equal(named.species, [18] * ATOMS)
+    bonds = "5 bonds" if style == "molecular" else ""
+    deduced = read(write_data(tmp_path / "data.argon", style, counts=bonds), dump)
+    np.testing.assert_array_equal(deduced.species, [18] * ATOMS)
+
+
+def test_styles_that_cannot_be_deduced_are_asked_for(tmp_path):
+    dump = write_dump(tmp_path / "run.dump", walk())
+    either = write_data(tmp_path / "a.data", rows=[f"{atom + 1} 1 1 1.0 2.0 3.0" for atom in range(ATOMS)])
+    with pytest.raises(DataError, match="6 columns fit charge and molecular: give atom_style"):
+        read(either, dump)
+    np.testing.assert_array_equal(read(either, dump, atom_style="charge").species, [18] * ATOMS)
+    with pytest.raises(DataError, match="did you mean 'atomic'"):
+        read(either, dump, atom_style="atomc")
+    with pytest.raises(DataError, match="is for data files"):
+        read(dump, dump, atom_style="full")
+
+
+@pytest.mark.parametrize(
+    ("mass", "number"),
+    [("39.948", 18), ("40.078", 20), ("1.0", None), ("14.027", None), ("14.01", 7), ("12.0", 6), ("2.014", 1)],
+)
+def test_elements_of_masses(tmp_path, mass, number):
+    """United atoms (CH2 is 14.027) and reduced units are no elements."""
+    dump = write_dump(tmp_path / "run.dump", walk())
+    data = write_data(tmp_path / "a.data", mass=mass)
+    if number is None:
+        with pytest.raises(DataError, match="no masses that are those of elements"):
+            read(data, dump)
+        return
+    frames = read(data, dump)
+    np.testing.assert_array_equal(frames.species, [number] * ATOMS)
+    np.testing.assert_allclose(frames.masses, float(mass))
+
+
+def test_a_dump_is_its_own_topology(tmp_path):
+    elements = [[["Si" if atom % 2 else "C"] for atom in range(ATOMS)]] * FRAMES
+    dump = write_dump(tmp_path / "run.dump", walk(), columns="xu yu zu element", extra=elements)
+    frames = read(dump, dump)
+    np.testing.assert_array_equal(frames.species, [6, 14] * (ATOMS // 2))
+    part = read(dump, dump, select="type 1 and element Si")
+    np.testing.assert_array_equal(part.species, [14] * (ATOMS // 2))
+    np.testing.assert_array_equal(part.positions, frames.positions[:, 1::2])
+
+
+@pytest.mark.parametrize("style", ["atomic", "charge", "molecular", "full"])
+def test_structures_of_data_files_have_the_elements_of_their_masses(tmp_path, style):
+    bonds = "5 bonds" if style == "molecular" else ""
+    structure = read_structure(write_data(tmp_path / "a.data", style, counts=bonds))
+    np.testing.assert_array_equal(structure.species, [18] * ATOMS)
+    np.testing.assert_allclose(structure.positions, [[1.0, 2.0, 3.0]] * ATOMS)
+    for mass in ("14.027", "1.0"):
+        with pytest.raises(DataError, match="no masses that are those of elements"):
+            read_structure(write_data(tmp_path / "b.lammps-data", style, mass=mass, comment=style))
+    silent = write_data(tmp_path / "c.lammps-data", style, comment=style)
+    silent.write_text(silent.read_text().replace("Masses\n\n1 39.948\n\n", ""))
+    with pytest.raises(DataError, match="so that its types mean nothing"):
+        read_structure(silent)
