@@ -93,7 +93,9 @@ def _of_averages(
         error = _jackknife(observable, values, blocks)
         if _typical(effective, linear) < FEWEST_SAMPLES_PER_BLOCK * parts and trajectory.replicas < MANY_REPLICAS:
             error = np.fmax(error, linear)
-            warnings += (f"the {parts} blocks are shorter than {FEWEST_SAMPLES_PER_BLOCK} independent samples; take fewer",)
+            warnings += (
+                f"the {parts} blocks are shorter than {FEWEST_SAMPLES_PER_BLOCK} independent samples; take fewer",
+            )
         variance = effects.reshape(-1, error.size).var(axis=0)
         effective = np.where(error > 0, variance / np.where(error > 0, error, 1) ** 2, effective)
     return Estimate(
