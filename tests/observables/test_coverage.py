@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.linalg import expm
 from scipy.signal import lfilter
 
-from mdfit.observables import DiffusionCoefficient, HeatCapacity, PotentialEnergy, estimate
+from mdfit.observables import DiffusionCoefficient, HeatCapacity, estimate
 from mdfit.observables.statistics import error_of_mean, jackknife, warnings_of
 from mdfit.reweighting import average_with_error
 from mdfit.units import BOLTZMANN

@@ -86,7 +86,7 @@ def _of_averages(
     combined = np.asarray(observable.combine(jnp.asarray(averages)))
     effects = _effects(observable, values, averages)
     error, effective = error_of_mean(effects.reshape(*values.shape[:2], -1))
-    warnings = _warnings(effective, error, trajectory.replicas, observable)
+    warnings = observable.warnings(averages) + _warnings(effective, error, trajectory.replicas, observable)
     if blocks is not None:
         # Parts that are hardly longer than the correlation time are correlated themselves.
         linear, parts = error, blocks * trajectory.replicas

@@ -107,7 +107,8 @@ def jackknife(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A function of an average, and its standard error from leaving out one block at a time.
 
-    The error contains Student's factor: ± 1 error covers 68 % for any number of blocks that are independent.  B. Efron, C. Stein, Ann. Statist. 9, 586 (1981), doi:10.1214/aos/1176345462.
+    The error contains Student's factor: ± 1 error covers 68 % for any number of blocks that are independent.
+    B. Efron, C. Stein, Ann. Statist. 9, 586 (1981), doi:10.1214/aos/1176345462.
 
     Args:
         function: of an array of the shape of one block.
@@ -134,7 +135,7 @@ def variance_of(series: np.ndarray) -> np.ndarray:
 
 
 def windowed_inefficiency(series: np.ndarray) -> np.ndarray:
-    """g = 1 + 2 Σ_m ρ(m), summed up to the first M ≥ 5 g.
+    """G = 1 + 2 Σ_m ρ(m), summed up to the first M ≥ 5 g.
 
     The autocorrelation is pooled over replicas, whose common mean is taken out (A. D. Sokal, Monte Carlo Methods in
     Statistical Mechanics, 1996, doi:10.1007/978-1-4899-0319-8_6).  When no window closes, g is the number of frames: each
