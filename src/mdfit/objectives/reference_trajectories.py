@@ -13,7 +13,7 @@ from mdfit.precision import cast
 from mdfit.progress import Bar
 from mdfit.simulate import StatePoint, Trajectory
 from mdfit.simulate.samplers import Sampler
-from mdfit.simulate.simulation import Lengths, Simulation
+from mdfit.simulate.simulation import Lengths, Simulation, degrees_of_freedom
 from mdfit.simulate.trajectory import PER_FRAME
 
 
@@ -121,11 +121,12 @@ class ReferenceSampler:
             species=structure.species,
             masses=structure.masses,
             periodic=structure.periodic,
-            degrees_of_freedom=self.sampler.degrees_of_freedom(structure.number_of_atoms),
+            degrees_of_freedom=degrees_of_freedom(structure, self.sampler),
             ensemble=self.sampler.ensemble,
             temperature=self.state_point.temperature,
             pressure=self.state_point.pressure,
             timestep=step,
+            frozen=structure.frozen,
             **dict(zip(PER_FRAME, reference.frames, strict=True)),
         )
 

@@ -77,8 +77,8 @@ def _drift(observable: Observable, values: np.ndarray) -> tuple[str, ...]:
         return ()
     return (
         f"not equilibrated: the mean of the second half, {second:.6g} {observable.unit}, is "
-        f"{abs(second - first) / max(error, 1e-300):.3g} standard errors {'above' if second > first else 'below'} that of the "
-        f"first, {first:.6g} {observable.unit}; equilibrate longer",
+        f"{abs(second - first) / max(error, 1e-300):.3g} standard errors {'above' if second > first else 'below'} that of "
+        f"the first, {first:.6g} {observable.unit}; equilibrate longer",
     )
 
 

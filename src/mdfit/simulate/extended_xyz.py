@@ -37,12 +37,15 @@ class XYZOutput(FrameByFrame):
     def _atoms(self, frame):
         from ase import Atoms
         from ase.calculators.singlepoint import SinglePointCalculator
+        from ase.constraints import FixAtoms
 
         atoms = Atoms(
             self.structure.species, frame["positions"][0], cell=frame["cells"][0], pbc=self.structure.periodic
         )
         atoms.set_masses(self.structure.masses)
         atoms.set_velocities(frame["velocities"][0])
+        if self.structure.frozen is not None:
+            atoms.set_constraint(FixAtoms(mask=self.structure.frozen))
         stress = frame["stresses"][0]
         six = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
         atoms.calc = SinglePointCalculator(atoms, energy=float(frame["potential_energies"][0]), stress=six)

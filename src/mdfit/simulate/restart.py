@@ -33,11 +33,14 @@ class Plan:
     potential: str
     """:func:`mdfit.potentials.fingerprint.fingerprint`"""
     atoms: str
-    """digest of elements, masses and periodic directions"""
+    """digest of elements, masses, periodic directions and frozen atoms"""
 
 
 #: What of a plan is a fingerprint, and how to say that it differs.
-_FINGERPRINTS = {"potential": "another potential", "atoms": "other elements, masses or periodic directions"}
+_FINGERPRINTS = {
+    "potential": "another potential",
+    "atoms": "other elements, masses, periodic directions or frozen atoms",
+}
 
 
 def restart_path(out: str | Path) -> Path:

@@ -153,5 +153,10 @@ def _plan(
         replicas=replicas,
         number_format=jnp.dtype(dtype).name,
         potential=fingerprint(potential),
-        atoms=digest((structure.species, structure.masses, structure.periodic)),
+        atoms=digest((structure.species, structure.masses, structure.periodic, *_frozen(structure))),
     )
+
+
+def _frozen(structure: Structure) -> tuple[np.ndarray, ...]:
+    """Nothing when all atoms move, as in restart files of earlier versions."""
+    return () if structure.frozen is None else (structure.frozen,)

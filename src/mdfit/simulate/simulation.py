@@ -14,9 +14,10 @@ from mdfit.potentials import Potential
 from mdfit.simulate.dynamics import Context, Dynamics
 from mdfit.simulate.health import check_frame, check_step
 from mdfit.simulate.neighbours import AllPairs, ListBuilder, list_builder
-from mdfit.simulate.samplers import Sampler
+from mdfit.simulate.samplers import Frozen, Sampler
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import PER_FRAME, Trajectory
+from mdfit.structure import Structure
 from mdfit.units import BOLTZMANN, quantity
 
 #: Room for so many more neighbours within the cutoff than an atom has at the start; more of them mean a new compilation.
@@ -50,6 +51,29 @@ class Lengths:
         return cls(round(dropped / timestep), between, frames)
 
 
+def degrees_of_freedom(structure: Structure, sampler: Sampler) -> int:
+    """Quadratic terms of the kinetic energy of a structure.
+
+    Raises:
+        SimulationError: when it has frozen atoms, and the cell changes or no other atoms are left.
+        StructureError: when it has constraints that cannot be held.
+    """
+    structure.check_constraints()
+    frozen, atoms = structure.number_frozen, structure.number_of_atoms
+    if not frozen:
+        return sampler.degrees_of_freedom(atoms)
+    if sampler.ensemble == "NPT":
+        raise SimulationError(
+            f"{frozen} of {atoms} atoms are frozen, but at constant pressure all positions follow the cell: choose NVE, "
+            "Langevin, Brownian or NoseHoover, or free the atoms with structure.replace(frozen=None)."
+        )
+    if frozen == atoms:
+        raise SimulationError(
+            "All atoms are frozen, so that nothing moves: free some with structure.replace(frozen=...)."
+        )
+    return sampler.degrees_of_freedom(atoms, frozen)
+
+
 class Simulation:
     """A running simulation of all replicas."""
 
@@ -61,7 +85,8 @@ class Simulation:
                 "NVE, Langevin or NoseHoover."
             )
         self.structure = state_point.structure
-        self.degrees_of_freedom = sampler.degrees_of_freedom(self.structure.number_of_atoms)
+        self.degrees_of_freedom = degrees_of_freedom(self.structure, sampler)
+        self._frozen = Frozen.of(self.structure.frozen)
         self.done = 0
 
     def prepare(self, key, replicas: int, skin: float, neighbour_lists: str, dtype) -> None:
@@ -103,7 +128,7 @@ class Simulation:
         dtype = positions.dtype
         species = jnp.asarray(self.structure.species, jnp.int32)
         lists = self._builder.build(positions, jnp.asarray(cells, dtype)).with_packed_width(self._packed_width)
-        self.context = Context(potential, species, lists)
+        self.context = Context(potential, species, lists, self._frozen)
         if potential.many_body:
             crowd = int(self.dynamics.most_neighbours(positions, self.context))
             if crowd > self._packed_width:
@@ -230,5 +255,6 @@ class Simulation:
             temperature=self.state_point.temperature,
             pressure=self.state_point.pressure,
             timestep=self.sampler.timestep_fs,
+            frozen=self.structure.frozen,
             **arrays,
         )

@@ -30,6 +30,7 @@ class Trajectory:
         temperature: of the thermostat (of the start in NVE) in K.
         pressure: of the barostat in bar, or None.
         timestep: in fs.
+        frozen: ``(atoms,)``, the atoms that were held, or None when all moved.
     """
 
     times: np.ndarray
@@ -46,6 +47,7 @@ class Trajectory:
     temperature: float
     pressure: float | None
     timestep: float
+    frozen: np.ndarray | None = None
 
     @classmethod
     def of_frames(cls, *runs: Frames, temperature: float | None = None) -> Trajectory:
@@ -119,6 +121,7 @@ class Trajectory:
             periodic=self.periodic,
             masses=self.masses,
             velocities=None if np.isnan(velocities).all() else velocities,
+            frozen=self.frozen,
         )
 
     def part(self, start: int = 0, stop: int | None = None, every: int = 1) -> Trajectory:
