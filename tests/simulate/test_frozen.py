@@ -40,9 +40,8 @@ def test_frozen_atoms_stay_exactly_and_the_others_move(small, name, replicas):
     structure = half_frozen(small)
     found = simulate(small, structure, SAMPLERS[name], replicas=replicas)
     still = structure.positions[structure.frozen].astype(np.float32)
-    np.testing.assert_array_equal(
-        found.positions[:, :, structure.frozen], np.broadcast_to(still, (replicas, 10, len(still), 3))
-    )
+    assert len(found) == 10
+    assert (found.positions[:, :, structure.frozen] == still).all()
     assert (found.velocities[:, :, structure.frozen] == 0).all()
     moved = found.positions[:, -1, ~structure.frozen] - structure.positions[~structure.frozen]
     assert np.abs(moved).max() > 0.01
@@ -194,7 +193,7 @@ def test_relaxation_holds_frozen_atoms_and_strains_are_refused(small):
     assert np.abs(relaxed.positions[3:] - structure.positions[3:]).max() > 0.01
     np.testing.assert_array_equal(relaxed.frozen, structure.frozen)
     for strained in (relax_cell, elastic_constants, equation_of_state):
-        with pytest.raises(SimulationError, match="3 of .* atoms are frozen"):
+        with pytest.raises(SimulationError, match=r"3 of .* atoms are frozen"):
             strained(small.potential, structure)
 
 

@@ -132,7 +132,7 @@ class ReferenceSampler:
 
     def _start(self, potential: Potential, reference: Reference, starts: Starts | None, key: jax.Array) -> Simulation:
         if self._simulation is None:
-            self._simulation = Simulation(potential, self.state_point, self.sampler)
+            self._simulation = Simulation(potential, self.state_point, self.sampler, unwrapped=False)
             self._simulation.prepare(key, self._replicas, self._skin, "auto", self._dtype)
         # What an earlier training with the same objective left behind must not matter.
         self._simulation.restore_sizes(reference.sizes)

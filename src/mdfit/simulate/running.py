@@ -86,7 +86,7 @@ def run(
     simulation.prepare(key, replicas, thickness, neighbour_lists, dtype)
     if starts is not None:
         positions, cells = _starts(potential, state_point, starts, replicas)
-        simulation.restart(simulation.potential, positions.astype(dtype), None, cells, key)
+        simulation.restart(simulation.potential, positions, None, cells, key)
     frames: list[dict[str, np.ndarray]] = []
     if output is not None and resume:
         frames = output.frames()

@@ -22,6 +22,10 @@ from mdfit.units import BOLTZMANN, quantity
 
 #: Room for so many more neighbours within the cutoff than an atom has at the start; more of them mean a new compilation.
 PACKING_MARGIN = 2
+#: Time steps in one call of compiled code, which counts them with 32 bits.
+MOST_STEPS = 2**30
+#: Atoms more cells away from the cell than this are simulated at their images inside.
+FARTHEST_CELLS = 4
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,33 @@ def degrees_of_freedom(structure: Structure, sampler: Sampler) -> int:
     return sampler.degrees_of_freedom(atoms, frozen)
 
 
-class Simulation:
-    """A running simulation of all replicas."""
+def distant_images(positions: np.ndarray, cells: np.ndarray, periodic: np.ndarray) -> np.ndarray:
+    """Whole cells between atoms far outside and their images inside, int64 ``(replicas, atoms, 3)``; 0 for all others.
 
-    def __init__(self, potential: Potential, state_point: StatePoint, sampler: Sampler):
+    Args:
+        positions: ``(replicas, atoms, 3)`` in Å.
+        cells: ``(replicas, 3, 3)`` in Å.
+        periodic: three flags.
+    """
+    fractional = positions @ np.linalg.pinv(cells)
+    whole = np.where(periodic, np.floor(fractional), 0)
+    return np.where(np.abs(whole) > FARTHEST_CELLS, whole, 0).astype(np.int64)
+
+
+class Simulation:
+    """A running simulation of all replicas.
+
+    Args:
+        potential: drives the atoms.
+        state_point: structure, temperature and pressure.
+        sampler: ensemble and integrator.
+        unwrapped: whether frames go on from where the atoms of the start lie; False keeps atoms that lie far away at
+            their images in the cell, near which numbers are more precise.
+    """
+
+    def __init__(self, potential: Potential, state_point: StatePoint, sampler: Sampler, unwrapped: bool = True):
         self.potential, self.state_point, self.sampler = potential, state_point, sampler
+        self._unwrapped = unwrapped
         if sampler.ensemble == "NPT" and potential.position_dependent:
             raise SimulationError(
                 "Constant pressure has no meaning in an external field, which does not follow changes of the cell; choose "
@@ -106,8 +132,9 @@ class Simulation:
     def begin(self, potential: Potential, key, replicas: int, dtype) -> None:
         """At the structure of the state point, perhaps with another potential; see :meth:`restart`."""
         structure = self.structure
-        positions = jnp.tile(jnp.asarray(structure.positions, dtype), (replicas, 1, 1))
-        cells = jnp.tile(jnp.asarray(structure.cell, dtype), (replicas, 1, 1))
+        self._dtype = dtype
+        positions = np.tile(structure.positions, (replicas, 1, 1))
+        cells = np.tile(structure.cell, (replicas, 1, 1))
         velocities = (
             None if structure.velocities is None else jnp.tile(jnp.asarray(structure.velocities), (replicas, 1, 1))
         )
@@ -118,14 +145,20 @@ class Simulation:
 
         Args:
             potential: drives the atoms from now on.
-            positions: ``(replicas, atoms, 3)`` in Å.
+            positions: ``(replicas, atoms, 3)`` in Å, in double precision where atoms lie far from the cell.
             velocities: the same shape, Å per internal time unit, or None for a Maxwell–Boltzmann distribution.
             cells: ``(replicas, 3, 3)`` in Å.
             key: random key of velocities and noise.
         """
         self.potential, self.done = potential, 0
-        positions = jnp.asarray(positions)
-        dtype = positions.dtype
+        dtype = self._dtype
+        places, boxes = np.asarray(positions, np.float64), np.asarray(cells, np.float64)
+        self._images = np.zeros(places.shape, np.int64)
+        if not potential.position_dependent and np.isfinite(places).all():
+            # Single precision is coarse far from the origin.
+            self._images = distant_images(places, boxes, self.structure.periodic)
+            places = places - self._images @ boxes
+        positions = jnp.asarray(places, dtype)
         species = jnp.asarray(self.structure.species, jnp.int32)
         lists = self._builder.build(positions, jnp.asarray(cells, dtype)).with_packed_width(self._packed_width)
         self.context = Context(potential, species, lists, self._frozen)
@@ -187,7 +220,7 @@ class Simulation:
         # Whether the lists were made at the present positions.
         fresh = False
         while remaining > 0:
-            progress = self.dynamics.advance(self.state, self.context, remaining)
+            progress = self.dynamics.advance(self.state, self.context, min(remaining, MOST_STEPS))
             done, finite = int(progress.steps), bool(progress.finite)
             self.state = progress.state
             self.done += done
@@ -234,8 +267,11 @@ class Simulation:
         if not np.isfinite(energy).all():
             self._check_structures()
         check_frame(energy, temperature, self.state_point.temperature, self.time)
+        positions = np.asarray(state.position)
+        if self._unwrapped and self._images.any():
+            positions = positions.astype(np.float64) + self._images @ cells
         return {
-            "positions": np.asarray(state.position),
+            "positions": positions,
             "velocities": velocities,
             "cells": cells,
             "potential_energies": energy,
