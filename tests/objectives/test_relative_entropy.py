@@ -331,3 +331,17 @@ def test_relative_entropy_and_a_measured_average_add():
     np.testing.assert_allclose(evaluation.gradient.coefficients, gradient, rtol=1e-6)
     # A tilt −c x with c > 0 moves the particles to the right, where the measured density is.
     assert float(parts[1].gradient.coefficients[1]) > 0
+
+
+def test_a_newton_step_of_two_ensembles_is_that_of_their_sum():
+    """Steps of ensembles do not add: of twice the same reference the step is that of one, not twice as long."""
+    x = normal(60, 1.0)
+    steps = {}
+    for name, references in (("one", ensemble(x)), ("two", [ensemble(x), ensemble(x)])):
+        aim = objective(references, newton=0.0, chains=64)
+        parameters = split(harmonic(1.5))
+        evaluation, _ = aim.evaluate(parameters, aim.initial_state(0, parameters))
+        assert evaluation.is_step
+        steps[name] = np.asarray(evaluation.gradient.coefficients)
+    # The chains of both are different ones: 64 chains of 10 frames with 50 particles.
+    assert steps["two"][2] == pytest.approx(steps["one"][2], rel=0.1)
