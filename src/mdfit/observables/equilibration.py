@@ -70,7 +70,7 @@ def _drift(observable: Observable, values: np.ndarray) -> tuple[str, ...]:
     error, samples = (float(found[0]) for found in error_of_mean(_without_trend(halves[1])))
     error *= np.sqrt(2)
     if samples < FEWEST_SAMPLES_OF_A_HALF:
-        error = np.hypot(*(float(error_of_mean(half)[0][0]) for half in halves))
+        error = float(np.linalg.norm([error_of_mean(half)[0][0] for half in halves]))
     first, second = (float(half.mean()) for half in halves)
     # Differences of the size of rounding are none.
     if abs(second - first) <= max(MOST_ERRORS * error, 1e-9 * abs(first)):

@@ -49,7 +49,8 @@ def newton_step(curvatures: Sequence[Curvature], gradient: Any, damping: float) 
         A tree like ``gradient``.
     """
     flat, unravel = ravel_pytree(gradient)
-    covariance, few = (sum(parts) for parts in zip(*curvatures, strict=True))
+    covariance = np.sum([curvature.covariance for curvature in curvatures], axis=0)
+    few = np.sum([curvature.few for curvature in curvatures], axis=0)
     # Parameters that no frame depends on stay as they are.
     floor = 1e-12 * max(float(covariance.diagonal().max()), np.finfo(float).tiny)
     damped = covariance + np.diag(damping * covariance.diagonal() + few + floor)
