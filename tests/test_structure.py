@@ -153,3 +153,10 @@ def test_invalid_frame_names_file_and_frame(tmp_path: Path) -> None:
     (tmp_path / "bad.xyz").write_text("1\nProperties=species:S:1:pos:R:3\nSi 0 0 nan\n")
     with pytest.raises(StructureError, match=r"bad.xyz, last frame: positions.*not finite"):
         read_structure(tmp_path / "bad.xyz")
+
+
+def test_no_frozen_atoms_are_none() -> None:
+    assert simple(frozen=[False, False]).frozen is None
+    assert simple(frozen=[False, True]).number_frozen == 1
+    with pytest.raises(StructureError, match="frozen has shape"):
+        simple(frozen=[True])

@@ -60,8 +60,7 @@ def validate(
     )
     metrics = {}
     for observable in (Pressure(), Temperature()):
-        found = estimate(observable, trajectory)
-        metrics[observable.name.lower()] = Metric(float(found.value), float(found.standard_error), found.unit)
+        metrics[observable.name.lower()] = Metric.of(estimate(observable, trajectory))
     curves = {}
     measured = targets(at, pressure_weight=1.0, angle_weight=1.0)
     for name, curve, unit in (("rdf", radial(at), ""), ("adf", angular(), "1/rad")):

@@ -132,10 +132,7 @@ def judged(name: str, trajectory: Trajectory, own: Curves, reference: Curves) ->
         _, of_reference = reference[kind].deviation(own[kind].value)
         metrics[f"{kind}_rmse/{name}"] = Metric(value, float(np.hypot(error, of_reference)), unit)
     for observable in (Pressure(), Temperature()):
-        found = estimate(observable, trajectory)
-        metrics[f"{observable.name.lower()}/{name}"] = Metric(
-            float(found.value), float(found.standard_error), found.unit
-        )
+        metrics[f"{observable.name.lower()}/{name}"] = Metric.of(estimate(observable, trajectory))
     return metrics
 
 

@@ -12,7 +12,7 @@ from tip4p_scales import EVERY, TEMPERATURE, Reference
 from mdfit.data import Frames, Mapping
 from mdfit.engines import openmm
 from mdfit.engines.openmm.system import NANOMETRE, ReferenceSystem
-from mdfit.observables.statistics import error_of_mean
+from mdfit.observables.statistics import error_of_mean, jackknife
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.units import BAR, BOLTZMANN, KILOJOULE_PER_MOLE
 
@@ -58,7 +58,8 @@ def judged_system(reference: Reference, frames: Frames, seed: int) -> Metrics:
     molecules = system(reference)
     context = context_of(molecules, seed)
     found = pressures(molecules, context, frames)
-    error = found[: len(found) // BLOCKS * BLOCKS].reshape(BLOCKS, -1).mean(axis=1).std(ddof=1) / BLOCKS**0.5
+    parts = found[: len(found) // BLOCKS * BLOCKS].reshape(BLOCKS, -1).mean(axis=1)
+    _, error = jackknife(lambda average: average, parts)
     temperatures, seconds = _dynamics(molecules, context, reference.speed_steps, seed)
     simulated = len(temperatures) * BETWEEN * TIMESTEP * 1e-6
     uncertainty, _ = error_of_mean(temperatures[None, :, None])

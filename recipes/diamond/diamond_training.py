@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,7 @@ from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
 from mdfit.simulate import Langevin, StatePoint
 from mdfit.training import FitResult
-from mdfit.units import quantity
+from mdfit.units import BAR, GIGAPASCAL, quantity
 
 DATA = Path(__file__).parent / "data"
 CARBON = 6
@@ -230,12 +230,9 @@ def judge(potential: Potential, validation: Validation, duration: str, request: 
     )
     constants = mf.estimate(ElasticConstants(), trajectory, potential=potential)
     stress = mf.estimate(Stress(), trajectory)
-    values = zip(constants.value, constants.standard_error, strict=True)
-    metrics = {
-        label: Metric(float(value), float(error), "GPa")
-        for label, (value, error) in zip(constants.labels, values, strict=True)
-    }
-    worst = int(np.argmax(np.abs(stress.value)))
-    metrics["stress_max"] = Metric(float(abs(stress.value[worst])), float(stress.standard_error[worst]), "GPa")
-    mean, error = float(np.mean(stress.value[:3])), float(np.linalg.norm(stress.standard_error[:3]) / 3)
-    return metrics | {"stress_mean": Metric(mean, error, "GPa")}
+    metrics = Metric.of_components(constants)
+    worst = stress.labels[int(np.argmax(np.abs(stress.value)))]
+    largest = Metric.of_components(stress)[worst]
+    metrics["stress_max"] = replace(largest, value=abs(largest.value))
+    # Not from the errors of the three components, which fluctuate together.
+    return metrics | {"stress_mean": Metric.of(mf.estimate(Pressure(), trajectory), -BAR / GIGAPASCAL, "GPa")}

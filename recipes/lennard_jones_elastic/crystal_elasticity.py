@@ -87,7 +87,7 @@ def elastic_state(model: LennardJones, a: float, settings: Settings, seed: int, 
         dtype=jnp.float64,
     )
     pressure = mf.estimate(Pressure(), trajectory)
-    metrics = {f"{name}/pressure": Metric(float(pressure) * BARS, float(pressure.standard_error) * BARS, "ε/σ³")}
+    metrics = {f"{name}/pressure": Metric.of(pressure, BARS, "ε/σ³")}
     for definition in ("consistent", "published"):
         constants = mf.estimate(ElasticConstants(definition=definition), trajectory, potential=model)
         for label, value, error in zip(NAMES, constants.value, constants.standard_error, strict=True):
@@ -109,7 +109,8 @@ def bulk_moduli(metrics: Metrics) -> Metrics:
     for a, pressure in zip(LATTICE_CONSTANTS, pressures, strict=True):
         c11, c12 = (metrics[f"a={a}/consistent/{name}"] for name in ("C11", "C12"))
         values.append((c11.value + 2 * c12.value + pressure.value) / 3)
-        errors.append(math.hypot(c11.standard_error or 0, 2 * (c12.standard_error or 0)) / 3)
+        # Both constants come from the same frames, so that their errors may well add up.
+        errors.append(((c11.standard_error or 0) + 2 * (c12.standard_error or 0)) / 3)
     return {
         "bulk_modulus/from_pressures": Metric(float(finite), float(finite_error), "ε/σ³"),
         "bulk_modulus/from_elastic_constants": Metric(float(np.mean(values)), math.hypot(*errors) / 2, "ε/σ³"),

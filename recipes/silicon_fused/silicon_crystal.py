@@ -27,11 +27,10 @@ def crystal_metrics(potential: Potential, settings: Settings, seed: int, show_pr
     )
     pressure = mf.estimate(Pressure(), trajectory)
     factor = BAR / GIGAPASCAL
-    metrics = {"pressure": Metric(factor * float(pressure.value), factor * float(pressure.standard_error), "GPa")}
+    metrics = {"pressure": Metric.of(pressure, factor, "GPa")}
     if settings.elastic is not None:
         constants = mf.estimate(ElasticConstants(), trajectory, potential=potential)
-        for name, value, error in zip(constants.labels, constants.value, constants.standard_error, strict=True):
-            metrics[name] = Metric(float(value), float(error), "GPa")
+        metrics |= Metric.of_components(constants)
     return metrics
 
 

@@ -94,7 +94,9 @@ def liquid_metrics(potential: Potential, seed: int, rdf_file: Path, show_progres
     peak = int(np.argmax(rdf.value))
     return {
         "liquid/first_peak": Metric(float(rdf.grid[peak]), None, "Å"),
-        "liquid/first_peak_height": Metric(float(rdf.value[peak]), float(rdf.standard_error[peak]), ""),
+        "liquid/first_peak_height": Metric(
+            float(rdf.value[peak]), float(rdf.standard_error[peak]), "", "; ".join(rdf.warnings)
+        ),
     }
 
 

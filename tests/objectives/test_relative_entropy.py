@@ -12,6 +12,7 @@ from mdfit.data import Dataset, LabelledStructure
 from mdfit.errors import SimulationError, TrainingError
 from mdfit.measurements import Measurement
 from mdfit.objectives import DiffTRe, MappedEnsemble, Parameters, RelativeEntropy
+from mdfit.objectives.relative_entropy.newton import Curvature, newton_step
 from mdfit.observables import Coordinate, Distribution
 from mdfit.potentials import ExternalPolynomial, LennardJones, trainable
 from mdfit.simulate import NVE, Brownian, Langevin, StatePoint
@@ -331,3 +332,22 @@ def test_relative_entropy_and_a_measured_average_add():
     np.testing.assert_allclose(evaluation.gradient.coefficients, gradient, rtol=1e-6)
     # A tilt −c x with c > 0 moves the particles to the right, where the measured density is.
     assert float(parts[1].gradient.coefficients[1]) > 0
+
+
+def test_a_newton_step_of_two_ensembles_is_that_of_their_sum():
+    """Steps of ensembles do not add: of twice the same reference the step is that of one, not twice as long."""
+    x = normal(60, 1.0)
+    steps = {}
+    for name, references in (("one", ensemble(x)), ("two", [ensemble(x), ensemble(x)])):
+        aim = objective(references, newton=0.0, chains=64)
+        parameters = split(harmonic(1.5))
+        evaluation, _ = aim.evaluate(parameters, aim.initial_state(0, parameters))
+        assert evaluation.is_step
+        steps[name] = np.asarray(evaluation.gradient.coefficients)
+    # The chains of both are different ones, and a sum of steps is twice as long.
+    assert 0.6 < steps["two"][2] / steps["one"][2] < 1.4
+    random = np.random.default_rng(2)
+    curvature = Curvature.of(random.normal(size=(40, 3)), np.full(40, 1 / 40), 1.0)
+    gradient = random.normal(size=3)
+    one, two = newton_step([curvature], gradient, 0.1), newton_step([curvature] * 2, 2 * gradient, 0.1)
+    np.testing.assert_allclose(one, two, rtol=1e-12)

@@ -90,6 +90,18 @@ def test_a_ring_may_be_written_in_any_turn(known):
     assert values[0] == values[1] == values[2] == np.mean(np.abs(phi) >= np.radians(170))
 
 
+def test_basins_that_are_never_visited_or_left_carry_a_warning(known):
+    phi = np.random.default_rng(1).uniform(0.1, 1.0, (1, 500))
+    basins = BasinPopulations(
+        (Basin("far", Interval(PHI, "90 deg", "180 deg")), Basin("all", Interval(PHI, "0 deg", "90 deg")))
+    )
+    found = estimate(basins, turned(known, phi, phi))
+    assert found.warnings == (
+        "no frame has visited far, so that this population has no error bar; simulate longer",
+        "no frame has left all, so that this population has no error bar; simulate longer",
+    )
+
+
 def test_populations_pool_molecules(known):
     x = np.linspace(0, 1, 40).reshape(1, 10, 4)
     places = np.zeros((1, 10, 4, 3))

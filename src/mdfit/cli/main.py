@@ -208,6 +208,8 @@ def simulate(
             resume=resumed,
             show_progress=True,
         )
+        if trajectory.frozen is not None:
+            click.echo(f"{trajectory.frozen.sum()} of {len(trajectory.species)} atoms were held.")
         for line in trajectory_lines(trajectory):
             click.echo(line)
         click.echo(f"{len(trajectory)} frames in {out}")

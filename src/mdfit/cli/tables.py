@@ -12,9 +12,19 @@ if TYPE_CHECKING:
 
 
 def metrics_table(metrics: Metrics) -> str:
-    """One line per metric: name, value ± standard error, unit."""
+    """One line per metric: name, value ± standard error, unit; then the warnings, each with the metrics it is about."""
     width = max((len(name) for name in metrics), default=0)
-    return "\n".join(f"{name:<{width}}  {with_error(metric)}" for name, metric in metrics.items())
+    lines = [f"{name:<{width}}  {with_error(metric)}" for name, metric in metrics.items()]
+    return "\n".join(lines + warning_lines(metrics))
+
+
+def warning_lines(metrics: Metrics) -> list[str]:
+    """``warning: <what> (<metrics>)``, equal warnings once."""
+    about: dict[str, list[str]] = {}
+    for name, metric in metrics.items():
+        if metric.warning:
+            about.setdefault(metric.warning, []).append(name)
+    return [f"warning: {warning} ({', '.join(names)})" for warning, names in about.items()]
 
 
 def with_error(metric: Metric) -> str:
@@ -27,11 +37,16 @@ def with_error(metric: Metric) -> str:
 
 
 def trajectory_lines(trajectory: Trajectory) -> list[str]:
-    """Averages over a trajectory with error bars, as far as it allows them."""
-    from mdfit.observables import PotentialEnergy, Pressure, Temperature, estimate
+    """Averages over a trajectory with error bars, as far as it allows them, and what speaks against equilibrium."""
+    from mdfit.observables import PotentialEnergy, Pressure, Temperature, equilibration_warnings, estimate
     from mdfit.observables.estimation import FEWEST_FRAMES
 
     if len(trajectory) * trajectory.replicas < FEWEST_FRAMES:
         return [f"Fewer than {FEWEST_FRAMES} frames: no averages with error bars."]
     observables = [Temperature(), PotentialEnergy(), *([Pressure()] if trajectory.periodic.all() else [])]
-    return [f"{observable.name}: {estimate(observable, trajectory)}" for observable in observables]
+    lines = [f"{observable.name}: {estimate(observable, trajectory)}" for observable in observables]
+    return lines + [
+        f"warning: {name}: {warning}"
+        for name, warnings in equilibration_warnings(trajectory).items()
+        for warning in warnings
+    ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from mdfit.errors import NeighborListError
 from mdfit.graph.graph import Graph
-from mdfit.graph.host import SMALLEST_DISTANCE, NeighborTable
+from mdfit.graph.host import SMALLEST_DISTANCE, NeighborTable, check_size
 
 #: Beyond so many atoms most pairs are out of reach, and a search pays.
 MOST_ATOMS = 32
@@ -42,6 +42,7 @@ def complete_graph(species: np.ndarray, positions: np.ndarray, dtype) -> Graph:
         NeighborListError: when two atoms of a structure coincide.
     """
     structures, atoms, _ = positions.shape
+    check_size(structures * atoms, atoms - 1)
     table = complete_table(atoms)
     width = table.width
     vectors = positions[:, table.neighbours] - positions[:, :, None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -14,6 +14,8 @@ from mdfit.structure import Structure
 
 #: Atoms closer than this (in Å) coincide: no potential has a meaning there.
 SMALLEST_DISTANCE = 1e-3
+#: Farther from the origin (in Å) double precision is too coarse for distances, and cells are too many to count.
+LARGEST_POSITION = 1e8
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,19 @@ def neighbor_table(
         minimum_width: pad to at least so many neighbours per atom.
 
     Raises:
-        NeighborListError: when two atoms coincide or a position is not finite.
+        NeighborListError: when two atoms coincide, or a position is not finite or beyond 1e8 Å.
     """
     positions = np.asarray(positions, dtype=np.float64)
     if not np.isfinite(positions).all():
         atom = int(np.flatnonzero(~np.isfinite(positions).all(axis=1))[0])
         raise NeighborListError(f"The position of atom {atom} is not finite; look at the frame before this one.")
+    farthest = np.abs(positions).max(initial=0.0)
+    if farthest > LARGEST_POSITION:
+        atom = int(np.argmax(np.abs(positions).max(axis=1)))
+        raise NeighborListError(
+            f"Atom {atom} lies {farthest:.3g} Å from the origin, but distances are exact up to {LARGEST_POSITION:.0e} Å "
+            "only; wrap the positions into the cell."
+        )
     first, second, shifts = _half_list(positions, np.asarray(cell, np.float64), np.asarray(periodic, bool), cutoff)
     return _dense(len(positions), first, second, shifts, minimum_width)
 
@@ -106,6 +115,7 @@ def _dense(atoms: int, first, second, shifts, minimum_width: int) -> NeighborTab
     rows, columns = np.concatenate([first, second]), np.concatenate([second, first])
     order, counts = _by_row(rows, atoms)
     width = max(int(counts.max(initial=0)), minimum_width, 1)
+    check_size(atoms, width)
     starts = np.cumsum(counts) - counts
     # Where the edges go, in the order of the rows, then in their own.
     flat = np.repeat(np.arange(atoms) * width - starts, counts) + np.arange(2 * pairs)
@@ -119,7 +129,7 @@ def _dense(atoms: int, first, second, shifts, minimum_width: int) -> NeighborTab
 
     return NeighborTable(
         neighbours=fill(columns),
-        shifts=fill(_as_words(np.concatenate([shifts, -shifts]))).view(np.int16).reshape(atoms, width, 4)[..., :3],
+        shifts=_filled_shifts(fill, np.concatenate([shifts, -shifts]), (atoms, width)),
         mask=np.arange(width) < counts[:, None],
         reverse=fill(np.concatenate([place[pairs:], place[:pairs]]).astype(np.int32)),
     )
@@ -133,6 +143,21 @@ def _by_row(rows: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
     entries = (np.zeros(len(rows), np.int8), (rows, np.arange(len(rows), dtype=np.int32)))
     sorted_rows = coo_array(entries, shape=(number, max(len(rows), 1))).tocsr()
     return sorted_rows.indices, np.diff(sorted_rows.indptr)
+
+
+def check_size(atoms: int, width: int) -> None:
+    """Raises NeighborListError when places in a table of so many neighbours are beyond whole numbers of 32 bits."""
+    if atoms * width > np.iinfo(np.int32).max:
+        raise NeighborListError(
+            f"{atoms} atoms with {width} neighbours each are more pairs than a list can hold; evaluate fewer at once."
+        )
+
+
+def _filled_shifts(fill: Callable[[np.ndarray], np.ndarray], shifts: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The shifts at their places, 16 bits each where that is enough."""
+    if np.abs(shifts).max(initial=0) <= np.iinfo(np.int16).max:
+        return fill(_as_words(shifts)).view(np.int16).reshape(*shape, 4)[..., :3]
+    return np.stack([fill(shifts[:, axis]) for axis in range(3)], axis=-1)
 
 
 def _as_words(shifts: np.ndarray) -> np.ndarray:
@@ -201,6 +226,7 @@ def concatenate(
             f"The structures need {total} atoms with {width} neighbours, but the graph holds {atoms} with {neighbours}; "
             "enlarge the padded size."
         )
+    check_size(atoms, neighbours)
     shape = (atoms, neighbours)
     out = {
         "species": np.zeros(atoms, np.int32),

@@ -1,7 +1,7 @@
 """Training objectives: each gives a loss and a gradient; they add and scale."""
 
 from mdfit.objectives.alternating import Alternating
-from mdfit.objectives.base import Evaluation, Objective, Parameters, WeightedSum
+from mdfit.objectives.base import Combinable, Evaluation, Objective, Parameters, WeightedSum
 from mdfit.objectives.boltzmann_inversion import BoltzmannInversion
 from mdfit.objectives.difftre import DiffTRe
 from mdfit.objectives.force_matching import ForceMatching
@@ -10,6 +10,7 @@ from mdfit.objectives.relative_entropy import MappedEnsemble, RelativeEntropy
 __all__ = [
     "Alternating",
     "BoltzmannInversion",
+    "Combinable",
     "DiffTRe",
     "Evaluation",
     "ForceMatching",

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mdfit.errors import TrainingError
-from mdfit.objectives.base import Combinable, Evaluation, Objective, Parameters
+from mdfit.objectives.base import (
+    Combinable,
+    Evaluation,
+    Objective,
+    Parameters,
+    refuse_step,
+    step_fraction,
+    takes_steps,
+)
 
 
 class Alternating(Combinable):
@@ -22,13 +31,18 @@ class Alternating(Combinable):
         turns: updates and objective of each turn.
 
     Raises:
-        TrainingError: without turns, or for a turn of less than one update.
+        TrainingError: without turns, for a turn of less than one update, or when some objectives give steps and others
+            gradients.
     """
 
     def __init__(self, turns: Sequence[tuple[int, Objective]]):
         if not turns or any(number < 1 for number, _ in turns):
             raise TrainingError("Alternating needs turns of at least one update, like [(1, first), (20, second)].")
         self._objectives = tuple(objective for _, objective in turns)
+        steps = [takes_steps(objective) for objective in self._objectives]
+        if any(steps) and not all(steps):
+            raise refuse_step(type(self._objectives[steps.index(True)]).__name__)
+        self.takes_steps = all(steps)
         self._ends = np.cumsum([number for number, _ in turns])
         # A record and a checkpoint after each round.
         self.steps_per_epoch = int(self._ends[-1])
@@ -43,11 +57,11 @@ class Alternating(Combinable):
         turn, states = self._turn(state[0]), list(state[1:])
         evaluation, states[turn] = self._objectives[turn].evaluate(parameters, states[turn])
         named = {f"{turn}/{name}": value for name, value in {"loss": evaluation.loss, **evaluation.metrics}.items()}
-        return Evaluation(evaluation.loss, evaluation.gradient, named), (state[0] + 1, *states)
+        return replace(evaluation, metrics=named), (state[0] + 1, *states)
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Any, ...]) -> float:
         turn = self._turn(state[0] - 1)
-        return self._objectives[turn].step_fraction(parameters, proposed, state[1 + turn])
+        return step_fraction(self._objectives[turn], parameters, proposed, state[1 + turn])
 
     def _turn(self, evaluations) -> int:
         return int(np.searchsorted(self._ends, int(evaluations) % self._ends[-1], side="right"))

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mdfit.errors import TrainingError
 from mdfit.potentials import Potential
 
 
@@ -20,11 +21,14 @@ class Evaluation(eqx.Module):
         loss: the scalar that is minimised.
         gradient: ∂loss/∂parameters, a tree like the potential's trainable part.
         metrics: named scalars for the log, each with its unit in its name's documentation.
+        is_step: whether ``gradient`` is a step in place of a gradient (Newton's, for instance), to be subtracted from the
+            parameters as it is; steps are neither added to others nor weighted.
     """
 
     loss: Float[Array, ""]
     gradient: Any
     metrics: dict[str, Float[Array, ""]]
+    is_step: bool = eqx.field(static=True, default=False)
 
 
 class Parameters(NamedTuple):
@@ -39,7 +43,12 @@ class Parameters(NamedTuple):
 
 @runtime_checkable
 class Objective(Protocol):
-    """Anything that gives a loss and a gradient; its state is a tree of arrays and integers."""
+    """Anything that gives a loss and a gradient; its state is a tree of arrays and integers.
+
+    It may have more: ``step_fraction(parameters, proposed, state)``, how much of the step to the ``proposed`` trained
+    parameters it allows, at most 1, with the state after the evaluation at ``parameters``; and ``takes_steps``, true when
+    its evaluations are steps in place of gradients.  :class:`Combinable` gives both, with ``+`` and ``*``.
+    """
 
     steps_per_epoch: int
 
@@ -47,16 +56,28 @@ class Objective(Protocol):
         """The state before the first evaluation, which will be at these parameters."""
         ...
 
-    def step_fraction(self, parameters: Parameters, proposed: Any, state: Any) -> float:
-        """How much of the step to the ``proposed`` trained parameters this objective allows, at most 1.
-
-        ``state`` is that after the evaluation at ``parameters``.
-        """
-        ...
-
     def evaluate(self, parameters: Parameters, state: Any) -> tuple[Evaluation, Any]:
         """Loss and gradient at these parameters, and the next state."""
         ...
+
+
+def step_fraction(objective: Objective, parameters: Parameters, proposed: Any, state: Any) -> float:
+    """How much of a step an objective allows; all of it when it does not say."""
+    allowed = getattr(objective, "step_fraction", None)
+    return 1.0 if allowed is None else allowed(parameters, proposed, state)
+
+
+def takes_steps(objective: Objective) -> bool:
+    """Whether the evaluations of an objective are steps in place of gradients."""
+    return bool(getattr(objective, "takes_steps", False))
+
+
+def refuse_step(name: str) -> TrainingError:
+    """What to raise where a gradient is needed."""
+    return TrainingError(
+        f"{name} gives steps in place of gradients, which have no meaning in sums and multiples, nor in turns with "
+        "gradients: use it alone, with optax.sgd(1.0) or less, or without its Newton steps."
+    )
 
 
 def part_of_step(old: Any, new: Any, fraction: float) -> Any:
@@ -65,7 +86,13 @@ def part_of_step(old: Any, new: Any, fraction: float) -> Any:
 
 
 def weighted_sum(weights: Sequence[float], evaluations: Sequence[Evaluation]) -> tuple[Float[Array, ""], Any]:
-    """Σ weight · loss and Σ weight · gradient."""
+    """Σ weight · loss and Σ weight · gradient.
+
+    Raises:
+        TrainingError: when one of the evaluations is a step.
+    """
+    if any(evaluation.is_step for evaluation in evaluations):
+        raise refuse_step("An objective of the sum")
     gradient = jax.tree.map(
         lambda *parts: sum(w * part for w, part in zip(weights, parts, strict=True)),
         *(evaluation.gradient for evaluation in evaluations),
@@ -74,7 +101,13 @@ def weighted_sum(weights: Sequence[float], evaluations: Sequence[Evaluation]) ->
 
 
 class Combinable:
-    """Gives an objective ``+`` and ``*``, and lets it take whole steps."""
+    """Gives an objective ``+`` and ``*``, and lets it take whole steps.
+
+    Attributes:
+        takes_steps: true when evaluations are steps in place of gradients (``Evaluation.is_step``).
+    """
+
+    takes_steps: bool = False
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: Any) -> float:
         return 1.0
@@ -82,14 +115,29 @@ class Combinable:
     def __add__(self, other: Objective) -> WeightedSum:
         return WeightedSum.of(self) + other
 
+    def __radd__(self, other: Objective) -> WeightedSum:
+        return WeightedSum.of(other) + self
+
     def __rmul__(self, weight: float) -> WeightedSum:
         return weight * WeightedSum.of(self)
 
 
 class WeightedSum(Combinable):
-    """Σ weight · objective, all evaluated at the same parameters."""
+    """Σ weight · objective, all evaluated at the same parameters.
+
+    Raises:
+        TrainingError: when an objective gives steps in place of gradients, or something else is no objective.
+    """
 
     def __init__(self, terms: tuple[tuple[float, Objective], ...]):
+        for _, objective in terms:
+            if not isinstance(objective, Objective):
+                raise TrainingError(
+                    f"{objective!r} is no objective: sums are of objectives, each with steps_per_epoch, initial_state and "
+                    "evaluate."
+                )
+            if takes_steps(objective):
+                raise refuse_step(type(objective).__name__)
         self.terms = terms
         # After an epoch there are a record and a checkpoint: as often as the term of the fewest, most costly steps asks.
         self.steps_per_epoch = min(objective.steps_per_epoch for _, objective in terms)
@@ -110,7 +158,7 @@ class WeightedSum(Combinable):
         )
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Any, ...]) -> float:
-        return min(o.step_fraction(parameters, proposed, s) for (_, o), s in zip(self.terms, state, strict=True))
+        return min(step_fraction(o, parameters, proposed, s) for (_, o), s in zip(self.terms, state, strict=True))
 
     def evaluate(self, parameters: Parameters, state: tuple[Any, ...]) -> tuple[Evaluation, tuple[Any, ...]]:
         pairs = [o.evaluate(parameters, s) for (_, o), s in zip(self.terms, state, strict=True)]

@@ -55,6 +55,7 @@ class BoltzmannInversion(Combinable):
     """
 
     steps_per_epoch = 1
+    takes_steps = True
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class BoltzmannInversion(Combinable):
         # The optimiser subtracts.
         direction = jax.tree.map(lambda leaf: -jnp.asarray(step, leaf.dtype), parameters.trained)
         loss = jnp.asarray(np.mean((found - self._target.value) ** 2))
-        return Evaluation(loss, direction, {"rdf_rmse": jnp.sqrt(loss)}), state
+        return Evaluation(loss, direction, {"rdf_rmse": jnp.sqrt(loss)}, is_step=True), state
 
 
 def boltzmann_step(

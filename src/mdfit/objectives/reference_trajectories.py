@@ -13,7 +13,7 @@ from mdfit.precision import cast
 from mdfit.progress import Bar
 from mdfit.simulate import StatePoint, Trajectory
 from mdfit.simulate.samplers import Sampler
-from mdfit.simulate.simulation import Lengths, Simulation
+from mdfit.simulate.simulation import Lengths, Simulation, degrees_of_freedom
 from mdfit.simulate.trajectory import PER_FRAME
 
 
@@ -126,17 +126,18 @@ class ReferenceSampler:
             species=structure.species,
             masses=structure.masses,
             periodic=structure.periodic,
-            degrees_of_freedom=self.sampler.degrees_of_freedom(structure.number_of_atoms),
+            degrees_of_freedom=degrees_of_freedom(structure, self.sampler),
             ensemble=self.sampler.ensemble,
             temperature=self.state_point.temperature,
             pressure=self.state_point.pressure,
             timestep=step,
+            frozen=structure.frozen,
             **arrays,
         )
 
     def _start(self, potential: Potential, reference: Reference, starts: Starts | None, key: jax.Array) -> Simulation:
         if self._simulation is None:
-            self._simulation = Simulation(potential, self.state_point, self.sampler)
+            self._simulation = Simulation(potential, self.state_point, self.sampler, unwrapped=False)
             self._simulation.prepare(key, self._replicas, self._skin, "auto", self._dtype)
         # What an earlier training with the same objective left behind must not matter.
         self._simulation.restore_sizes(reference.sizes)

@@ -17,6 +17,7 @@ from mdfit.observables.diffusion import DiffusionCoefficient, MeanSquareDisplace
 from mdfit.observables.distribution import Distribution, JointDistribution
 from mdfit.observables.elastic_constants import ElasticConstants
 from mdfit.observables.energy import PotentialEnergy, TotalEnergy
+from mdfit.observables.equilibration import equilibration_warnings
 from mdfit.observables.estimate import Estimate
 from mdfit.observables.estimation import estimate
 from mdfit.observables.evaluation import per_frame, variable_per_frame
@@ -75,6 +76,7 @@ __all__ = [
     "angle_distributions",
     "bond_distributions",
     "dihedral_distributions",
+    "equilibration_warnings",
     "estimate",
     "free_energy_error",
     "jackknife",

@@ -63,6 +63,10 @@ class Observable(_Described, ABC):
         """The physical quantity from the averages of :meth:`per_snapshot`; pure and differentiable."""
         return averages
 
+    def warnings(self, averages: np.ndarray) -> tuple[str, ...]:
+        """What is wrong with the averages of :meth:`per_snapshot`, in words; for what the error bar cannot tell."""
+        return ()
+
     @property
     def is_plain_average(self) -> bool:
         """True when ``combine`` changes nothing."""

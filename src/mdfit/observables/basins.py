@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool
 
 from mdfit.errors import ObservableError
@@ -100,8 +101,9 @@ class Basin:
 class BasinPopulations(Observable):
     """The probability of each of several basins, averaged over the tuples of atoms of its variables.
 
-    Basins may overlap and need not cover all values.  A basin that no frame has visited is given as 0 without error: its
-    population is then smaller than about three over the number of effective samples of the others.
+    Basins may overlap and need not cover all values.  A basin that no frame has visited is given as 0 without error, and
+    one that no frame has left as 1, with a warning: the population is then nearer to it than about three over the number
+    of independent samples of the others.
 
     Args:
         basins: with different names.
@@ -131,6 +133,15 @@ class BasinPopulations(Observable):
         for basin in self.basins:
             for interval in basin.intervals:
                 interval.collective_variable.check(trajectory, interval.maximum)  # type: ignore[arg-type]
+
+    def warnings(self, averages: np.ndarray) -> tuple[str, ...]:
+        never = [basin.name for basin, average in zip(self.basins, averages, strict=True) if average == 0]
+        always = [basin.name for basin, average in zip(self.basins, averages, strict=True) if average == 1]
+        return tuple(
+            f"no frame has {what} {', '.join(names)}, so that this population has no error bar; simulate longer"
+            for what, names in (("visited", never), ("left", always))
+            if names
+        )
 
     def per_snapshot(self, snapshot: Snapshot):
         return jnp.stack([jnp.mean(basin.contains(snapshot), dtype=jnp.float64) for basin in self.basins])

@@ -23,7 +23,8 @@ class MeanSquareDisplacement(TimeCorrelation):
     Args:
         max_lag: in fs; for an error bar at most an eighth of the trajectory.
         species: chemical symbol or number; None takes all atoms.
-        relative_to_centre_of_mass: take out the motion of the whole system (which a Langevin thermostat causes).
+        relative_to_centre_of_mass: take out the motion of the whole system (which a Langevin thermostat causes); with
+            frozen atoms there is none.
     """
 
     relative_to_centre_of_mass: bool = True
@@ -49,7 +50,7 @@ class MeanSquareDisplacement(TimeCorrelation):
         curves = []
         for replica in trajectory.positions:
             positions = replica.astype(np.float64)
-            if self.relative_to_centre_of_mass:
+            if self.relative_to_centre_of_mass and trajectory.frozen is None:
                 positions = positions - np.average(positions, axis=1, weights=trajectory.masses)[:, None]
             curves.append(_mean_square_displacement(positions[:, chosen], lags))
         return np.mean(curves, axis=0)

@@ -67,6 +67,10 @@ class ElasticConstants(Observable):
         return tuple(_CUBIC) if self.symmetry == "cubic" else _NAMES
 
     def check(self, trajectory: Trajectory) -> None:
+        if trajectory.frozen is not None:
+            raise ObservableError(
+                "Elastic constants from fluctuations of the stress have no meaning with frozen atoms; free them."
+            )
         super().check(trajectory)
         require_periodic(self.name, trajectory)
 

@@ -12,6 +12,9 @@ import numpy as np
 class Estimate:
     """A value with its standard error; ``str()`` is ready for a table.
 
+    Value ± one error holds the true value with a probability of 68 %, ± two errors with at least 90 %, unless there is a
+    warning.
+
     Attributes:
         name: of the observable.
         value: in ``unit``; of shape ``()`` for scalars.
@@ -21,6 +24,7 @@ class Estimate:
         labels: names of the components, empty for scalars and curves.
         grid: where the components of a curve are, in ``grid_unit``; None for scalars.
         grid_unit: of the grid.
+        warnings: why the error bar may be too small, or the value off, in words; empty when all is well.
     """
 
     name: str
@@ -31,11 +35,16 @@ class Estimate:
     labels: tuple[str, ...] = ()
     grid: np.ndarray | None = None
     grid_unit: str = ""
+    warnings: tuple[str, ...] = ()
 
     def __float__(self) -> float:
         return float(self.value)
 
     def __str__(self) -> str:
+        return "; ".join([self._text, *(f"warning: {warning}" for warning in self.warnings)])
+
+    @property
+    def _text(self) -> str:
         samples = f"(effective samples: {self.effective_samples:.0f})"
         if self.value.ndim == 0:
             return f"{self._element(())} {samples}"

@@ -10,7 +10,8 @@ from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable, TrajectoryObservable
 from mdfit.observables.estimate import Estimate
 from mdfit.observables.evaluation import per_frame
-from mdfit.observables.statistics import error_of_mean, jackknife
+from mdfit.observables.low_frequencies import student_factor
+from mdfit.observables.statistics import MANY_REPLICAS, error_of_mean, jackknife, warnings_of
 from mdfit.potentials import Potential
 from mdfit.simulate import Trajectory
 from mdfit.units import quantity
@@ -21,6 +22,8 @@ FEWEST_FRAMES = 10
 FEWEST_BLOCKS = 4
 #: Blocks that a replica is cut into at most for correlations in time.
 MOST_BLOCKS = 10
+#: Blocks that hold fewer independent samples are correlated.
+FEWEST_SAMPLES_PER_BLOCK = 2
 
 
 def estimate(
@@ -32,13 +35,15 @@ def estimate(
 ) -> Estimate:
     """The value of an observable over a trajectory, with its standard error.
 
-    Averages: the error is that of the first-order change of ``combine`` (the delta method), frame by frame, whose
-    correlation time is found for each component by Sokal's window; replicas are pooled.  With ``blocks``, each replica
-    is cut into so many parts instead, and the error is that of leaving out one part at a time (the jackknife); parts
-    must be longer than the correlation time.
+    Averages: the error is that of the first-order change of ``combine`` (the delta method), frame by frame, by
+    :func:`~mdfit.observables.statistics.error_of_mean` for each component; replicas are pooled.  With ``blocks``, each
+    replica is cut into so many parts instead, and the error is that of leaving out one part at a time (the jackknife),
+    with Student's factor; parts must be longer than the correlation time.
 
     Correlations in time: the value is that of the whole trajectory; the error comes from the scatter between parts
-    (``blocks`` per replica, by default as many as are twice as long as the longest lag, at most 10).
+    (``blocks`` per replica, by default as many as are twice as long as the longest lag, at most 10), with Student's factor.
+
+    When the series is too short for a reliable error bar, the estimate carries a warning.
 
     Args:
         observable: any of :mod:`mdfit.observables`.
@@ -81,8 +86,16 @@ def _of_averages(
     combined = np.asarray(observable.combine(jnp.asarray(averages)))
     effects = _effects(observable, values, averages)
     error, effective = error_of_mean(effects.reshape(*values.shape[:2], -1))
+    warnings = observable.warnings(averages) + _warnings(effective, error, trajectory.replicas, observable)
     if blocks is not None:
+        # Parts that are hardly longer than the correlation time are correlated themselves.
+        linear, parts = error, blocks * trajectory.replicas
         error = _jackknife(observable, values, blocks)
+        if _typical(effective, linear) < FEWEST_SAMPLES_PER_BLOCK * parts and trajectory.replicas < MANY_REPLICAS:
+            error = np.fmax(error, linear)
+            warnings += (
+                f"the {parts} blocks are shorter than {FEWEST_SAMPLES_PER_BLOCK} independent samples; take fewer",
+            )
         variance = effects.reshape(-1, error.size).var(axis=0)
         effective = np.where(error > 0, variance / np.where(error > 0, error, 1) ** 2, effective)
     return Estimate(
@@ -95,7 +108,14 @@ def _of_averages(
         labels=observable.labels,
         grid=observable.grid,
         grid_unit=observable.grid_unit,
+        warnings=warnings,
     )
+
+
+def _warnings(effective: np.ndarray, error: np.ndarray, replicas: int, observable: Observable) -> tuple[str, ...]:
+    varying = effective[error > 0]
+    is_curve = observable.grid is not None or len(observable.shape) > 1
+    return warnings_of(varying, replicas, is_curve) if varying.size else ()
 
 
 def _effects(observable: Observable, values: np.ndarray, averages: np.ndarray) -> np.ndarray:
@@ -142,7 +162,7 @@ def _of_correlations(observable: TrajectoryObservable, trajectory: Trajectory, b
     return Estimate(
         name=observable.name,
         value=np.asarray(observable.of_trajectory(trajectory)),
-        standard_error=np.std(parts, axis=0, ddof=1) / np.sqrt(len(parts)),
+        standard_error=student_factor(len(parts) - 1) * np.std(parts, axis=0, ddof=1) / np.sqrt(len(parts)),
         effective_samples=float(len(parts)),
         unit=observable.unit,
         labels=observable.labels,

@@ -4,6 +4,7 @@ import dataclasses
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 import mdfit.precision  # noqa: F401  (64-bit sums)
@@ -25,6 +26,7 @@ class Snapshot(eqx.Module):
         degrees_of_freedom: quadratic terms of the kinetic energy.
         periodic: along which cell vectors the structure repeats.
         pressure: of the barostat in bar; None without one.
+        number_frozen: atoms that stand still.
         stiffness: ``(3, 3, 3, 3)`` in eV/Å³: the potential part (1/V) ∂²U/∂ε_ij∂ε_kl for r → (1 + ε) r; only there for
             observables that need it (:func:`mdfit.potentials.born_stiffness`).
     """
@@ -40,6 +42,7 @@ class Snapshot(eqx.Module):
     degrees_of_freedom: int = eqx.field(static=True)
     periodic: tuple[bool, bool, bool] = eqx.field(static=True, default=(True, True, True))
     pressure: Float[Array, ""] | None = None
+    number_frozen: int = eqx.field(static=True, default=0)
     stiffness: Float[Array, "3 3 3 3"] | None = None
 
     @property
@@ -91,6 +94,7 @@ class Snapshot(eqx.Module):
             degrees_of_freedom=int(trajectory.degrees_of_freedom),
             periodic=periodic_flags(trajectory),
             pressure=None if trajectory.pressure is None else jnp.asarray(trajectory.pressure, jnp.float64),
+            number_frozen=0 if trajectory.frozen is None else int(np.sum(trajectory.frozen)),
         )
 
 

@@ -7,44 +7,99 @@ from collections.abc import Callable
 import numpy as np
 
 from mdfit.errors import ObservableError
+from mdfit.observables.low_frequencies import low_frequency_error, student_factor
 
 #: The window of the correlation time is the first that is this many correlation times long.
 WINDOW = 5.0
+#: Fewer independent samples do not tell how correlated they are: error bars carry a warning.
+FEWEST_SAMPLES = 25.0
+#: As many replicas tell by their scatter, whatever their length.
+MANY_REPLICAS = 8
+#: The share of the components of a curve that may have fewer independent samples, since their numbers scatter.
+ODD_COMPONENTS = 0.1
+#: Below so many independent samples errors are widened, by this share at most: a series that happens to hide its slow
+#: motions is taken for a longer one (the coverage is that of tests/observables/test_coverage.py).
+WIDENED_BELOW, WIDENING, WIDENING_OF_REPLICAS = 40.0, 0.8, 0.3
+#: From so many samples on the window gives the effective number, unless the lowest frequencies give less than half, and
+#: from so many on the error, too, unless the lowest frequencies give one that is larger by this factor.
+_LONG, _VERY_LONG, _DISAGREEMENT = 100.0, 400.0, 1.3
 #: Numbers that are transformed at once.
 _AT_ONCE = 2**23
 
 
 def statistical_inefficiency(series: np.ndarray) -> np.ndarray:
-    """Statistical inefficiency g = 1 + 2 Σ_m ρ(m): how many correlated samples are worth one independent sample.
-
-    The autocorrelation is pooled over replicas, whose common mean is taken out, and summed up to the first M ≥ 5 g
-    (A. D. Sokal, Monte Carlo Methods in Statistical Mechanics, 1996, doi:10.1007/978-1-4899-0319-8_6).  When no window
-    closes, g is the number of frames: each replica then counts as one sample.  Values below 1 are raised to 1.
+    """Statistical inefficiency g: how many correlated samples are worth one independent sample.
 
     Args:
         series: ``(replicas, frames, elements)``.
 
     Returns:
-        ``(elements,)``; 1 for elements that do not vary.
+        ``(elements,)``, at least 1; 1 for elements that do not vary.
     """
-    together = max(1, _AT_ONCE // (2 * series.shape[0] * series.shape[1]))
-    parts = [_inefficiency(series[..., i : i + together]) for i in range(0, series.shape[2], together)]
-    return np.concatenate(parts)
+    return series.shape[0] * series.shape[1] / error_of_mean(series)[1]
 
 
 def error_of_mean(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Standard error of the mean over replicas and frames, and the effective number of samples.
+    """Standard error of the mean over replicas and frames, and the effective number of independent samples.
+
+    Mean ± error holds the true mean with a probability of 68 %, mean ± two errors with at least 90 %: the error contains
+    Student's factor for the few numbers that it rests on, see :mod:`mdfit.observables.low_frequencies`.  The number of
+    samples is that of the window where both agree, and else the smaller one.
 
     Args:
         series: ``(replicas, frames, elements)``.
 
     Returns:
-        Two arrays ``(elements,)``.  The variance has its bias from the estimated mean taken out, 1/(1 − 1/n_eff).
+        Two arrays ``(elements,)``; the error is zero for elements that do not vary.
     """
     samples = series.shape[0] * series.shape[1]
-    effective = samples / statistical_inefficiency(series)
-    variance = _variance(series)
-    return np.sqrt(variance / np.maximum(effective - 1, 0.5)), effective
+    variance = variance_of(series)
+    varies = variance > 0
+    error, effective = np.zeros(len(varies)), np.full(len(varies), float(samples))
+    together = max(1, _AT_ONCE // (2 * samples))
+    for start in range(0, len(varies), together):
+        chosen = start + np.flatnonzero(varies[start : start + together])
+        if chosen.size:
+            error[chosen], effective[chosen] = _error(series[..., chosen], variance[chosen])
+    return error, effective
+
+
+def warnings_of(effective: np.ndarray, replicas: int, is_curve: bool = False) -> tuple[str, ...]:
+    """A warning when a series is too short for a reliable error bar, else none.
+
+    Args:
+        effective: numbers of independent samples of the components that vary.
+        replicas: that the series was pooled from.
+        is_curve: whether the components are those of a curve, of which a few may be short of samples.
+    """
+    short = np.asarray(effective) < FEWEST_SAMPLES
+    if replicas >= MANY_REPLICAS or short.mean() <= (ODD_COMPONENTS if is_curve else 0.0):
+        return ()
+    least = np.median(effective) if is_curve else np.min(effective)
+    return (
+        f"the series is worth only about {least:.0f} independent samples, and fewer than {FEWEST_SAMPLES:.0f} do not tell "
+        "how correlated they are: the error bar is rough; simulate longer",
+    )
+
+
+def _error(series: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    replicas, frames, _ = series.shape
+    samples = replicas * frames
+    inefficiency = windowed_inefficiency(series)
+    window = samples / np.clip(inefficiency, 1.0, frames)
+    # Where the correlation is negative, the lowest frequencies alone are below those of the oscillation.
+    error = low_frequency_error(series, np.where(inefficiency < 0.7, 0.0, window))
+    # Of very long series all frequencies give the same error with less noise.
+    of_window = np.sqrt(variance / np.maximum(window - 1, 1))
+    error = np.where((window > _VERY_LONG) & (error < _DISAGREEMENT * of_window), of_window, error)
+    # The variance around the found mean lacks the mean's own.
+    lowest = np.minimum(1 + variance / error**2, samples)
+    effective = np.minimum(window, lowest)
+    effective = np.where((window > _LONG) & (lowest > window / 2), window, effective)
+    if replicas >= MANY_REPLICAS:
+        effective = np.where(window > _LONG, effective, lowest)
+    widening = WIDENING_OF_REPLICAS if replicas >= MANY_REPLICAS else WIDENING
+    return error * (1 + widening * np.clip(1 - effective / WIDENED_BELOW, 0, 1)), effective
 
 
 def jackknife(
@@ -52,6 +107,7 @@ def jackknife(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A function of an average, and its standard error from leaving out one block at a time.
 
+    The error contains Student's factor: ± 1 error covers 68 % for any number of blocks that are independent.
     B. Efron, C. Stein, Ann. Statist. 9, 586 (1981), doi:10.1214/aos/1176345462.
 
     Args:
@@ -67,10 +123,10 @@ def jackknife(
     without = (blocks.sum(axis=0) - blocks) / (number - 1)
     each = np.array([np.asarray(function(average), np.float64) for average in without])
     value = np.asarray(function(blocks.mean(axis=0)), np.float64)
-    return value, np.sqrt((number - 1) * each.var(axis=0))
+    return value, float(student_factor(number - 1)) * np.sqrt((number - 1) * each.var(axis=0))
 
 
-def _variance(series: np.ndarray) -> np.ndarray:
+def variance_of(series: np.ndarray) -> np.ndarray:
     """Mean square deviation from the common mean; exactly zero for rounding noise."""
     mean = series.mean(axis=(0, 1))
     variance = np.mean((series - mean) ** 2, axis=(0, 1))
@@ -78,7 +134,19 @@ def _variance(series: np.ndarray) -> np.ndarray:
     return np.where(variance > noise, variance, 0.0)
 
 
-def _inefficiency(series: np.ndarray) -> np.ndarray:
+def windowed_inefficiency(series: np.ndarray) -> np.ndarray:
+    """G = 1 + 2 Σ_m ρ(m), summed up to the first M ≥ 5 g.
+
+    The autocorrelation is pooled over replicas, whose common mean is taken out (A. D. Sokal, Monte Carlo Methods in
+    Statistical Mechanics, 1996, doi:10.1007/978-1-4899-0319-8_6).  When no window closes, g is the number of frames: each
+    replica then counts as one sample.  Below about 50 independent samples it is too low.
+
+    Args:
+        series: ``(replicas, frames, elements)``.
+
+    Returns:
+        ``(elements,)``, below 1 for correlations that are negative; 1 for elements that do not vary.
+    """
     from scipy import fft
 
     frames = series.shape[1]
@@ -89,13 +157,12 @@ def _inefficiency(series: np.ndarray) -> np.ndarray:
         spectrum = fft.rfft(replica, n=padded, axis=0)
         power += spectrum.real**2 + spectrum.imag**2
     covariance = fft.irfft(power, n=padded, axis=0)[:frames] / (frames - np.arange(frames))[:, None]
-    varies = _variance(series) > 0
+    varies = variance_of(series) > 0
     correlation = covariance / np.where(varies, covariance[0], 1.0)
     running = 2 * np.cumsum(correlation, axis=0) - correlation[0]
     # Beyond half the frames a correlation is mostly noise.
     usable = max(1, frames // 2)
-    closed = np.arange(usable)[:, None] >= WINDOW * running[:usable]
+    closed = np.arange(usable)[:, None] >= WINDOW * np.maximum(running[:usable], 1.0)
     first = np.argmax(closed, axis=0)
     chosen = np.take_along_axis(running, first[None], axis=0)[0]
-    chosen = np.where(closed.any(axis=0), chosen, frames)
-    return np.where(varies, np.clip(chosen, 1.0, frames), 1.0)
+    return np.where(varies, np.where(closed.any(axis=0), chosen, frames), 1.0)

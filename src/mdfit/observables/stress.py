@@ -18,10 +18,13 @@ def total_stress(snapshot: Snapshot) -> Float[Array, "3 3"]:
 
     Velocities are relative to the centre of mass, whose motion does no work on the cell.  That takes one atom's share
     from the kinetic part whether or not the sampler moves the centre of mass; N/(N−1) puts it back, so that the average
-    is the thermodynamic stress −N k_B T/V + (1/V)<∂U/∂ε> in every ensemble.
+    is the thermodynamic stress −N k_B T/V + (1/V)<∂U/∂ε> in every ensemble.  With frozen atoms the velocities are those
+    in the frame of these, and N is the number of the others.
     """
     atoms = snapshot.number_of_atoms
     masses = snapshot.masses[:, None]
+    if snapshot.number_frozen:
+        return snapshot.stress - (masses * snapshot.velocities).T @ snapshot.velocities / snapshot.volume
     relative = snapshot.velocities - jnp.sum(masses * snapshot.velocities, axis=0) / jnp.sum(masses)
     flow = (masses * relative).T @ relative
     return snapshot.stress - atoms / max(atoms - 1, 1) * flow / snapshot.volume

@@ -165,7 +165,7 @@ class PaiNN(Potential):
         radial = bessel_basis(distances, self.cutoff, self.frequencies) * weight[..., None].astype(graph.dtype)
         directions = graph.vectors / distances[..., None]
         scalars = self.embedding[kinds]
-        vectors = jnp.zeros((len(kinds), 3, self.channels), scalars.dtype)
+        vectors = jnp.zeros((kinds.shape[0], 3, self.channels), scalars.dtype)
         for message, update in zip(self.messages, self.updates, strict=True):
             scalar_increment, vector_increment = message(graph, scalars, vectors, radial, directions)
             scalars, vectors = update(scalars + scalar_increment, vectors + vector_increment)

@@ -9,7 +9,7 @@ from ase import Atoms
 
 from mdfit.errors import SimulationError
 from mdfit.potentials import Potential
-from mdfit.properties.relaxation import minimise_atoms, require_periodic, with_calculator
+from mdfit.properties.relaxation import minimise_atoms, refuse_frozen, require_periodic, with_calculator
 from mdfit.structure import Structure
 from mdfit.units import GIGAPASCAL
 
@@ -66,6 +66,7 @@ def elastic_constants(
         UnknownSpeciesError: for an element that the potential does not know.
     """
     require_periodic(structure)
+    refuse_frozen(structure, "straining it")
     atoms = with_calculator(potential, structure)
     if relax_ions:
         minimise_atoms(atoms)

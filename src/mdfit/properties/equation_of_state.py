@@ -9,7 +9,7 @@ import numpy as np
 
 from mdfit.errors import SimulationError
 from mdfit.potentials import Potential
-from mdfit.properties.relaxation import minimise_atoms, require_periodic, with_calculator
+from mdfit.properties.relaxation import minimise_atoms, refuse_frozen, require_periodic, with_calculator
 from mdfit.structure import Structure
 from mdfit.units import GIGAPASCAL
 
@@ -62,6 +62,7 @@ def equation_of_state(
     from ase.eos import EquationOfState as Fit
 
     require_periodic(structure)
+    refuse_frozen(structure, "changing its volume")
     if len(strains) < 5:
         raise SimulationError(f"An equation of state needs at least five strains, but {len(strains)} were given.")
     count = structure.number_of_atoms

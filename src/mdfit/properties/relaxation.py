@@ -37,6 +37,7 @@ def relax_cell(
         UnknownSpeciesError: for an element that the potential does not know.
     """
     require_periodic(structure)
+    refuse_frozen(structure, "relaxing the cell")
     if shape not in ("isotropic", "full"):
         raise SimulationError(f"shape is 'isotropic' or 'full', not {shape!r}.")
     atoms = with_calculator(potential, structure)
@@ -47,7 +48,7 @@ def relax_cell(
 def relax_atoms(
     potential: Potential, structure: Structure, largest_force: float = 1e-5, most_steps: int = 500
 ) -> Structure:
-    """The structure with its atoms at the nearest minimum of the energy, the cell as it is.
+    """The structure with its atoms at the nearest minimum of the energy, the cell as it is; frozen atoms stay.
 
     Args:
         potential: any potential.
@@ -70,7 +71,12 @@ def minimise_atoms(atoms: Atoms, largest_force: float = 1e-5, most_steps: int = 
 
 
 def with_calculator(potential: Potential, structure: Structure) -> Atoms:
-    """ASE atoms at rest with a calculator in double precision."""
+    """ASE atoms at rest with a calculator in double precision; frozen atoms are held.
+
+    Raises:
+        StructureError: when the structure has constraints that cannot be held.
+    """
+    structure.check_constraints()
     atoms = structure.replace(velocities=None).to_ase()
     # Steps of relaxations are small, and cells change: new lists at every step cost less than the pairs of a skin.
     atoms.calc = Calculator(potential, skin=0.0, dtype="float64")
@@ -81,6 +87,15 @@ def require_periodic(structure: Structure) -> None:
     """Raises SimulationError when the structure is no crystal."""
     if not np.all(structure.periodic):
         raise SimulationError("The structure is not periodic in all three directions; give the cell of a crystal.")
+
+
+def refuse_frozen(structure: Structure, what: str) -> None:
+    """Raises SimulationError for frozen atoms, which cannot stand still in a cell that changes."""
+    if structure.number_frozen:
+        raise SimulationError(
+            f"{structure.number_frozen} of {structure.number_of_atoms} atoms are frozen, but {what} moves all of them with "
+            "the cell: free them with structure.replace(frozen=None)."
+        )
 
 
 def _minimise(target: Atoms | UnitCellFilter, largest_force: float, most_steps: int) -> None:

@@ -3,28 +3,55 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ConfigDict
 
 from mdfit.errors import DataError
+from mdfit.observables.estimate import Estimate
+from mdfit.observables.low_frequencies import student_factor
 from mdfit.storage import Document, read_json, write_json
 from mdfit.training.accuracy import Accuracy
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A value; the standard error is None where there is none (a single deterministic number)."""
+    """A value; the standard error is None where there is none (a single deterministic number).
+
+    Value ± one standard error holds the true value with a probability of 68 %, unless ``warning`` says why not.
+    """
 
     value: float
     standard_error: float | None
     unit: str
+    warning: str = ""
+
+    @classmethod
+    def of(cls, estimate: Estimate, factor: float = 1.0, unit: str | None = None) -> Metric:
+        """A scalar estimate, times a factor that takes it to ``unit``, with its warnings."""
+        return cls(
+            float(estimate.value) * factor,
+            float(estimate.standard_error) * abs(factor),
+            estimate.unit if unit is None else unit,
+            "; ".join(estimate.warnings),
+        )
+
+    @classmethod
+    def of_components(cls, estimate: Estimate, names: Sequence[str] | None = None) -> dict[str, Metric]:
+        """One metric for each component of an estimate with labels, by their names or others."""
+        warning = "; ".join(estimate.warnings)
+        parts = zip(names or estimate.labels, estimate.value, estimate.standard_error, strict=True)
+        return {name: cls(float(value), float(error), estimate.unit, warning) for name, value, error in parts}
 
 
 Metrics = dict[str, Metric]
 
+#: Errors from fewer structures carry a warning: Student's factor takes errors for normal, of which there are too few.
+FEWEST_FRAMES = 5
 #: Fewer frames for each shift of an energy say little about what is left of the error.
 _FRAMES_PER_SHIFT = 3
 
@@ -37,11 +64,17 @@ class MetricDocument(Document):
     value: float
     standard_error: float | None
     unit: str
+    warning: str = ""
 
 
 def write_metrics(path: str | Path, metrics: Metrics) -> None:
-    """An object: metric name to value, standard error and unit."""
-    write_json(path, {name: asdict(m) for name, m in metrics.items()})
+    """An object: metric name to value, standard error and unit, and the warning where there is one."""
+    write_json(path, {name: _document(metric) for name, metric in metrics.items()})
+
+
+def _document(metric: Metric) -> dict[str, Any]:
+    document = asdict(metric)
+    return document if metric.warning else {name: value for name, value in document.items() if name != "warning"}
 
 
 def read_metrics(path: str | Path) -> Metrics:
@@ -90,8 +123,10 @@ def accuracy_metrics(
         error = factor * (pairs[:, 1] - pairs[:, 0])
         square, square_error = _mean_over_frames(error**2, frames)
         absolute, absolute_error = _mean_over_frames(np.abs(error), frames)
-        out[f"{prefix}/{name}_rmse"] = _root(square, square_error, unit)
-        out[f"{prefix}/{name}_mae"] = Metric(absolute, absolute_error, unit)
+        number = len(np.unique(frames))
+        warning = f"the standard error comes from {number} structures only" if 1 < number < FEWEST_FRAMES else ""
+        out[f"{prefix}/{name}_rmse"] = _root(square, square_error, unit, warning)
+        out[f"{prefix}/{name}_mae"] = Metric(absolute, absolute_error, unit, warning)
         if name == "energy" and composition is not None:
             out |= _after_shift(prefix, error, composition[frames], unit)
     return out
@@ -111,10 +146,10 @@ def _after_shift(prefix: str, error: np.ndarray, composition: np.ndarray, unit: 
     return {f"{prefix}/energy_rmse_after_shift": _root(square, square_error, unit)}
 
 
-def _root(square: float, square_error: float | None, unit: str) -> Metric:
+def _root(square: float, square_error: float | None, unit: str, warning: str = "") -> Metric:
     """The root of a mean square with its standard error."""
     rmse = math.sqrt(square)
-    return Metric(rmse, square_error / (2 * rmse) if square_error else None, unit)
+    return Metric(rmse, square_error / (2 * rmse) if square_error else None, unit, warning)
 
 
 def _mean_over_frames(values: np.ndarray, frames: np.ndarray) -> tuple[float, float | None]:
@@ -126,4 +161,4 @@ def _mean_over_frames(values: np.ndarray, frames: np.ndarray) -> tuple[float, fl
     if count < 2:
         return float(mean), None
     residuals = (totals - mean * sizes) / sizes.mean()
-    return float(mean), float(np.sqrt(np.sum(residuals**2) / (count * (count - 1))))
+    return float(mean), float(student_factor(count - 1) * np.sqrt(np.sum(residuals**2) / (count * (count - 1))))

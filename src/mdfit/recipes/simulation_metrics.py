@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from mdfit.observables.low_frequencies import student_factor
 from mdfit.recipes.arrays import save_arrays
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.schema import Simulation
@@ -14,15 +16,29 @@ from mdfit.units import BOLTZMANN
 
 
 def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory, directory: Path) -> Metrics:
-    """Temperature, energy, pressure, drift or density of a trajectory; its traces and RDF go into ``<name>.npz``."""
-    from mdfit.observables import RDF, Density, PotentialEnergy, Pressure, Temperature, estimate, per_frame
+    """Temperature, energy, pressure, drift or density of a trajectory; its traces and RDF go into ``<name>.npz``.
+
+    Metrics of a series that is too short, or not equilibrated, carry a warning.
+    """
+    from mdfit.observables import (
+        RDF,
+        Density,
+        PotentialEnergy,
+        Pressure,
+        Temperature,
+        equilibration_warnings,
+        estimate,
+        per_frame,
+    )
 
     atoms = trajectory.positions.shape[2]
     metrics: Metrics = {}
+    unsettled = equilibration_warnings(trajectory)
 
     def add(observable, label: str, factor: float, unit: str) -> None:
         result = estimate(observable, trajectory)
-        metrics[f"{name}/{label}"] = Metric(float(result.value) * factor, float(result.standard_error) * factor, unit)
+        warnings = unsettled.get(observable.name, ()) + result.warnings
+        metrics[f"{name}/{label}"] = Metric.of(replace(result, warnings=warnings), factor, unit)
 
     add(Temperature(), "temperature", 1.0, "K")
     add(PotentialEnergy(), "potential_energy", 1.0 / atoms, "eV/atom")
@@ -51,7 +67,10 @@ def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory
 
 
 def energy_drift(trajectory: Trajectory, blocks: int = 10) -> tuple[float, float]:
-    """Slope of the total energy in meV/atom/ps, and its standard error from the residuals of block means."""
+    """Slope of the total energy in meV/atom/ps, and its standard error from the residuals of block means.
+
+    The error has Student's factor for the degrees of freedom that the line leaves.
+    """
     atoms = trajectory.positions.shape[2]
     total = 1e3 * (trajectory.potential_energies + trajectory.kinetic_energies).mean(axis=0) / atoms
     count = len(total) // blocks
@@ -61,5 +80,6 @@ def energy_drift(trajectory: Trajectory, blocks: int = 10) -> tuple[float, float
     times = trajectory.times[: blocks * count].reshape(blocks, count).mean(axis=1) / 1e3
     slope, offset = np.polyfit(times, means, 1)
     residual = means - (slope * times + offset)
-    spread = np.sqrt(np.sum(residual**2) / max(blocks - 2, 1))
+    freedom = max(blocks - 2, 1)
+    spread = student_factor(freedom) * np.sqrt(np.sum(residual**2) / freedom)
     return float(slope), float(spread / np.sqrt(np.sum((times - times.mean()) ** 2)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,9 @@ def _in_milli_electronvolt(metric: Metric) -> Metric:
     if metric.unit != "eV/Å":
         return metric
     error = metric.standard_error
-    return Metric(1e3 * metric.value, None if error is None else 1e3 * error, "meV/Å")
+    return replace(
+        metric, value=1e3 * metric.value, standard_error=None if error is None else 1e3 * error, unit="meV/Å"
+    )
 
 
 def _structure_energy_error(test: TestErrors) -> str:

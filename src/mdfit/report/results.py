@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mdfit.cli.tables import warning_lines
 from mdfit.errors import RecipeError
 from mdfit.recipes.metrics import Metrics, write_metrics
 from mdfit.report.figures import Panel, save_row
@@ -114,6 +115,7 @@ def summary(title: str, document: dict[str, Any], metrics: Metrics, figures: lis
         "| metric | value | unit |",
         "| --- | --- | --- |",
         *(f"| `{name}` | {number(metric)} | {metric.unit} |" for name, metric in metrics.items()),
+        *(line for warning in warning_lines(metrics) for line in ("", f"{warning}.")),
         *(line for figure in figures for line in ("", f"![{figure.stem.replace('_', ' ')}]({figure.name})")),
     ]
     return "\n".join(lines) + "\n"

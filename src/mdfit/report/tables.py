@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 
 from mdfit.cli.tables import with_error
-from mdfit.recipes.metrics import Metric, Metrics, accuracy_metrics
+from mdfit.recipes.metrics import FEWEST_FRAMES, Metric, Metrics, accuracy_metrics
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.report.run_files import RunFiles, TestErrors
 
@@ -37,6 +37,7 @@ class MetricRow:
     unit: str
     reference: str
     deviation: str
+    warning: str = ""
 
 
 def metric_sections(run: RunFiles) -> dict[str, list[MetricRow]]:
@@ -61,6 +62,7 @@ def _metric_row(name: str, metric: Metric, reference: float | None) -> MetricRow
         unit=metric.unit,
         reference="" if reference is None else f"{reference:g}",
         deviation=deviation.replace("-", "−"),
+        warning=metric.warning,
     )
 
 
@@ -116,6 +118,8 @@ def group_table(key: str, test: TestErrors, force_unit: str) -> Table:
         for name, part in parts.items()
     ]
     left_out = f"{len(rows) - _MOST_ROWS} smaller groups are left out." if len(rows) > _MOST_ROWS else ""
+    if any(metric.warning for part in parts.values() for metric in part.values()):
+        left_out = f"Standard errors of fewer than {FEWEST_FRAMES} structures are rough. {left_out}".rstrip()
     columns = [key, "structures", *(f"{readable(metric.partition('/')[2])} ({units[metric]})" for metric in used)]
     return Table(columns, rows[:_MOST_ROWS], left_out)
 

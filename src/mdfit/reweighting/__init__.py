@@ -3,7 +3,6 @@
 from mdfit.reweighting.checks import require_finite
 from mdfit.reweighting.effective_size import (
     EffectiveSamples,
-    average_with_error,
     effective_samples,
     effective_size,
     kish_effective_size,
@@ -13,6 +12,7 @@ from mdfit.reweighting.path import along_path
 from mdfit.reweighting.resampling import systematic_resampling
 from mdfit.reweighting.step_limit import StepLimit, limit_step, tightest
 from mdfit.reweighting.tail import ParetoTail, generalised_pareto_fit, pareto_tail
+from mdfit.reweighting.weighted_average import WeightedAverage, average_with_error
 from mdfit.reweighting.weights import average, linearised_average, log_weights, reduced_energy, thermal_energy
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "FreeEnergyDifference",
     "ParetoTail",
     "StepLimit",
+    "WeightedAverage",
     "along_path",
     "average",
     "average_with_error",

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from mdfit.errors import ReweightingError
-from mdfit.observables.statistics import error_of_mean, statistical_inefficiency
+from mdfit.observables.statistics import statistical_inefficiency
 from mdfit.reweighting.checks import require_finite
-from mdfit.reweighting.weights import average, log_weights
+from mdfit.reweighting.weights import log_weights
 
 
 def effective_size(log_weights: Float[Array, " samples"]) -> Float[Array, ""]:
@@ -71,41 +71,14 @@ def effective_samples(
     Raises:
         ReweightingError: a number is not finite, or shapes differ.
     """
-    change, values = _series(change, values)
+    change, values = series_of(change, values)
     inefficiency = max(
         float(statistical_inefficiency(series).max()) for series in (change[..., None], values) if series is not None
     )
     return EffectiveSamples(float(effective_size(log_weights(change.reshape(-1)))), inefficiency)
 
 
-def average_with_error(
-    change: Float[ArrayLike, "replicas frames"], values: Float[ArrayLike, "replicas frames *shape"]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Reweighted mean and its standard error, which knows of the weights and of correlations in time.
-
-    The error is that of the mean of N w (O − <O>), the first-order effect of each frame on the weighted mean.
-
-    Args:
-        change: of the reduced energy, in the order of time.
-        values: to be averaged.
-
-    Returns:
-        Two arrays of shape ``shape`` in the unit of the values.
-
-    Raises:
-        ReweightingError: a number is not finite, or shapes differ.
-    """
-    change, series = _series(change, values)
-    assert series is not None
-    logarithms = log_weights(change.reshape(-1))
-    mean = np.asarray(average(logarithms, series.reshape(change.size, -1)))
-    weights = np.exp(np.asarray(logarithms)).reshape(change.shape)
-    error, _ = error_of_mean(change.size * weights[..., None] * (series - mean))
-    shape = np.shape(values)[2:]
-    return mean.reshape(shape), error.reshape(shape)
-
-
-def _series(change: ArrayLike, values: ArrayLike | None) -> tuple[np.ndarray, np.ndarray | None]:
+def series_of(change: ArrayLike, values: ArrayLike | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Both as ``(replicas, frames)`` and ``(replicas, frames, elements)``, checked."""
     energies = require_finite(change, "change of the reduced energy")
     if energies.ndim != 2:

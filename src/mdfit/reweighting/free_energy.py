@@ -10,10 +10,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from mdfit.errors import ReweightingError
+from mdfit.observables.statistics import FEWEST_SAMPLES
 from mdfit.precision import DOUBLE
 from mdfit.reweighting.effective_size import effective_size, kish_effective_size
 from mdfit.reweighting.root import increasing_root
 from mdfit.reweighting.weights import log_weights as normalised_log_weights
+
+#: Below this the asymptotic error is too small (Klimovich et al., see :func:`bennett`).
+SMALLEST_OVERLAP = 0.06
 
 
 class FreeEnergyDifference(eqx.Module):
@@ -23,16 +27,40 @@ class FreeEnergyDifference(eqx.Module):
         difference: Δf, without unit.
         variances: what the samples of the first and those of the second ensemble contribute to the squared error.
         overlap: 1 for identical ensembles, 0 for ensembles that have no configurations in common.
+        effective_samples: independent samples of equal weight that the difference rests on, of the ensemble that has
+            fewer; infinite where it is not known.
     """
 
     difference: Float[Array, ""]
     variances: Float[Array, "2"]
     overlap: Float[Array, ""]
+    effective_samples: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.asarray(jnp.inf, DOUBLE))
 
     @property
     def standard_error(self) -> Float[Array, ""]:
-        """Of ``difference``; infinite when an ensemble has less than one effective sample."""
-        return jnp.sqrt(jnp.sum(self.variances))
+        """Of ``difference``; infinite when an ensemble has less than one effective sample.
+
+        The root of the sum of the variances, which are asymptotic, times (1 + 1/n) with n effective samples: about
+        Student's factor for the interval that holds 68 %.
+        """
+        return jnp.sqrt(jnp.sum(self.variances)) * (1 + 1 / jnp.maximum(self.effective_samples, 1.0))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the error may be too small, in words; on the host, empty when all is well."""
+        found: tuple[str, ...] = ()
+        if float(self.overlap) < SMALLEST_OVERLAP:
+            found += (
+                f"the ensembles overlap by {float(self.overlap):.2g} only, less than {SMALLEST_OVERLAP}: difference and "
+                "error are rough; put ensembles in between",
+            )
+        if float(self.effective_samples) < FEWEST_SAMPLES:
+            found += (
+                f"the difference rests on about {float(self.effective_samples):.2g} independent samples of equal weight, "
+                f"fewer than {FEWEST_SAMPLES:.0f}: difference and error are rough; take more samples, or put ensembles in "
+                "between",
+            )
+        return found
 
 
 def exponential_average(
@@ -63,7 +91,19 @@ def exponential_average(
         difference=logarithm if reverse else -logarithm,
         variances=jnp.stack([zero, variance] if reverse else [variance, zero]),
         overlap=effective_size(weights) / change.size,
+        effective_samples=_reliable_number(weights, exponent) * effective / change.size,
     )
+
+
+def _reliable_number(weights: Array, exponent: Array) -> Array:
+    """Kish's number of samples, or the one expected of normal exponents, N exp(−var), when that is smaller.
+
+    The variance is that of the side of large weights, from the bulk of the samples: Kish's number is too large when the
+    largest weights have not been sampled.
+    """
+    known = jax.lax.stop_gradient(jnp.where(jnp.isfinite(exponent), exponent, jnp.nan))
+    gains = jnp.nan_to_num(jnp.maximum(known - jnp.nanmedian(known), 0))
+    return jnp.minimum(kish_effective_size(weights), exponent.size * jnp.exp(-2 * jnp.mean(gains**2)))
 
 
 def bennett(
@@ -134,6 +174,7 @@ def _bennett(first: _Ensemble, second: _Ensemble) -> FreeEnergyDifference:
         difference=difference,
         variances=jnp.stack([variance_of_first, variance_of_second]),
         overlap=(common_in_first + common_in_second) * (1 / first.number + 1 / second.number),
+        effective_samples=jnp.minimum(first.number, second.number),
     )
 
 

@@ -31,4 +31,5 @@ def along_path(links: Sequence[FreeEnergyDifference]) -> FreeEnergyDifference:
         difference=jnp.sum(jnp.stack([link.difference for link in links])),
         variances=jnp.stack([errors[0, 0] ** 2 + jnp.sum(shared), errors[-1, 1] ** 2]),
         overlap=jnp.min(jnp.stack([link.overlap for link in links])),
+        effective_samples=jnp.min(jnp.stack([link.effective_samples for link in links])),
     )

@@ -11,7 +11,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from mdfit.potentials import Potential, Prediction, energies, evaluate, forces
 from mdfit.simulate.neighbours import Neighbours
-from mdfit.simulate.samplers import Integrator, Interactions, Sampler
+from mdfit.simulate.samplers import Frozen, Integrator, Interactions, Sampler
+from mdfit.units import BOLTZMANN
 
 
 class Context(NamedTuple):
@@ -20,13 +21,15 @@ class Context(NamedTuple):
     potential: Potential
     species: Int[Array, " atoms"]
     neighbours: Neighbours
+    frozen: Frozen | None = None
 
 
-def _forces(positions, *, potential, species, neighbours, cell=None, kT=None):
-    return forces(potential, neighbours.graph_of(potential, species, positions))
+def _forces(positions, *, potential, species, neighbours, frozen=None, cell=None, kT=None):
+    acting = forces(potential, neighbours.graph_of(potential, species, positions))
+    return acting if frozen is None else frozen.still(acting)
 
 
-def _energy(positions, *, box, potential, species, neighbours, perturbation=1.0, kT=None, pressure=None):
+def _energy(positions, *, box, potential, species, neighbours, frozen=None, perturbation=1.0, kT=None, pressure=None):
     graph = neighbours.graph_of(potential, species, positions, _scale(box, neighbours))
     return energies(potential, graph.with_vectors(graph.vectors * perturbation))[0].astype(positions.dtype)
 
@@ -72,6 +75,7 @@ class Dynamics:
 
     def __init__(self, sampler: Sampler, temperature: float, pressure: float | None, cutoff: float, skin: float):
         self._integrator: Integrator = sampler.integrator(INTERACTIONS, temperature, pressure)
+        self._thermal = BOLTZMANN * temperature
         self._variable_cell = sampler.ensemble == "NPT"
         # Finite, so that positions that are not finite exceed it.
         self._limit = min(skin / 2, float(jnp.finfo(jnp.float32).max))
@@ -112,14 +116,26 @@ class Dynamics:
     def _initialize_all(self, keys, positions, masses, momenta, context: Context):
         def one(key, place, momentum, neighbours):
             one_context = context._replace(neighbours=neighbours)._asdict()
+            if context.frozen is not None:
+                key, own = jax.random.split(key)
+                momentum = self._momenta(own, masses, momentum, context.frozen)
             raw = jax.random.key_data(key)
             return self._integrator.initialize(raw, place, masses, momentum, neighbours.cell, **one_context)
 
         return over_replicas(one)(keys, positions, momenta, context.neighbours)
 
+    def _momenta(self, key, masses, momentum, frozen: Frozen):
+        """Given or Maxwell–Boltzmann momenta of free atoms; those of their centre of mass are not taken out."""
+        if momentum is None:
+            spread = jnp.sqrt(masses * self._thermal)[:, None]
+            momentum = spread * jax.random.normal(key, (len(masses), 3), masses.dtype)
+        return frozen.still(momentum)
+
     def _advance_until_stale(self, state, context: Context, steps) -> Progress:
         def step(one, neighbours):
-            return self._integrator.step(one, **context._replace(neighbours=neighbours)._asdict())
+            new = self._integrator.step(one, **context._replace(neighbours=neighbours)._asdict())
+            # Noise acts on all momenta.
+            return new if context.frozen is None else new.set(momentum=context.frozen.still(new.momentum))
 
         def travelled(one, neighbours):
             """Half the largest possible change of a distance since the list was made, cell changes taken out."""

@@ -66,11 +66,12 @@ class XYZOutput(FrameByFrame):
         columns = np.column_stack([frame["positions"][0].astype(np.float64), self._momenta(frame)])
         # Positions need no more digits than their format has; products with masses do.
         digits = _DIGITS[self.plan.number_format]
-        pattern = " ".join(["{:>2s}", *[f"{{:{digits + 7}.{digits}g}}"] * 3, *["{:24.17g}"] * 3, "{:.17g}\n"])
-        lines = [
-            pattern.format(chemical_symbols[number], *row, mass)
-            for number, row, mass in zip(structure.species, columns.tolist(), structure.masses.tolist(), strict=True)
-        ]
+        pattern = " ".join(["{:>2s}", *[f"{{:{digits + 7}.{digits}g}}"] * 3, *["{:24.17g}"] * 3, "{:.17g}{}\n"])
+        moves = (
+            [""] * len(columns) if structure.frozen is None else [" F" if held else " T" for held in structure.frozen]
+        )
+        atoms = zip(structure.species, columns.tolist(), structure.masses.tolist(), moves, strict=True)
+        lines = [pattern.format(chemical_symbols[number], *row, mass, move) for number, row, mass, move in atoms]
         return f"{len(lines)}\n{self._comment(frame)}\n" + "".join(lines)
 
     def _comment(self, frame: dict[str, np.ndarray]) -> str:
@@ -79,9 +80,10 @@ class XYZOutput(FrameByFrame):
 
         periodic = " ".join("T" if flag else "F" for flag in self.structure.periodic)
         cell = frame["cells"][0]
+        mask = "" if self.structure.frozen is None else ":move_mask:L:1"
         lattice = f'Lattice="{numbers(cell)}" ' if np.any(cell) else ""
         return (
-            f"{lattice}Properties=species:S:1:pos:R:3:momenta:R:3:masses:R:1 "
+            f"{lattice}Properties=species:S:1:pos:R:3:momenta:R:3:masses:R:1{mask} "
             f'energy={float(frame["potential_energies"][0])!r} stress="{numbers(_matrix(frame["stresses"][0][_VOIGT]))}" '
             f'pbc="{periodic}"'
         )

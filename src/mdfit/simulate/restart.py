@@ -38,7 +38,7 @@ class Plan:
     potential: str
     """:func:`mdfit.potentials.fingerprint.fingerprint`"""
     atoms: str
-    """digest of elements, masses and periodic directions"""
+    """digest of elements, masses, periodic directions and frozen atoms"""
     start: str
     """digest of positions, velocities and cells at the start"""
     random: str
@@ -49,7 +49,7 @@ class Plan:
 #: What of a plan is a fingerprint, and how to say that it differs.
 _FINGERPRINTS = {
     "potential": "another potential",
-    "atoms": "other elements, masses or periodic directions",
+    "atoms": "other elements, masses, periodic directions or frozen atoms",
     "start": "other positions, velocities or another cell at the start",
     "random": "another random key or seed",
 }

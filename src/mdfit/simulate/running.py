@@ -97,7 +97,7 @@ def run(
         simulation.prepare(key, replicas, thickness, neighbour_lists, dtype)
         if starts is not None:
             positions, cells = _starts(potential, state_point, starts, replicas)
-            simulation.restart(simulation.potential, positions.astype(dtype), None, cells, key)
+            simulation.restart(simulation.potential, positions, None, cells, key)
         frames: list[dict[str, np.ndarray]] = []
         if output is not None and resumed:
             frames = output.frames()
@@ -208,7 +208,12 @@ def _plan(
         replicas=replicas,
         number_format=jnp.dtype(dtype).name,
         potential=fingerprint(potential),
-        atoms=digest((structure.species, structure.masses, structure.periodic)),
+        atoms=digest((structure.species, structure.masses, structure.periodic, *_frozen(structure))),
         start=digest(begin),
         random=storage_fingerprint(key),
     )
+
+
+def _frozen(structure: Structure) -> tuple[np.ndarray, ...]:
+    """Nothing when all atoms move, as in restart files of earlier versions."""
+    return () if structure.frozen is None else (structure.frozen,)

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool
 
 from mdfit.errors import SimulationError, nearest
 from mdfit.units import BAR, BOLTZMANN, FEMTOSECOND, quantity
@@ -43,8 +46,8 @@ class Sampler(Protocol):
         """The integrator at a temperature (K) and a pressure (bar)."""
         ...
 
-    def degrees_of_freedom(self, atoms: int) -> int:
-        """How many quadratic terms the kinetic energy has, for the temperature."""
+    def degrees_of_freedom(self, atoms: int, frozen: int = 0) -> int:
+        """How many quadratic terms the kinetic energy of so many atoms has, some of them frozen, for the temperature."""
         ...
 
 
@@ -55,9 +58,30 @@ def _positive(value: float | str, unit: str, name: str) -> float:
     return number
 
 
-def _shift(positions, displacement, **context):
-    """Free space: positions are never wrapped, images are the neighbour lists' matter."""
-    return positions + displacement
+class Frozen(eqx.Module):
+    """Atoms that stand still.
+
+    Attributes:
+        mask: ``(atoms,)``.
+        number: of them.
+    """
+
+    mask: Bool[Array, " atoms"]
+    number: int = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, mask: np.ndarray | None) -> Frozen | None:
+        """None when all atoms move."""
+        return None if mask is None else cls(jnp.asarray(mask), int(mask.sum()))
+
+    def still(self, vectors: Array) -> Array:
+        """Vectors ``(atoms, 3)``, zero for frozen atoms."""
+        return jnp.where(self.mask[:, None], 0, vectors)
+
+
+def _shift(positions, displacement, frozen: Frozen | None = None, **context):
+    """Free space: positions are never wrapped, images are the neighbour lists' matter; frozen atoms stay."""
+    return positions + (displacement if frozen is None else frozen.still(displacement))
 
 
 class _Timed:
@@ -71,7 +95,10 @@ class _Timed:
     def _internal_step(self) -> float:
         return self.timestep_fs * FEMTOSECOND
 
-    def degrees_of_freedom(self, atoms: int) -> int:
+    def degrees_of_freedom(self, atoms: int, frozen: int = 0) -> int:
+        if frozen:
+            # They take up momentum, so that the centre of mass moves.
+            return 3 * (atoms - frozen)
         # The centre of mass is at rest and stays so.
         return 3 * atoms - 3 if atoms > 1 else 3
 
@@ -126,9 +153,9 @@ class Langevin(_Timed):
 
         return Integrator(start, step)
 
-    def degrees_of_freedom(self, atoms: int) -> int:
+    def degrees_of_freedom(self, atoms: int, frozen: int = 0) -> int:
         # Noise moves the centre of mass, too.
-        return 3 * atoms
+        return 3 * (atoms - frozen)
 
 
 @dataclass(frozen=True)
@@ -164,8 +191,8 @@ class Brownian(_Timed):
 
         return Integrator(start, step)
 
-    def degrees_of_freedom(self, atoms: int) -> int:
-        return 3 * atoms
+    def degrees_of_freedom(self, atoms: int, frozen: int = 0) -> int:
+        return 3 * (atoms - frozen)
 
 
 @dataclass(frozen=True)
@@ -197,15 +224,13 @@ class NoseHoover(_Timed):
             tau=_relaxation(self.relaxation, 100, self),
         )
 
-        def start(key, positions, masses, momenta, cell, **context):
-            state = initialize(key, positions, mass=masses, momenta=momenta, cell=cell, **context)
-            return state.set(chain=self._corrected(state.chain, len(positions)))
+        def start(key, positions, masses, momenta, cell, frozen=None, **context):
+            state = initialize(key, positions, mass=masses, momenta=momenta, cell=cell, frozen=frozen, **context)
+            # jax-md counts 3N degrees of freedom; with the centre of mass at rest, or frozen atoms, that would heat.
+            freedom = self.degrees_of_freedom(len(positions), 0 if frozen is None else frozen.number)
+            return state.set(chain=state.chain.set(degrees_of_freedom=freedom))
 
         return Integrator(start, step)
-
-    def _corrected(self, chain, atoms: int):
-        # jax-md counts 3N degrees of freedom; with the centre of mass at rest that would heat small systems.
-        return chain.set(degrees_of_freedom=self.degrees_of_freedom(atoms))
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from mdfit.potentials import Potential
 from mdfit.simulate.dynamics import Context, Dynamics
 from mdfit.simulate.health import check_frame, check_step
 from mdfit.simulate.neighbours import AllPairs, ListBuilder, list_builder
-from mdfit.simulate.samplers import Sampler
+from mdfit.simulate.samplers import Frozen, Sampler
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import PER_FRAME, Trajectory
+from mdfit.structure import Structure
 from mdfit.units import BOLTZMANN, quantity
 
 #: What counters hold.
@@ -25,6 +26,10 @@ MOST_STEPS, MOST_STEPS_BETWEEN = 1e15, 1e9
 WIDEST = 2**20
 #: Room for so many more neighbours within the cutoff than an atom has at the start; more of them mean a new compilation.
 PACKING_MARGIN = 2
+#: Time steps in one call of compiled code, which counts them with 32 bits.
+STEPS_AT_ONCE = 2**30
+#: Atoms more cells away from the cell than this are simulated at their images inside.
+FARTHEST_CELLS = 4
 
 
 @dataclass(frozen=True)
@@ -63,18 +68,64 @@ class Lengths:
         return cls(round(dropped / timestep), between, frames)
 
 
-class Simulation:
-    """A running simulation of all replicas."""
+def degrees_of_freedom(structure: Structure, sampler: Sampler) -> int:
+    """Quadratic terms of the kinetic energy of a structure.
 
-    def __init__(self, potential: Potential, state_point: StatePoint, sampler: Sampler):
+    Raises:
+        SimulationError: when it has frozen atoms, and the cell changes or no other atoms are left.
+        StructureError: when it has constraints that cannot be held.
+    """
+    structure.check_constraints()
+    frozen, atoms = structure.number_frozen, structure.number_of_atoms
+    if not frozen:
+        return sampler.degrees_of_freedom(atoms)
+    if sampler.ensemble == "NPT":
+        raise SimulationError(
+            f"{frozen} of {atoms} atoms are frozen, but at constant pressure all positions follow the cell: choose NVE, "
+            "Langevin, Brownian or NoseHoover, or free the atoms with structure.replace(frozen=None)."
+        )
+    if frozen == atoms:
+        raise SimulationError(
+            "All atoms are frozen, so that nothing moves: free some with structure.replace(frozen=...)."
+        )
+    return sampler.degrees_of_freedom(atoms, frozen)
+
+
+def distant_images(positions: np.ndarray, cells: np.ndarray, periodic: np.ndarray) -> np.ndarray:
+    """Whole cells between atoms far outside and their images inside, int64 ``(replicas, atoms, 3)``; 0 for all others.
+
+    Args:
+        positions: ``(replicas, atoms, 3)`` in Å.
+        cells: ``(replicas, 3, 3)`` in Å.
+        periodic: three flags.
+    """
+    fractional = positions @ np.linalg.pinv(cells)
+    whole = np.where(periodic, np.floor(fractional), 0)
+    return np.where(np.abs(whole) > FARTHEST_CELLS, whole, 0).astype(np.int64)
+
+
+class Simulation:
+    """A running simulation of all replicas.
+
+    Args:
+        potential: drives the atoms.
+        state_point: structure, temperature and pressure.
+        sampler: ensemble and integrator.
+        unwrapped: whether frames go on from where the atoms of the start lie; False keeps atoms that lie far away at
+            their images in the cell, near which numbers are more precise.
+    """
+
+    def __init__(self, potential: Potential, state_point: StatePoint, sampler: Sampler, unwrapped: bool = True):
         self.potential, self.state_point, self.sampler = potential, state_point, sampler
+        self._unwrapped = unwrapped
         if sampler.ensemble == "NPT" and potential.position_dependent:
             raise SimulationError(
                 "Constant pressure has no meaning in an external field, which does not follow changes of the cell; choose "
                 "NVE, Langevin or NoseHoover."
             )
         self.structure = state_point.structure
-        self.degrees_of_freedom = sampler.degrees_of_freedom(self.structure.number_of_atoms)
+        self.degrees_of_freedom = degrees_of_freedom(self.structure, sampler)
+        self._frozen = Frozen.of(self.structure.frozen)
         self.done = 0
 
     def prepare(self, key, replicas: int, skin: float, neighbour_lists: str, dtype) -> None:
@@ -94,8 +145,9 @@ class Simulation:
     def begin(self, potential: Potential, key, replicas: int, dtype) -> None:
         """At the structure of the state point, perhaps with another potential; see :meth:`restart`."""
         structure = self.structure
-        positions = jnp.tile(jnp.asarray(structure.positions, dtype), (replicas, 1, 1))
-        cells = jnp.tile(jnp.asarray(structure.cell, dtype), (replicas, 1, 1))
+        self._dtype = dtype
+        positions = np.tile(structure.positions, (replicas, 1, 1))
+        cells = np.tile(structure.cell, (replicas, 1, 1))
         velocities = (
             None if structure.velocities is None else jnp.tile(jnp.asarray(structure.velocities), (replicas, 1, 1))
         )
@@ -106,17 +158,23 @@ class Simulation:
 
         Args:
             potential: drives the atoms from now on.
-            positions: ``(replicas, atoms, 3)`` in Å.
+            positions: ``(replicas, atoms, 3)`` in Å, in double precision where atoms lie far from the cell.
             velocities: the same shape, Å per internal time unit, or None for a Maxwell–Boltzmann distribution.
             cells: ``(replicas, 3, 3)`` in Å.
             key: random key of velocities and noise.
         """
         self.potential, self.done = potential, 0
-        positions = jnp.asarray(positions)
-        dtype = positions.dtype
+        dtype = self._dtype
+        places, boxes = np.asarray(positions, np.float64), np.asarray(cells, np.float64)
+        self._images = np.zeros(places.shape, np.int64)
+        if not potential.position_dependent and np.isfinite(places).all():
+            # Single precision is coarse far from the origin.
+            self._images = distant_images(places, boxes, self.structure.periodic)
+            places = places - self._images @ boxes
+        positions = jnp.asarray(places, dtype)
         species = jnp.asarray(self.structure.species, jnp.int32)
         lists = self._builder.build(positions, jnp.asarray(cells, dtype)).with_packed_width(self._packed_width)
-        self.context = Context(potential, species, lists)
+        self.context = Context(potential, species, lists, self._frozen)
         if potential.many_body:
             crowd = int(self.dynamics.most_neighbours(positions, self.context))
             if crowd > self._packed_width:
@@ -186,7 +244,7 @@ class Simulation:
         # Whether the lists were made at the present positions.
         fresh = False
         while remaining > 0:
-            progress = self.dynamics.advance(self.state, self.context, remaining)
+            progress = self.dynamics.advance(self.state, self.context, min(remaining, STEPS_AT_ONCE))
             done, finite = int(progress.steps), bool(progress.finite)
             self.state = progress.state
             self.done += done
@@ -233,8 +291,11 @@ class Simulation:
         if not np.isfinite(energy).all():
             self._check_structures()
         check_frame(energy, temperature, self.state_point.temperature, self.time)
+        positions = np.asarray(state.position)
+        if self._unwrapped and self._images.any():
+            positions = positions.astype(np.float64) + self._images @ cells
         return {
-            "positions": np.asarray(state.position),
+            "positions": positions,
             "velocities": velocities,
             "cells": cells,
             "potential_energies": energy,
@@ -254,5 +315,6 @@ class Simulation:
             temperature=self.state_point.temperature,
             pressure=self.state_point.pressure,
             timestep=self.sampler.timestep_fs,
+            frozen=self.structure.frozen,
             **arrays,
         )

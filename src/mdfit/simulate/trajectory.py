@@ -32,6 +32,7 @@ class Trajectory:
         pressure: of the barostat in bar, or None.
         timestep: in fs.
         unwrapped: whether positions follow each atom across the boundary of the cell.
+        frozen: ``(atoms,)``, the atoms that were held, or None when all moved.
     """
 
     times: np.ndarray
@@ -49,6 +50,7 @@ class Trajectory:
     pressure: float | None
     timestep: float
     unwrapped: bool = True
+    frozen: np.ndarray | None = None
 
     @classmethod
     def of_frames(
@@ -128,6 +130,7 @@ class Trajectory:
             periodic=self.periodic,
             masses=self.masses,
             velocities=None if np.isnan(velocities).all() else velocities,
+            frozen=self.frozen,
         )
 
     def part(self, start: int = 0, stop: int | None = None, every: int = 1) -> Trajectory:

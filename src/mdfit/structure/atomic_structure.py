@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mdfit.errors import StructureError
+from mdfit.structure.constraints import frozen_atoms
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -33,6 +34,9 @@ class Structure:
         periodic: bool[3], along which cell vectors the structure repeats.
         masses: float64[N], amu.
         velocities: float64[N, 3] in Å per internal unit of time (ASE's), or None.
+        frozen: bool[N], the atoms that stand still in simulations and relaxations, or None when all move.
+        constraints: names of ASE's constraints of any other kind that the structure was read with; mdfit does not hold
+            them, and simulates no structure that has some.
 
     Raises:
         StructureError: wrong shapes, numbers that are not finite, unknown elements, masses that are not positive,
@@ -45,6 +49,8 @@ class Structure:
     periodic: np.ndarray
     masses: np.ndarray
     velocities: np.ndarray | None = None
+    frozen: np.ndarray | None = None
+    constraints: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         species = _array("species", self.species, np.int32, (-1,))
@@ -66,6 +72,12 @@ class Structure:
         }
         if self.velocities is not None:
             fields["velocities"] = _array("velocities", self.velocities, np.float64, (count, 3))
+        if self.frozen is not None:
+            frozen = _array("frozen", self.frozen, np.bool_, (count,))
+            if frozen.any():
+                fields["frozen"] = frozen
+            else:
+                object.__setattr__(self, "frozen", None)
         _check_cell(fields["cell"], fields["periodic"])
         if np.linalg.det(fields["cell"]) < 0:
             fields["cell"][2] *= -1.0
@@ -79,11 +91,12 @@ class Structure:
 
     @classmethod
     def from_ase(cls, atoms: Atoms) -> Structure:
-        """Take species, positions, cell, periodicity, masses and (when set) velocities from ASE atoms.
+        """Take species, positions, cell, periodicity, masses, frozen atoms and (when set) velocities from ASE atoms.
 
         Raises:
             StructureError: see the class.
         """
+        frozen, constraints = frozen_atoms(atoms)
         return cls(
             species=atoms.numbers,
             positions=atoms.positions,
@@ -91,23 +104,41 @@ class Structure:
             periodic=atoms.pbc,
             masses=atoms.get_masses(),
             velocities=atoms.get_velocities() if atoms.has("momenta") else None,
+            frozen=frozen,
+            constraints=constraints,
         )
 
     def to_ase(self) -> Atoms:
-        """The same structure as ASE atoms."""
+        """The same structure as ASE atoms; frozen atoms have the constraint ``FixAtoms``."""
         from ase import Atoms
+        from ase.constraints import FixAtoms
 
         atoms = Atoms(
             numbers=self.species, positions=self.positions, cell=self.cell, pbc=self.periodic, masses=self.masses
         )
         if self.velocities is not None:
             atoms.set_velocities(self.velocities)
+        if self.frozen is not None:
+            atoms.set_constraint(FixAtoms(mask=self.frozen))
         return atoms
 
     @property
     def number_of_atoms(self) -> int:
         """Number of atoms, N."""
         return len(self.species)
+
+    @property
+    def number_frozen(self) -> int:
+        """How many atoms are frozen."""
+        return 0 if self.frozen is None else int(self.frozen.sum())
+
+    def check_constraints(self) -> None:
+        """Raises StructureError when the structure has constraints that simulations and relaxations do not hold."""
+        if self.constraints:
+            raise StructureError(
+                f"The structure has the constraints {', '.join(self.constraints)}, which mdfit cannot hold: hold whole "
+                "atoms (FixAtoms, all three components of a mask), or drop them with structure.replace(constraints=())."
+            )
 
     @property
     def volume(self) -> float:
@@ -117,7 +148,9 @@ class Structure:
         return abs(float(np.linalg.det(self.cell)))
 
     def repeat(self, times: tuple[int, int, int]) -> Structure:
-        """The structure repeated along its cell vectors, e.g. ``repeat((2, 2, 2))``. Velocities are repeated as well.
+        """The structure repeated along its cell vectors, e.g. ``repeat((2, 2, 2))``.
+
+        Velocities and frozen atoms are repeated as well.
 
         Args:
             times: copies along each of the three cell vectors, each at least 1.
@@ -147,6 +180,8 @@ class Structure:
             periodic=self.periodic,
             masses=np.tile(self.masses, copies),
             velocities=None if self.velocities is None else np.tile(self.velocities, (copies, 1)),
+            frozen=None if self.frozen is None else np.tile(self.frozen, copies),
+            constraints=self.constraints,
         )
 
     def replace(self, **changes: Any) -> Structure:

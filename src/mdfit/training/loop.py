@@ -18,6 +18,7 @@ import optax
 from mdfit.data import Dataset
 from mdfit.errors import SimulationError, TrainingError
 from mdfit.objectives import Evaluation, ForceMatching, Objective, Parameters
+from mdfit.objectives.base import step_fraction
 from mdfit.potentials import Potential, trainable
 from mdfit.progress import progress_bar, stop_on_interrupt
 from mdfit.training.accuracy import accuracy
@@ -217,7 +218,7 @@ class _Run:
         parameters = Parameters(state.parameters, self.fixed)
         done = update(state, evaluation, self.optimizer, self.decay)
         _refuse_bad(done, evaluation, self.step)
-        fraction = self.objective.step_fraction(parameters, done.parameters, objective_state)
+        fraction = step_fraction(self.objective, parameters, done.parameters, objective_state)
         done = done.shortened(state, fraction, self.decay)
         self.progress.state = done.apply_to(state, objective_state)
         self.progress.means.add(evaluation)

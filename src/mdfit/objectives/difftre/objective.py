@@ -95,6 +95,7 @@ class DiffTRe(Combinable):
             )
         self._reuse, self._step_ratio, self._fewest = reuse, step_ratio, fewest_samples
         self._gauss_newton, self._sizes = gauss_newton, parameter_sizes
+        self.takes_steps = gauss_newton is not None
         lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
         thickness = quantity(skin, "Å", "skin")
         points: dict[int, StatePoint] = {id(m.at): m.at for m in measurements}
@@ -122,7 +123,8 @@ class DiffTRe(Combinable):
             prefix = f"{index}/" if len(outcomes) > 1 else ""
             metrics |= {prefix + name: value for name, value in outcome.metrics.items()}
         loss = jnp.sum(jnp.stack([outcome.loss for outcome in outcomes]))
-        return Evaluation(loss, self._direction(parameters, outcomes), metrics), tuple(o.reference for o in outcomes)
+        evaluation = Evaluation(loss, self._direction(parameters, outcomes), metrics, self.takes_steps)
+        return evaluation, tuple(o.reference for o in outcomes)
 
     def _direction(self, parameters: Parameters, outcomes: list[_Outcome]) -> Any:
         """The gradient, or a Gauss–Newton step in its place."""

@@ -13,7 +13,7 @@ from mdfit.objectives.base import Parameters
 from mdfit.objectives.frame_values import FrameValues
 from mdfit.objectives.reference_trajectories import Reference, ReferenceSampler, Starts
 from mdfit.objectives.relative_entropy.ensemble import MappedEnsemble
-from mdfit.objectives.relative_entropy.newton import newton_step
+from mdfit.objectives.relative_entropy.newton import Curvature
 from mdfit.objectives.step_halving import largest_fraction
 from mdfit.potentials import Potential
 from mdfit.reweighting import bennett, effective_size, log_weights, systematic_resampling, thermal_energy
@@ -63,9 +63,9 @@ class Model(NamedTuple):
     free_energy: float
     recomputed: bool
 
-    def newton_step(self, parameters: Parameters, gradient: Any, beta: float, damping: float) -> Any:
-        """See :func:`newton_step`."""
-        return newton_step(self.frames.energy_gradients(parameters), self.weights, gradient, beta, damping)
+    def curvature(self, parameters: Parameters, beta: float) -> Curvature:
+        """The second derivative of the relative entropy at this model."""
+        return Curvature.of(self.frames.energy_gradients(parameters), self.weights, beta)
 
 
 class Chains:

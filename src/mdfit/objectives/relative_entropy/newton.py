@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,26 +13,44 @@ from jax.flatten_util import ravel_pytree
 FEW_FRAMES = 10
 
 
-def newton_step(gradients: np.ndarray, weights: np.ndarray, gradient: Any, beta: float, damping: float) -> Any:
-    """(H + λ diag H + D)⁻¹ g with H = β² cov(∂U/∂θ), the second derivative for potentials that are linear in θ.
+class Curvature(NamedTuple):
+    """H = β² cov(∂U/∂θ) of one or several ensembles, ``(parameters, parameters)``, and D, ``(parameters,)``.
 
     D is what the variance of each ∂U/∂θ would be if a few frames had its largest value and the others its mean: a
     parameter that only a few frames depend on has a variance, but no reliable one, and moves slowly.
+    """
+
+    covariance: np.ndarray
+    few: np.ndarray
+
+    @classmethod
+    def of(cls, gradients: np.ndarray, weights: np.ndarray, beta: float) -> Curvature:
+        """Of one ensemble.
+
+        Args:
+            gradients: ``(frames, parameters)``, ∂U/∂θ of each frame.
+            weights: ``(frames,)``, of sum 1.
+            beta: 1/k_BT in 1/eV.
+        """
+        deviations = beta * (gradients - weights @ gradients)
+        covariance = (deviations * weights[:, None]).T @ deviations
+        return cls(covariance, FEW_FRAMES / len(gradients) * np.max(deviations**2, axis=0))
+
+
+def newton_step(curvatures: Sequence[Curvature], gradient: Any, damping: float) -> Any:
+    """(H + λ diag H + D)⁻¹ g, with the second derivative H for potentials that are linear in θ.
 
     Args:
-        gradients: ``(frames, parameters)``, ∂U/∂θ of each frame.
-        weights: ``(frames,)``, of sum 1.
-        gradient: of the relative entropy, a tree of as many parameters.
-        beta: 1/k_BT in 1/eV.
+        curvatures: of the ensembles, whose sum counts.
+        gradient: of the relative entropy of all of them, a tree of as many parameters.
         damping: λ, shortens the steps of parameters that act alike.
 
     Returns:
         A tree like ``gradient``.
     """
     flat, unravel = ravel_pytree(gradient)
-    deviations = beta * (gradients - weights @ gradients)
-    covariance = (deviations * weights[:, None]).T @ deviations
-    few = FEW_FRAMES / len(gradients) * np.max(deviations**2, axis=0)
+    covariance = np.sum([curvature.covariance for curvature in curvatures], axis=0)
+    few = np.sum([curvature.few for curvature in curvatures], axis=0)
     # Parameters that no frame depends on stay as they are.
     floor = 1e-12 * max(float(covariance.diagonal().max()), np.finfo(float).tiny)
     damped = covariance + np.diag(damping * covariance.diagonal() + few + floor)

@@ -17,6 +17,7 @@ from mdfit.errors import SimulationError, TrainingError
 from mdfit.objectives.base import Combinable, Evaluation, Parameters, weighted_sum
 from mdfit.objectives.relative_entropy.chains import Chains, ChainState
 from mdfit.objectives.relative_entropy.ensemble import MappedEnsemble
+from mdfit.objectives.relative_entropy.newton import Curvature, newton_step
 from mdfit.objectives.relative_entropy.portions import Portions
 from mdfit.potentials import Potential
 from mdfit.simulate.samplers import Sampler
@@ -88,6 +89,7 @@ class RelativeEntropy(Combinable):
         ensembles = [ensembles] if isinstance(ensembles, MappedEnsemble) else list(ensembles)
         _check(ensembles, sampler, chains, start, bias, batch, reuse, step_ratio, newton)
         self._newton, self._step_ratio = newton, step_ratio
+        self.takes_steps = newton is not None
         lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
         thickness = quantity(skin, "Å", "skin")
         self._chains = [Chains(e, sampler, lengths, chains, start, bias, reuse, thickness, dtype) for e in ensembles]
@@ -100,16 +102,21 @@ class RelativeEntropy(Combinable):
         self, parameters: Parameters, state: tuple[ChainState, ...]
     ) -> tuple[Evaluation, tuple[ChainState, ...]]:
         """Loss and gradient; new chains are simulated where the old ones are worth too little."""
-        pairs = [self._evaluate(index, parameters, chains) for index, chains in enumerate(state)]
-        evaluations = [evaluation for evaluation, _ in pairs]
-        loss, gradient = weighted_sum([1.0] * len(pairs), evaluations)
+        outcomes = [self._evaluate(index, parameters, chains) for index, chains in enumerate(state)]
+        evaluations = [evaluation for evaluation, *_ in outcomes]
+        loss, direction = weighted_sum([1.0] * len(outcomes), evaluations)
+        if self._newton is not None:
+            direction = newton_step([curvature for *_, curvature in outcomes], direction, self._newton)
         metrics: dict[str, Any] = {}
         for index, evaluation in enumerate(evaluations):
-            prefix = f"{index}/" if len(pairs) > 1 else ""
+            prefix = f"{index}/" if len(outcomes) > 1 else ""
             metrics |= {prefix + name: value for name, value in evaluation.metrics.items()}
-        return Evaluation(loss, gradient, metrics), tuple(chains for _, chains in pairs)
+        return Evaluation(loss, direction, metrics, self.takes_steps), tuple(chains for _, chains, _ in outcomes)
 
-    def _evaluate(self, index: int, parameters: Parameters, state: ChainState) -> tuple[Evaluation, ChainState]:
+    def _evaluate(
+        self, index: int, parameters: Parameters, state: ChainState
+    ) -> tuple[Evaluation, ChainState, Curvature | None]:
+        """Loss and gradient at one state point, its chains and, for Newton steps, the second derivative."""
         chains = self._chains[index]
         reference = self._portions[index].of_update(int(state.updates), int(state.seed), parameters.combine())
         energies, mean_slope = reference.energies_and_mean_gradient(parameters)
@@ -130,10 +137,9 @@ class RelativeEntropy(Combinable):
             "energy_gap": jnp.asarray(beta * (energies.mean() - model.weights @ model.energies)),
             "gradient_norm": jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradient))),
         }
-        if self._newton is not None:
-            gradient = model.newton_step(parameters, gradient, beta, self._newton)
+        curvature = None if self._newton is None else model.curvature(parameters, beta)
         loss = jnp.asarray(raw - float(state.origin))
-        return Evaluation(loss, gradient, metrics), state._replace(updates=state.updates + 1)
+        return Evaluation(loss, gradient, metrics), state._replace(updates=state.updates + 1), curvature
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[ChainState, ...]) -> float:
         """How much of the step to the ``proposed`` trained parameters keeps enough effective frames."""
