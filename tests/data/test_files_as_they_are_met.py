@@ -59,6 +59,12 @@ def test_a_comment_may_be_empty(tmp_path: Path) -> None:
     [
         ("Cu 1.020", "\nCu 1.020", r"frame 2 \(line 9\): it has 1 of 2 atoms"),
         ("Cu 1.020 0.0 0.0 0.1 0.0 0.5\n", "", r"frame 2 \(line 9\): it has 1 of 2 atoms"),
+        ("Cu 0.020", "-3\nCu 0.020", r"frame 2 .*it has 0 of 2 atoms"),
+        (
+            "Cu 1.020 0.0 0.0 0.1 0.0 0.5\n",
+            "Cu 1.0 0.0 0.0 0.1 0.0 0.5\n-2\n",
+            r"frame 3 .*'-2' stands where the number",
+        ),
         ("Cu 0.020", "Cu 3.0 0 0 0 0 0\nCu 0.020", r"frame 3 .*stands where the number of atoms of a frame must be"),
     ],
 )

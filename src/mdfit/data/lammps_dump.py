@@ -95,9 +95,8 @@ def _frame(file: TextIO, path: Path, number: int, units: str | None) -> DumpFram
     try:
         return _parse(file, f"{path}, frame {number}", units)
     except (ValueError, IndexError) as problem:
-        raise DataError(
-            f"{path}, frame {number}: damaged or incomplete ({problem}); leave it out, as by frames=slice(0, {number})."
-        ) from None
+        remedy = f"leave it out, as by frames=slice(0, {number})" if number else "give a complete dump"
+        raise DataError(f"{path}, frame {number}: damaged or incomplete ({problem}); {remedy}.") from None
 
 
 def _parse(file: TextIO, where: str, units: str | None) -> DumpFrame:
@@ -181,4 +180,6 @@ def _box(header: list[str], rows: list[list[str]]) -> tuple[np.ndarray, np.ndarr
     low = low - np.array([min(0.0, xy, xz, xy + xz), min(0.0, yz), 0.0])
     high = high - np.array([max(0.0, xy, xz, xy + xz), max(0.0, yz), 0.0])
     (lx, ly, lz) = high - low
+    if min(lx, ly, lz) <= 0:
+        raise ValueError("its box has no volume")
     return np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]]), low, periodic

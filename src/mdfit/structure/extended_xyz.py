@@ -91,7 +91,10 @@ def split_frames(text: str, where: str) -> list[Frame]:
 
 def _count(line: str, where: str) -> int:
     try:
-        return int(line)
+        count = int(line)
+        if count < 0:
+            raise ValueError
+        return count
     except ValueError:
         raise DataError(
             f"{where}: {line.strip()[:40]!r} stands where the number of atoms of a frame must be: correct the frame "
