@@ -145,6 +145,18 @@ def test_replicas_and_frames_keep_their_places(known):
     assert estimate(PotentialEnergy(), run, discard="0.05 ps").value == energies[:, 5:].mean()
 
 
+def test_a_time_to_discard_is_that_of_the_frames(known):
+    """Not so many times the first interval: two frames lie close together at the start."""
+    energies = np.arange(20.0)[None]
+    run = known.trajectory(np.zeros((1, 20, 3, 3)), potential_energies=energies)
+    times = np.concatenate([[0.0, 1.0], 10.0 * np.arange(1, 19)])
+    uneven = dataclasses.replace(run, times=times)
+    assert estimate(PotentialEnergy(), uneven, discard="0.05 ps").value == energies[:, 6:].mean()
+    unknown = dataclasses.replace(run, times=np.full(20, np.nan))
+    with pytest.raises(ObservableError, match="times of the frames are not known; discard a number of frames"):
+        estimate(PotentialEnergy(), unknown, discard="0.05 ps")
+
+
 def test_too_few_frames(known):
     run = known.trajectory(np.zeros((1, 15, 3, 3)))
     with pytest.raises(ObservableError, match=r"9 frames left after discarding 6 of 15.*at least 10"):

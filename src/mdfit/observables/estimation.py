@@ -67,8 +67,10 @@ def estimate(
 
 def _without_start(name: str, trajectory: Trajectory, discard: int | str) -> Trajectory:
     if isinstance(discard, str):
-        interval = float(trajectory.times[1] - trajectory.times[0]) if len(trajectory) > 1 else 1.0
-        discard = int(np.ceil(quantity(discard, "fs", "discard") / interval - 1e-9))
+        since_start = trajectory.times - trajectory.times[0]
+        if not np.isfinite(since_start).all():
+            raise ObservableError(f"{name}: the times of the frames are not known; discard a number of frames.")
+        discard = int(np.sum(since_start < quantity(discard, "fs", "discard") * (1 - 1e-9)))
     left = (len(trajectory) - discard) * trajectory.replicas
     if discard < 0 or left < FEWEST_FRAMES:
         raise ObservableError(
