@@ -15,6 +15,8 @@ from mdfit.data.unwrapping import AMBIGUOUS, by_nearest_images, with_images
 from mdfit.errors import DataError
 from mdfit.units import quantity
 
+#: No array of numbers is compressed to less than this share of its bytes.
+MOST_COMPRESSED = 1000
 #: What a reference simulation saves in each frame, under names of :class:`Frames`: where, and in which unit.
 QUANTITIES = {
     "positions": ("particles/{}/position", "Å"),
@@ -79,7 +81,7 @@ def read_frames(path: str | Path, particles: str | None = None) -> Frames:
     try:
         with h5py.File(path, "r") as file:
             return _read(file, _choose(list(file["particles"]), particles, path), path)
-    except (OSError, KeyError) as problem:
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError) as problem:
         raise DataError(f"{path} cannot be read as H5MD ({problem}): check that it is complete.") from problem
 
 
@@ -129,6 +131,9 @@ def _converted(dataset: Any, unit: str, where: str) -> np.ndarray:
     stated = dataset.attrs.get("unit")
     if stated is None:
         raise DataError(f"{where} does not state its unit: add the attribute unit, such as '{unit}'.")
+    # A file can promise more than it holds.
+    if dataset.nbytes > MOST_COMPRESSED * max(dataset.id.get_storage_size(), 1) and dataset.size:
+        raise ValueError(f"{dataset.name} holds {dataset.id.get_storage_size()} of {dataset.nbytes} bytes")
     values = dataset[()]
     if _text(stated) == unit:
         return values

@@ -192,8 +192,13 @@ class Structure:
 def _array(name: str, value: object, dtype: type[np.generic], shape: tuple[int, ...]) -> np.ndarray:
     """A fresh array of the given type and shape (-1 matches any length), all finite."""
     try:
+        if dtype is np.int32:
+            # A conversion would cut fractions off, and turn NaN into some number.
+            wanted = np.array(value, dtype=np.float64)
+            if not np.all(np.isfinite(wanted) & (wanted == np.round(wanted)) & (np.abs(wanted) < 2**31)):
+                raise StructureError(f"{name} must be whole numbers, but one is none: correct the structure.")
         array = np.array(value, dtype=dtype)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise StructureError(f"{name} cannot be read as an array of numbers: give an array of shape {shape}.") from None
     if array.ndim != len(shape) or any(want not in (-1, have) for want, have in zip(shape, array.shape, strict=True)):
         raise StructureError(f"{name} has shape {array.shape}, but {shape} is needed: give one row per atom.")
