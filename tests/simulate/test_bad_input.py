@@ -116,7 +116,7 @@ def test_unknown_element(small):
     [
         ({"every": 3.0}, r"interval between frames \(3\.0 fs\) is not a multiple of the time step \(2\.0 fs\)"),
         ({"every": 1.0}, "not a multiple"),
-        ({"every": 0.0}, "not a multiple"),
+        ({"every": 0.0}, "must be positive, but is 0.0 fs"),
         ({"duration": 4.0}, "holds no frame"),
         ({"duration": -100.0}, "holds no frame"),
         ({"equilibrate": -4.0}, "must not be negative"),
