@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from mdfit.observables import equilibration_warnings
+from mdfit.observables import (
+    PotentialEnergy,
+    Temperature,
+    TotalEnergy,
+    VelocityAutocorrelation,
+    equilibration_warnings,
+    estimate,
+)
 from mdfit.units import BOLTZMANN
 
 TARGET, ATOMS = 300.0, 16
@@ -59,6 +66,10 @@ def test_overdamped_dynamics_has_no_temperature(known):
         frozen.positions, velocities=velocities, potential_energies=energies, periodic=np.ones(3, bool)
     )
     assert equilibration_warnings(still) == {}
+    for observable in (Temperature(), TotalEnergy(), VelocityAutocorrelation("50 fs")):
+        (warning,) = estimate(observable, still).warnings
+        assert warning.startswith("the velocities never change, as in Brownian dynamics")
+    assert estimate(PotentialEnergy(), still).warnings == ()
 
 
 @pytest.mark.parametrize("relaxation", [0.1, 0.3, 3.0])

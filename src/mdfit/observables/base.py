@@ -22,9 +22,11 @@ class _Described:
         grid_unit: of the grid, empty without one.
         ensembles: in which it may be measured; empty for all.
         labels: names of the components, empty for scalars and curves.
+        uses_velocities: whether the value depends on velocities, which overdamped dynamics does not have.
     """
 
     unit: ClassVar[str] = ""
+    uses_velocities: ClassVar[bool] = False
     grid_unit: ClassVar[str] = ""
     ensembles: ClassVar[tuple[str, ...]] = ()
     labels: ClassVar[tuple[str, ...]] = ()

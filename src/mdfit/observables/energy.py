@@ -22,6 +22,8 @@ class PotentialEnergy(Observable):
 class TotalEnergy(Observable):
     """Potential plus kinetic energy of the whole structure in eV."""
 
+    uses_velocities = True
+
     unit = "eV"
 
     def per_snapshot(self, snapshot: Snapshot):

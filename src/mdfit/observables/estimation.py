@@ -88,7 +88,11 @@ def _of_averages(
     combined = np.asarray(observable.combine(jnp.asarray(averages)))
     effects = _effects(observable, values, averages)
     error, effective = error_of_mean(effects.reshape(*values.shape[:2], -1))
-    warnings = observable.warnings(averages) + _warnings(effective, error, trajectory.replicas, observable)
+    warnings = (
+        _still(observable, trajectory)
+        + observable.warnings(averages)
+        + _warnings(effective, error, trajectory.replicas, observable)
+    )
     if blocks is not None:
         # Parts that are hardly longer than the correlation time are correlated themselves.
         linear, parts = error, blocks * trajectory.replicas
@@ -111,6 +115,19 @@ def _of_averages(
         grid=observable.grid,
         grid_unit=observable.grid_unit,
         warnings=warnings,
+    )
+
+
+def _still(observable: Observable | TrajectoryObservable, trajectory: Trajectory) -> tuple[str, ...]:
+    """A warning for velocities that never change, as those of overdamped dynamics, which are drawn once."""
+    if not observable.uses_velocities or len(trajectory) < 2:
+        return ()
+    kinetic = trajectory.kinetic_energies
+    if np.ptp(kinetic, axis=1).any() or not kinetic.any():
+        return ()
+    return (
+        "the velocities never change, as in Brownian dynamics, where they are drawn once and not used: what depends on "
+        "them means nothing",
     )
 
 
@@ -170,6 +187,7 @@ def _of_correlations(observable: TrajectoryObservable, trajectory: Trajectory, b
         labels=observable.labels,
         grid=observable.grid_of(trajectory),
         grid_unit=observable.grid_unit,
+        warnings=_still(observable, trajectory),
     )
 
 

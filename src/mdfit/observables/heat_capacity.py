@@ -26,6 +26,8 @@ class HeatCapacity(Observable):
     The averages are of U/√N, U²/N, T and f/(2N).
     """
 
+    uses_velocities = True
+
     unit = "J/mol/K"
     ensembles = ("NVT",)
 

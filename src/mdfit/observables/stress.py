@@ -37,6 +37,8 @@ class Stress(Observable):
     A. P. Thompson et al., J. Chem. Phys. 131, 154107 (2009), doi:10.1063/1.3245303.
     """
 
+    uses_velocities = True
+
     unit = "GPa"
     labels = ("xx", "yy", "zz", "yz", "xz", "xy")
 
@@ -51,6 +53,8 @@ class Stress(Observable):
 @dataclass(frozen=True)
 class Pressure(Observable):
     """Pressure −tr σ/3 with its kinetic part, in bar; see :func:`total_stress`."""
+
+    uses_velocities = True
 
     unit = "bar"
 

@@ -13,6 +13,8 @@ from mdfit.units import BOLTZMANN
 class Temperature(Observable):
     """Kinetic temperature T = 2K / (f k_B) with the kinetic energy K of f degrees of freedom, in K."""
 
+    uses_velocities = True
+
     unit = "K"
 
     def per_snapshot(self, snapshot: Snapshot):

@@ -17,6 +17,8 @@ _OVERSAMPLING = 4
 class _VelocityCorrelation(TimeCorrelation):
     """What both functions of the velocities share."""
 
+    uses_velocities = True
+
     def _normalised(self, trajectory: Trajectory) -> np.ndarray:
         """Σ_i m_i <v_i(t)·v_i(t+τ)> over its value at τ = 0."""
         chosen = np.ones(len(trajectory.species), bool) if self.species is None else trajectory.species == self.species
