@@ -71,13 +71,13 @@ def test_a_constant_has_no_error():
     assert effective[0] == 100
 
 
-def test_errors_of_a_series_of_fifty_samples_are_hardly_wider_than_the_truth():
-    # The mean square error is larger than the variance of the means for want of certainty (Student's factor and the
-    # correlation time); the medians of 2000 runs differ from those expected by a relative 0.02 at most.
+def test_errors_of_a_series_of_fifty_samples_are_on_the_safe_side():
+    # Below 60 samples errors are widened on purpose, so that runs that look longer than they are hold the truth as often
+    # as they say; the medians of 2000 runs differ from those expected by a relative 0.02 at most.
     series = autoregressive(0.95, (1, 2000, 2000), seed=5)
     error, effective = error_of_mean(series)
     truth = np.std(series.mean(axis=(0, 1)))
-    assert 1.0 < np.median(error) / truth < 1.2
+    assert 1.0 < np.median(error) / truth < 1.45
     assert np.median(effective) == pytest.approx(51, rel=0.25)
 
 

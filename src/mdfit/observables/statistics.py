@@ -19,7 +19,7 @@ MANY_REPLICAS = 8
 ODD_COMPONENTS = 0.1
 #: Below so many independent samples errors are widened, by this share at most: a series that happens to hide its slow
 #: motions is taken for a longer one (the coverage is that of tests/observables/test_coverage.py).
-WIDENED_BELOW, WIDENING, WIDENING_OF_REPLICAS = 40.0, 0.8, 0.3
+WIDENED_BELOW, WIDENING, WIDENING_OF_REPLICAS = 60.0, 0.6, 0.3
 #: From so many samples on the window gives the effective number, unless the lowest frequencies give less than half, and
 #: from so many on the error, too, unless the lowest frequencies give one that is larger by this factor.
 _LONG, _VERY_LONG, _DISAGREEMENT = 100.0, 400.0, 1.3
@@ -118,8 +118,8 @@ def _error(series: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.nda
     effective = np.where((window > _LONG) & (lowest > window / 2), window, effective)
     if replicas >= MANY_REPLICAS:
         effective = np.where(window > _LONG, effective, lowest)
-    widening = WIDENING_OF_REPLICAS if replicas >= MANY_REPLICAS else WIDENING
-    return error * (1 + widening * np.clip(1 - effective / WIDENED_BELOW, 0, 1)), effective
+    widest = WIDENING_OF_REPLICAS if replicas >= MANY_REPLICAS else WIDENING
+    return error * (1 + np.clip(1 - effective / WIDENED_BELOW, 0, widest)), effective
 
 
 def jackknife(
