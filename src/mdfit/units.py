@@ -37,8 +37,15 @@ KILOJOULE_PER_MOLE: float = 1000.0 / (6.02214076e23 * _ELEMENTARY_CHARGE)
 GRAM_PER_CUBIC_CENTIMETRE: float = 1e-3 * 1e-24 / _ATOMIC_MASS
 
 # A number, then units that hold digits only as exponents or in "1/": "2 fs", "1 /ps", "3 eV/Å^3"; not "fs", "2 fs 3".
-_NUMBER_WITH_UNIT = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?(?P<unit>[^\[\],{}]*)", re.IGNORECASE)
-_DIGITS_OF_UNITS = re.compile(r"(\^|\*\*)\s*\(?\s*-?\d+(\.\d+)?\s*\)?|(?<![\w.])1\s*/|(?<=[a-zA-Z])-\d+")
+# A number may be a power ("10^3 K"), but powers of powers would take forever.
+_NUMBER_WITH_UNIT = re.compile(
+    r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?(\s*(\^|\*\*)\s*[-+]?\d{1,2}(?![\d.]))?(?P<unit>[^\[\],{}!?$;:]*)",
+    re.IGNORECASE,
+)
+_DIGITS_OF_UNITS = re.compile(
+    r"(?<=[^\W\d]|\))\s*(\^|\*\*)\s*\(?\s*-?\d{1,2}(\.\d+)?\s*\)?(?![\s\d]*(\^|\*\*))"
+    r"|(?<![\w.])1\s*/|(?<=[a-zA-Z])-\d+"
+)
 
 _EXAMPLES = {
     "[length]": "'5 Å'",
@@ -123,7 +130,7 @@ def _parse(text: str, unit: str, name: str) -> float:
         raise UnitError(f"{name} is {text!r}, which is not a number with a unit: write it such as {_example(unit)}.")
     registry = _registry()
     try:
-        given: pint.Quantity = registry.Quantity(text)
+        given: pint.Quantity = registry.Quantity(text) * 1.0
     except pint.UndefinedUnitError as problem:
         unknown = problem.unit_names if isinstance(problem.unit_names, str) else ", ".join(problem.unit_names)
         raise UnitError(
