@@ -71,7 +71,7 @@ class RecipeError(MdfitError):
 
 
 class UntrustedError(RecipeError):
-    """A run directory asks for a program that does not come with mdfit."""
+    """A run directory asks for a program that does not come with mdfit, or leads to files outside it."""
 
 
 class OutputError(MdfitError):

@@ -123,7 +123,9 @@ def run(recipe: Path, scale: str | None, out: Path | None, seed: int | None, qui
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @click.option(
-    "--trust", is_flag=True, help="Run the recipe.py that DIRECTORY names, even if it does not come with mdfit."
+    "--trust",
+    is_flag=True,
+    help="Run the recipe.py that DIRECTORY names, even if it does not come with mdfit, and write where its links lead.",
 )
 def resume(directory: Path, quiet: bool, trust: bool) -> None:
     """Go on with a run that was interrupted or killed."""
@@ -135,16 +137,18 @@ def resume(directory: Path, quiet: bool, trust: bool) -> None:
     from mdfit.recipes.run_directory import REQUEST
 
     with run_interruptible(directory):
-        if (directory / REQUEST).exists():
-            try:
-                metrics = resume_script(directory, show_progress=not quiet, trust=trust)
-            except UntrustedError as error:
-                if not sys.stdin.isatty() or not click.confirm(f"{error}\nRun it?", err=True):
-                    raise
-                metrics = resume_script(directory, show_progress=not quiet, trust=True)
-            _show(metrics, directory)
+        script = (directory / REQUEST).exists()
+        go_on: Any = resume_script if script else resume_run
+        try:
+            outcome = go_on(directory, show_progress=not quiet, trust=trust)
+        except UntrustedError as error:
+            if not sys.stdin.isatty() or not click.confirm(f"{error}\nGo on?", err=True):
+                raise
+            outcome = go_on(directory, show_progress=not quiet, trust=True)
+        if script:
+            _show(outcome, directory)
         else:
-            _finish(resume_run(directory, show_progress=not quiet))
+            _finish(outcome)
 
 
 def _show(metrics, directory: Path) -> None:
