@@ -78,6 +78,11 @@ class OutputError(MdfitError):
     """Results cannot be written: the disk is full, or the directory may not be written to."""
 
 
+def shown(text: str, longest: int = 200) -> str:
+    """Text of a user in an error message, which stays one sentence however long the text is."""
+    return text if len(text) <= longest else f"{text[: longest - 20]} … {text[-15:]}"
+
+
 def nearest(name: str, options: Iterable[str], count: int = 3) -> str:
     """Words for an error message: which of the options the user may have meant, or what the options are.
 

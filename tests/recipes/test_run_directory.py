@@ -169,7 +169,9 @@ def test_links_of_strangers_are_not_followed(finished, tmp_path, link):
     before = outside.stat().st_mtime_ns
     (out / link).symlink_to(outside)
     (out / "within").symlink_to(out / "recipe.json")
-    with pytest.raises(UntrustedError, match=r"is a link to .*outside, outside the run; .*mdfit resume '.*a run' --trust"):
+    with pytest.raises(
+        UntrustedError, match=r"is a link to .*outside, outside the run; .*mdfit resume '.*a run' --trust"
+    ):
         resume_run(out, show_progress=False)
     assert outside.stat().st_mtime_ns == before
     (out / link).unlink()

@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that ``mdfit --help`` answe
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 
 from mdfit._version import __version__
 from mdfit.cli.label_options import label_options
-from mdfit.errors import MdfitError, UntrustedError
+from mdfit.errors import MdfitError, UntrustedError, shown
 
 #: What random keys are made of.
 SEED = click.IntRange(0, 2**32 - 1)
@@ -29,6 +30,17 @@ class Commands(click.Group):
             return super().invoke(context)
         except MdfitError as error:
             click.secho(f"Error: {error}", fg="red", err=True)
+            sys.exit(1)
+        except OSError as error:
+            # The last resort for files that are not ours to read, or whose names are too long.
+            from mdfit.storage.atomic import remedy
+
+            if error.errno == errno.EPIPE:  # click ends quietly when nobody reads on
+                raise
+            what = shown(str(error.filename or "A file"))
+            click.secho(
+                f"Error: {what} cannot be used ({error.strerror or error}); {remedy(error)}.", fg="red", err=True
+            )
             sys.exit(1)
         except MemoryError:
             click.secho(
