@@ -39,6 +39,8 @@ def test_constants_agree_with_ase() -> None:
         ("1 GPa", "eV/Å^3", ase.units.GPa),
         ("1 g/cm^3", "amu/Å^3", ase.units._Nav * 1e-24),
         ("1 g cm**(-3)", "amu/Å^3", ase.units._Nav * 1e-24),
+        ("10^3 K", "K", 1000.0),
+        ("1 (ps)^(-1)", "1/ps", 1.0),
     ],
 )
 def test_conversion(text: str, unit: str, expected: float) -> None:
@@ -80,6 +82,11 @@ def test_array_scalars_are_numbers() -> None:
         ("fs", "fs", ["'fs'", "not a number with a unit"]),
         ("1 fs 3", "fs", ["not a number with a unit"]),
         ("[1, 2] fs", "fs", ["not a number with a unit"]),
+        ("9**9**9**9 fs", "fs", ["not a number with a unit"]),
+        ("9 fs^9^9^9", "fs", ["not a number with a unit"]),
+        ("1 fs!", "fs", ["not a number with a unit"]),
+        ("1e200^9 fs", "fs", ["cannot be read"]),
+        ("99999999999999999999^99 fs", "fs", ["cannot be read"]),
         ("5 fs/", "fs", ["cannot be read"]),
         ("nan", "K", ["not finite"]),
         (float("inf"), "K", ["not finite"]),

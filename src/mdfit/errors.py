@@ -71,11 +71,16 @@ class RecipeError(MdfitError):
 
 
 class UntrustedError(RecipeError):
-    """A run directory asks for a program that does not come with mdfit."""
+    """A run directory asks for a program that does not come with mdfit, or leads to files outside it."""
 
 
 class OutputError(MdfitError):
     """Results cannot be written: the disk is full, or the directory may not be written to."""
+
+
+def shown(text: str, longest: int = 200) -> str:
+    """Text of a user in an error message, which stays one sentence however long the text is."""
+    return text if len(text) <= longest else f"{text[: longest - 20]} … {text[-15:]}"
 
 
 def nearest(name: str, options: Iterable[str], count: int = 3) -> str:

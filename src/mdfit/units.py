@@ -12,7 +12,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from mdfit.errors import UnitError
+from mdfit.errors import UnitError, shown
 
 if TYPE_CHECKING:
     import pint
@@ -37,8 +37,15 @@ KILOJOULE_PER_MOLE: float = 1000.0 / (6.02214076e23 * _ELEMENTARY_CHARGE)
 GRAM_PER_CUBIC_CENTIMETRE: float = 1e-3 * 1e-24 / _ATOMIC_MASS
 
 # A number, then units that hold digits only as exponents or in "1/": "2 fs", "1 /ps", "3 eV/Å^3"; not "fs", "2 fs 3".
-_NUMBER_WITH_UNIT = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?(?P<unit>[^\[\],{}]*)", re.IGNORECASE)
-_DIGITS_OF_UNITS = re.compile(r"(\^|\*\*)\s*\(?\s*-?\d+(\.\d+)?\s*\)?|(?<![\w.])1\s*/|(?<=[a-zA-Z])-\d+")
+# A number may be a power ("10^3 K"), but powers of powers would take forever.
+_NUMBER_WITH_UNIT = re.compile(
+    r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?(\s*(\^|\*\*)\s*[-+]?\d{1,2}(?![\d.]))?(?P<unit>[^\[\],{}!?$;:]*)",
+    re.IGNORECASE,
+)
+_DIGITS_OF_UNITS = re.compile(
+    r"(?<=[^\W\d]|\))\s*(\^|\*\*)\s*\(?\s*-?\d{1,2}(\.\d+)?\s*\)?(?![\s\d]*(\^|\*\*))"
+    r"|(?<![\w.])1\s*/|(?<=[a-zA-Z])-\d+"
+)
 
 _EXAMPLES = {
     "[length]": "'5 Å'",
@@ -85,7 +92,7 @@ def quantity(value: str | float, unit: str, name: str = "value") -> float:
     """
     if isinstance(value, bool) or not (isinstance(value, (str, int, float)) or _is_scalar(value)):
         raise UnitError(
-            f"{name} is {value!r}, which is not a quantity: "
+            f"{name} is {shown(repr(value))}, which is not a quantity: "
             f"give a number in {unit} or a string such as {_example(unit)}."
         )
     try:
@@ -93,7 +100,9 @@ def quantity(value: str | float, unit: str, name: str = "value") -> float:
     except ValueError:
         magnitude = _parse(str(value), unit, name)
     if not math.isfinite(magnitude):
-        raise UnitError(f"{name} is {value!r}, which is not finite: give a finite value such as {_example(unit)}.")
+        raise UnitError(
+            f"{name} is {shown(repr(value))}, which is not finite: give a finite value such as {_example(unit)}."
+        )
     return magnitude
 
 
@@ -120,24 +129,29 @@ def _parse(text: str, unit: str, name: str) -> float:
 
     match = _NUMBER_WITH_UNIT.fullmatch(text)
     if match is None or re.search(r"\d", _DIGITS_OF_UNITS.sub("", match["unit"])):
-        raise UnitError(f"{name} is {text!r}, which is not a number with a unit: write it such as {_example(unit)}.")
+        raise UnitError(
+            f"{name} is {shown(repr(text))}, which is not a number with a unit: write it such as {_example(unit)}."
+        )
     registry = _registry()
     try:
-        given: pint.Quantity = registry.Quantity(text)
+        given: pint.Quantity = registry.Quantity(text) * 1.0
     except pint.UndefinedUnitError as problem:
         unknown = problem.unit_names if isinstance(problem.unit_names, str) else ", ".join(problem.unit_names)
         raise UnitError(
-            f"{name} is {text!r}, whose unit {unknown!r} is unknown: write it such as {_example(unit)}."
+            f"{name} is {shown(repr(text))}, whose unit {unknown!r} is unknown: write it such as {_example(unit)}."
         ) from None
     except Exception:  # pint's parser lets errors of several unrelated kinds through
-        raise UnitError(f"{name} is {text!r}, which cannot be read: write it such as {_example(unit)}.") from None
+        raise UnitError(
+            f"{name} is {shown(repr(text))}, which cannot be read: write it such as {_example(unit)}."
+        ) from None
     target = registry.Unit(unit)
     if given.dimensionality == target.dimensionality * registry.Unit("1/mol").dimensionality:
         given = given * registry.Quantity("1 mol/avogadro_number")
     if given.dimensionality != target.dimensionality:
         raise UnitError(
-            f"{name} is {text!r}, which is {_dimension(given.dimensionality)}, but {_dimension(target.dimensionality)} "
-            f"is needed: write it such as {_example(unit)}, or give a bare number in {unit}."
+            f"{name} is {shown(repr(text))}, which is {_dimension(given.dimensionality)}, but "
+            f"{_dimension(target.dimensionality)} is needed: write it such as {_example(unit)}, or give a bare "
+            f"number in {unit}."
         )
     # Conversion factors leave noise in the last digit: 0.5 ps would be 499.99999999999994 fs.
     return float(f"{given.to(target).magnitude:.15g}")

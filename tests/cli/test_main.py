@@ -144,7 +144,7 @@ def test_keys_of_labels_can_be_declared_for_every_command(renamed, silicon):
 
 
 def test_evaluate_shows_the_error_after_a_shift_of_reference_energies(silicon):
-    frames = [atoms for atoms in read(SILICON, index=":", format="extxyz") if len(atoms) == 64][:4]
+    frames = [atoms for atoms in read(SILICON, index=":", format="extxyz") if len(atoms) == 64][:6]
     write("own.extxyz", frames, format="extxyz")
     for atoms in frames:
         atoms.calc.results["energy"] += 101.0 * len(atoms)
@@ -154,7 +154,7 @@ def test_evaluate_shows_the_error_after_a_shift_of_reference_energies(silicon):
         result = mdfit("evaluate", "sw.mdfit", f"{name}.extxyz")
         assert result.exit_code == 0, result.output
         rows = [line.split() for line in result.stdout.splitlines()]
-        lines[name] = {row[0].partition("/")[2]: float(row[1]) for row in rows}
+        lines[name] = {row[0].partition("/")[2]: float(row[1]) for row in rows if row[0].startswith(name)}
     assert lines["shifted"]["energy_rmse"] == pytest.approx(101e3, rel=0.05)
     assert lines["shifted"]["energy_rmse_after_shift"] == pytest.approx(
         lines["own"]["energy_rmse_after_shift"], rel=1e-3
@@ -351,6 +351,11 @@ def test_recipe_is_not_copied_in_part(monkeypatch):
         "recipes", "--copy", "silicon_dft"
     )
     assert not Path("silicon_dft").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "run", "resume", "report", "split"])
+def test_names_that_are_too_long_are_one_sentence(command):
+    assert "cannot be used (File name too long); choose a shorter name." in fails(command, "x" * 300)
 
 
 def test_run_resume_and_report_name_what_is_missing():

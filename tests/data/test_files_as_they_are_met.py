@@ -146,13 +146,33 @@ def test_labels_that_are_no_elements_are_refused(tmp_path: Path, label: str) -> 
         read(tmp_path / "a.xyz")
 
 
+@pytest.mark.parametrize("case", [str.lower, str.upper, str.title])
+def test_names_of_the_format_may_be_written_in_any_case(tmp_path: Path, case) -> None:
+    """As GPUMD reads and writes them; without its cell a crystal would be a molecule."""
+    written = text(names='pbc="T T F" energy={energy}')
+    for name in ("Lattice", "Properties", "pbc"):
+        written = written.replace(f"{name}=", f"{case(name)}=")
+    (tmp_path / "a.xyz").write_text(written)
+    found = read(tmp_path / "a.xyz")
+    assert [one.energy for one in found] == EXPECTED
+    assert found[1].forces is not None
+    np.testing.assert_allclose(found[1].structure.cell, 9 * np.eye(3))
+    assert found[1].structure.periodic.tolist() == [True, True, False]
+
+
 @pytest.mark.parametrize("name", ["stress", "virial"])
 def test_tensors_of_six_numbers_are_in_the_order_of_voigt(tmp_path: Path, name: str) -> None:
     tensor = np.array([[1.0, 6, 5], [6, 2, 4], [5, 4, 3]])
     keys = {"virial_key": "virial"} if name == "virial" else {}
     factor = -1 / 9**3 if name == "virial" else 1.0
-    for numbers in ("1 2 3 4 5 6", "1 6 5 6 2 4 5 4 3"):
-        (tmp_path / "a.xyz").write_text(text(names=f'energy={{energy}} {name}="{numbers}"'))
+    for value in (
+        '"1 2 3 4 5 6"',
+        '"1 6 5 6 2 4 5 4 3"',
+        "[1, 6, 5, 6, 2, 4, 5, 4, 3]",
+        "[[1, 6, 5], [6, 2, 4], [5, 4, 3]]",
+        '"_JSON [[1, 6, 5], [6, 2, 4], [5, 4, 3]]"',
+    ):
+        (tmp_path / "a.xyz").write_text(text(names=f"energy={{energy}} {name}={value}"))
         np.testing.assert_allclose(read(tmp_path / "a.xyz", **keys)[2].stress, factor * tensor)
     for numbers, words in {
         "1 2 3": "has 3 numbers",

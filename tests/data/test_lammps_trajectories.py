@@ -36,12 +36,15 @@ def box_lines(cell, flags="pp pp pp", corner=(0, 0, 0)):
     return [f"ITEM: BOX BOUNDS xy xz yz {flags}", *rows]
 
 
-def write_dump(path, positions, cell=CELL, steps=STEPS, columns="xu yu zu", extra=None, head=(), each=None, **box):
+def write_dump(
+    path, positions, cell=CELL, steps=STEPS, columns="xu yu zu", extra=None, head=(), above=None, each=None, **box
+):
     """Atoms in an order that changes from frame to frame, as LAMMPS writes them."""
     order = np.random.default_rng(0)
     lines = list(head)
     for frame, (step, where) in enumerate(zip(steps, positions, strict=False)):
         here = cell[frame] if np.ndim(cell) == 3 else cell
+        lines += above(frame) if above else []
         lines += ["ITEM: TIMESTEP", str(step), *(each(frame) if each else []), "ITEM: NUMBER OF ATOMS", str(len(where))]
         lines += box_lines(here, **box)
         lines.append(f"ITEM: ATOMS id type {columns}")
@@ -243,12 +246,14 @@ def test_units_of_the_dump_or_of_its_style(tmp_path, data):
         read_trajectory(data, reduced, timestep="2 fs")
 
 
-def test_times_that_the_dump_states_need_no_time_step(tmp_path, data):
+@pytest.mark.parametrize("place", ["above", "each"])
+def test_times_that_the_dump_states_need_no_time_step(tmp_path, data, place):
+    # LAMMPS writes the time above the step, other programs below it.
     dump = write_dump(
         tmp_path / "t.dump",
         walk(),
         head=["ITEM: UNITS", "metal"],
-        each=lambda frame: ["ITEM: TIME", str(0.25 * frame)],
+        **{place: lambda frame: ["ITEM: TIME", str(0.25 * frame)]},
     )
     np.testing.assert_allclose(read_trajectory(data, dump).times, 250.0 * np.arange(FRAMES))
 
@@ -263,6 +268,10 @@ def test_directions_that_are_not_periodic(tmp_path, data):
     [
         (lambda text: text.replace("id type", "mol type"), "no column id"),
         (lambda text: text.replace("0.0000000000 8.0000000000", "8.0 8.0", 1), "frame 0: .*its box has no volume"),
+        (
+            lambda text: text.replace("ITEM: NUMBER OF ATOMS\n8\n", "ITEM: NUMBER OF ATOMS\n8\nITEM: TIMESTEP\n7\n", 1),
+            "frame 0: damaged",
+        ),
         (lambda text: text.replace("xu yu zu", "vx vy vz"), "no columns of positions"),
         (
             lambda text: text[: int(0.99 * len(text))].rsplit("\n", 1)[0] + "\n",

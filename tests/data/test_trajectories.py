@@ -158,6 +158,33 @@ def test_files_that_do_not_fit_or_are_missing(tmp_path, topology):
         read_trajectory(topology, tmp_path / "broken.trr")
 
 
+@pytest.mark.parametrize("ending", ["xtc", "dcd"])
+def test_frames_that_are_damaged_are_named(tmp_path, topology, ending):
+    path = write(tmp_path / f"run.{ending}", forces=False)
+    content = bytearray(path.read_bytes())
+    last = content.rindex(content[:4]) if ending != "dcd" else len(content) - 120
+    content[last + 4 :] = b"\xff" * (len(content) - last - 4)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"run.{ending}"):
+        read_trajectory(topology, path, constraints="none")
+
+
+def test_the_end_of_damaged_files_is_not_left_out_without_a_word(tmp_path, topology, caplog):
+    path = write(tmp_path / "run.trr")
+    whole = read_trajectory(topology, path, constraints="none")
+    assert len(whole) == 3
+    assert not caplog.text
+    content = path.read_bytes()
+    last = content.rindex(content[:4])
+    path.write_bytes(content[:last] + bytes(len(content) - last))
+    assert len(read_trajectory(topology, path, constraints="none")) == 2
+    assert "run.trr is damaged or incomplete after frame 1" in caplog.text
+    path.write_bytes(content[:-20])
+    with pytest.raises(DataError, match=r"frame 2: MDAnalysis cannot read it .*frames=slice\(0, 2\)"):
+        read_trajectory(topology, path, constraints="none")
+    assert len(read_trajectory(topology, path, constraints="none", frames=slice(0, 2))) == 2
+
+
 def test_unknown_elements_are_asked_for(tmp_path, topology):
     text = topology.read_text().replace("   C1", "   QQ")
     (tmp_path / "odd.gro").write_text(text)

@@ -99,6 +99,7 @@ def test_the_deviation_of_a_curve_from_itself_vanishes(frames):
     from tip4p_reference import mapped
 
     from mdfit.observables import RDF, per_frame
+    from mdfit.observables.low_frequencies import student_factor
 
     observable = RDF(150 * WIDTH, 150, smearing=WIDTH)
     values = per_frame(observable, Trajectory.of_frames(mapped(frames), temperature=298.0))[0]
@@ -110,9 +111,10 @@ def test_the_deviation_of_a_curve_from_itself_vanishes(frames):
     # So far off, the deviation is half minus the mean of the curve.
     blocks = values[: len(values) // 10 * 10].reshape(10, -1, values.shape[1]).mean(axis=1)
     means = np.array([np.asarray(observable.combine(jnp.asarray(block)))[:100].mean() for block in blocks])
-    # Student's t with 9 degrees of freedom lies within ±1.0591 with a probability of 68.27 %.
-    assert error == pytest.approx(1.0591 * means.std(ddof=1) / np.sqrt(10), rel=0.05)
-    np.testing.assert_allclose(curve.standard_error, values.std(axis=0, ddof=1) / np.sqrt(len(values)), atol=1e-6)
+    # Within so many standard errors lies Student's t with a probability of 68.27 %.
+    assert error == pytest.approx(student_factor(9) * means.std(ddof=1) / np.sqrt(10), rel=0.05)
+    expected = student_factor(len(values) - 1) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    np.testing.assert_allclose(curve.standard_error, expected, atol=1e-6)
 
 
 def test_the_prior_is_not_trained_and_the_spline_starts_from_it():

@@ -298,6 +298,15 @@ def test_hostile_yaml_is_refused_at_once(write, text, expected):
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize(
+    ("old", "words"), [("{test: train.extxyz}", "there is no file"), ("4.5 Å", "'potential.cutoff'")]
+)
+def test_long_values_do_not_make_long_messages(write, old, words):
+    found = message(write(GOOD.replace(old, "x" * 5000 if "Å" in old else "{test: " + "x" * 5000 + "}")))
+    assert words in found
+    assert len(found) < 800
+
+
 def test_aliases_may_be_used(write):
     text = GOOD.replace("optimizer:\n    learning_rate: 1.0e-3", "optimizer: &o\n    learning_rate: 1.0e-3")
     text = text.replace("optimizer: {kind: adamw}", "optimizer: *o")

@@ -161,6 +161,24 @@ def test_programs_of_strangers_are_not_run(script, tmp_path):
     assert (script / "was_run").exists()
 
 
+@pytest.mark.parametrize("link", ["tests", "simulations/nve.h5"])
+def test_links_of_strangers_are_not_followed(finished, tmp_path, link):
+    out, outside = tmp_path / "a run", tmp_path / "outside"
+    shutil.copytree(finished, out)
+    shutil.move(out / link, outside)
+    before = outside.stat().st_mtime_ns
+    (out / link).symlink_to(outside)
+    (out / "within").symlink_to(out / "recipe.json")
+    with pytest.raises(
+        UntrustedError, match=r"is a link to .*outside, outside the run; .*mdfit resume '.*a run' --trust"
+    ):
+        resume_run(out, show_progress=False)
+    assert outside.stat().st_mtime_ns == before
+    (out / link).unlink()
+    shutil.move(outside, out / link)
+    assert resume_run(out, show_progress=False).metrics
+
+
 def test_the_program_of_a_known_name_with_other_content_is_not_run(tmp_path):
     """A stranger's program that calls itself like one of ours."""
     folder = tmp_path / "relative_entropy_toys"

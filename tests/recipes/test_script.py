@@ -89,9 +89,16 @@ def test_results_are_small_files(folder, tmp_path):
     with pytest.raises(RecipeError, match="not complete"):
         write_script_results(run, to)
     run_script(load_script(folder), run)
+    (tmp_path / "secret").write_text("key")
+    (run / "linked.png").symlink_to(tmp_path / "secret")
+    (run / "folder.png").mkdir()
     text = write_script_results(run, to).read_text()
     assert "| `answer` | 5.0 ± 0.5 | GPa |" in text.replace("5.00 ± 0.50", "5.0 ± 0.5")
     assert {path.name for path in to.iterdir()} == {"metrics.json", "provenance.json", "run.md", "figure.png"}
+    assert write_script_results(run, to).exists()
+    (to / "provenance.json").unlink()
+    with pytest.raises(OutputError, match=r"figure.png is there already, and no result of mdfit"):
+        write_script_results(run, to)
 
 
 @pytest.mark.parametrize(

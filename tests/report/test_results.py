@@ -68,6 +68,25 @@ def test_plots_of_a_run_in_training(started_run, write_training, tmp_path):
     assert [path.name for path in save_small_plots(started_run, tmp_path / "plots")] == ["learning_curves.png"]
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "run.md", "provenance.json", "learning_curves.png"])
+def test_other_files_and_runs_are_not_overwritten(finished_run, tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(OutputError, match=f"{name} is there already, and no result of mdfit"):
+        write_results(finished_run, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    before = (finished_run / "metrics.json").read_bytes()
+    with pytest.raises(OutputError, match="holds a run; choose another directory for its results"):
+        write_results(finished_run, finished_run)
+    assert (finished_run / "metrics.json").read_bytes() == before
+
+
+def test_results_replace_earlier_ones_beside_other_files(results, finished_run):
+    (results / "README.md").write_text("mine")
+    assert write_results(finished_run, results).exists()
+    assert (results / "README.md").read_text() == "mine"
+    (results / "README.md").unlink()
+
+
 def test_a_target_that_cannot_be_written_is_one_sentence(finished_run, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="Could not write"):

@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that ``mdfit --help`` answe
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 
 from mdfit._version import __version__
 from mdfit.cli.label_options import label_options
-from mdfit.errors import MdfitError, UntrustedError
+from mdfit.errors import MdfitError, UntrustedError, shown
 
 #: What random keys are made of.
 SEED = click.IntRange(0, 2**32 - 1)
@@ -29,6 +30,17 @@ class Commands(click.Group):
             return super().invoke(context)
         except MdfitError as error:
             click.secho(f"Error: {error}", fg="red", err=True)
+            sys.exit(1)
+        except OSError as error:
+            # The last resort for files that are not ours to read, or whose names are too long.
+            from mdfit.storage.atomic import remedy
+
+            if error.errno == errno.EPIPE:  # click ends quietly when nobody reads on
+                raise
+            what = shown(str(error.filename or "A file"))
+            click.secho(
+                f"Error: {what} cannot be used ({error.strerror or error}); {remedy(error)}.", fg="red", err=True
+            )
             sys.exit(1)
         except MemoryError:
             click.secho(
@@ -123,7 +135,9 @@ def run(recipe: Path, scale: str | None, out: Path | None, seed: int | None, qui
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @click.option(
-    "--trust", is_flag=True, help="Run the recipe.py that DIRECTORY names, even if it does not come with mdfit."
+    "--trust",
+    is_flag=True,
+    help="Run the recipe.py that DIRECTORY names, even if it does not come with mdfit, and write where its links lead.",
 )
 def resume(directory: Path, quiet: bool, trust: bool) -> None:
     """Go on with a run that was interrupted or killed."""
@@ -135,16 +149,18 @@ def resume(directory: Path, quiet: bool, trust: bool) -> None:
     from mdfit.recipes.run_directory import REQUEST
 
     with run_interruptible(directory):
-        if (directory / REQUEST).exists():
-            try:
-                metrics = resume_script(directory, show_progress=not quiet, trust=trust)
-            except UntrustedError as error:
-                if not sys.stdin.isatty() or not click.confirm(f"{error}\nRun it?", err=True):
-                    raise
-                metrics = resume_script(directory, show_progress=not quiet, trust=True)
-            _show(metrics, directory)
+        script = (directory / REQUEST).exists()
+        go_on: Any = resume_script if script else resume_run
+        try:
+            outcome = go_on(directory, show_progress=not quiet, trust=trust)
+        except UntrustedError as error:
+            if not sys.stdin.isatty() or not click.confirm(f"{error}\nGo on?", err=True):
+                raise
+            outcome = go_on(directory, show_progress=not quiet, trust=True)
+        if script:
+            _show(outcome, directory)
         else:
-            _finish(resume_run(directory, show_progress=not quiet))
+            _finish(outcome)
 
 
 def _show(metrics, directory: Path) -> None:

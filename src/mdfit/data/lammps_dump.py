@@ -18,7 +18,7 @@ from mdfit.data.unwrapping import with_images
 from mdfit.errors import DataError
 from mdfit.structure.text_files import open_text
 
-_FIRST = "ITEM: TIMESTEP"
+_FIRST, _TIME = "ITEM: TIMESTEP", ["ITEM:", "TIME"]
 #: Names of the columns of positions; the unwrapped ones are preferred.
 _POSITIONS = (("xu", "yu", "zu"), ("xsu", "ysu", "zsu"), ("x", "y", "z"), ("xs", "ys", "zs"))
 _IMAGES = ("ix", "iy", "iz")
@@ -77,33 +77,37 @@ def read_dump(path: Path, chosen: Sequence[int]) -> Iterator[DumpFrame]:
     """
     wanted = iter(chosen)
     target, number = next(wanted, None), -1
-    units: str | None = None
+    units = time = None
     with open_text(path) as file:
         line = file.readline()
         while line and target is not None:
+            # LAMMPS writes units once, and the time of a frame above its step.
             if line.startswith("ITEM: UNITS"):
                 units = file.readline().strip()
+            elif line.split() == _TIME:
+                time = file.readline()
             elif line.startswith(_FIRST):
                 number += 1
                 if number == target:
-                    yield _frame(file, path, number, units)
+                    yield _frame(file, path, number, units, time)
                     target = next(wanted, None)
+                time = None
             line = file.readline()
 
 
-def _frame(file: TextIO, path: Path, number: int, units: str | None) -> DumpFrame:
+def _frame(file: TextIO, path: Path, number: int, units: str | None, time: str | None) -> DumpFrame:
     try:
-        return _parse(file, f"{path}, frame {number}", units)
+        return _parse(file, f"{path}, frame {number}", units, None if time is None else float(time))
     except (ValueError, IndexError) as problem:
         remedy = f"leave it out, as by frames=slice(0, {number})" if number else "give a complete dump"
         raise DataError(f"{path}, frame {number}: damaged or incomplete ({problem}); {remedy}.") from None
 
 
-def _parse(file: TextIO, where: str, units: str | None) -> DumpFrame:
-    step, time, atoms = int(file.readline()), None, 0
+def _parse(file: TextIO, where: str, units: str | None, time: float | None) -> DumpFrame:
+    step, atoms = int(file.readline()), 0
     while True:
         header = file.readline()
-        if header.startswith("ITEM: TIME"):
+        if header.split() == _TIME:
             time = float(file.readline())
         elif header.startswith("ITEM: NUMBER OF ATOMS"):
             atoms = int(file.readline())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from mdfit.data.trajectory_units import LAMMPS_UNITS, Given
 from mdfit.errors import DataError
 from mdfit.structure.text_files import open_text
 from mdfit.units import KILOJOULE_PER_MOLE, quantity
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +141,27 @@ class MDAnalysisSource:
                 f"{path} holds several frames, of which MDAnalysis reads the first only: convert it to .trr."
             )
 
+        self._warn_of_rest()
+
     def __len__(self) -> int:
         return len(self._reader)
+
+    def _warn_of_rest(self) -> None:
+        """MDAnalysis takes a damaged frame of GROMACS' formats for the end of the file."""
+        if self._reader.format not in ("TRR", "XTC"):
+            return
+        try:
+            self._frame(len(self._reader) - 1)
+        except DataError:
+            return  # told when this frame is wanted
+        rest = self.path.stat().st_size - self._reader._xdr._bytes_tell()
+        if rest:
+            log.warning(
+                "%s is damaged or incomplete after frame %d: %d bytes at its end are not read.",
+                self.path,
+                len(self._reader) - 1,
+                rest,
+            )
 
     def frames(self, numbers: Sequence[int], atoms: Any) -> Iterator[SourceFrame]:
         from MDAnalysis.lib.mdamath import triclinic_vectors
@@ -147,10 +169,10 @@ class MDAnalysisSource:
         # MDAnalysis has converted stated units to Å.
         stated = self._reader.units.get("length")
         length = 1.0 if stated is not None else self._given.length(None, self.path)
-        has_forces = bool(self._reader[numbers[0]].has_forces)
+        has_forces = bool(self._frame(numbers[0]).has_forces)
         force = self._force_factor() if has_forces else None
         for number in numbers:
-            frame = self._reader[number]
+            frame = self._frame(number)
             if not frame.has_positions:
                 raise DataError(f"{self.path}: frame {number} has no positions: choose others.")
             if frame.has_forces != has_forces and has_forces:
@@ -166,6 +188,15 @@ class MDAnalysisSource:
                 time=float(frame.time) * 1000.0 if self._stated_times and "time" in frame.data else None,
                 unwrapped=False,
             )
+
+    def _frame(self, number: int) -> Any:
+        try:
+            return self._reader[number]
+        except Exception as problem:  # readers raise errors of every kind on damaged files
+            remedy = f"leave it out, as by frames=slice(0, {number})" if number else "give a complete file"
+            raise DataError(
+                f"{self.path}, frame {number}: MDAnalysis cannot read it ({type(problem).__name__}: {problem}); {remedy}."
+            ) from problem
 
     def _force_factor(self) -> float:
         if self._reader.units.get("force") is not None:

@@ -19,10 +19,16 @@ MANY_REPLICAS = 8
 ODD_COMPONENTS = 0.1
 #: Below so many independent samples errors are widened, by this share at most: a series that happens to hide its slow
 #: motions is taken for a longer one (the coverage is that of tests/observables/test_coverage.py).
-WIDENED_BELOW, WIDENING, WIDENING_OF_REPLICAS = 40.0, 0.8, 0.3
+WIDENED_BELOW, WIDENING, WIDENING_OF_REPLICAS = 60.0, 0.6, 0.3
 #: From so many samples on the window gives the effective number, unless the lowest frequencies give less than half, and
 #: from so many on the error, too, unless the lowest frequencies give one that is larger by this factor.
 _LONG, _VERY_LONG, _DISAGREEMENT = 100.0, 400.0, 1.3
+#: Of relaxations the sum of the squared correlations is half that of the correlations; with some room.
+_OF_SQUARES = 0.625
+#: Replicas that scatter beyond this quantile of what their errors allow count as one sample each.
+_STUCK = 0.97
+#: Below this statistical inefficiency correlations are negative.
+_ALTERNATING = 0.7
 #: Numbers that are transformed at once.
 _AT_ONCE = 2**23
 
@@ -83,23 +89,37 @@ def warnings_of(effective: np.ndarray, replicas: int, is_curve: bool = False) ->
 
 
 def _error(series: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from scipy import stats
+
     replicas, frames, _ = series.shape
     samples = replicas * frames
-    inefficiency = windowed_inefficiency(series)
+    correlation = _autocorrelation(series)
+    inefficiency = _window(correlation)
     window = samples / np.clip(inefficiency, 1.0, frames)
     # Where the correlation is negative, the lowest frequencies alone are below those of the oscillation.
-    error = low_frequency_error(series, np.where(inefficiency < 0.7, 0.0, window))
+    error = low_frequency_error(series, np.where(inefficiency < _ALTERNATING, 0.0, window))
+    if replicas > 1:
+        # Replicas that are stuck apart differ by more than any process that fluctuates so little within them.
+        scatter = series.mean(axis=1).std(axis=0, ddof=1) / np.sqrt(replicas)
+        most = stats.chi2.ppf(_STUCK, replicas - 1) / (replicas - 1)
+        stuck = scatter**2 > most * error**2
+        error = np.where(stuck, student_factor(replicas - 1) * scatter, error)
+        window = np.where(stuck, replicas, window)
     # Of very long series all frequencies give the same error with less noise.
     of_window = np.sqrt(variance / np.maximum(window - 1, 1))
-    error = np.where((window > _VERY_LONG) & (error < _DISAGREEMENT * of_window), of_window, error)
+    long = (window > _VERY_LONG) & (inefficiency >= _ALTERNATING)
+    error = np.where(long & (error < _DISAGREEMENT * of_window), of_window, error)
     # The variance around the found mean lacks the mean's own.
     lowest = np.minimum(1 + variance / error**2, samples)
     effective = np.minimum(window, lowest)
+    # Correlations that change their sign, of vibrations, add up to little although few periods have been seen.
+    squared = np.maximum(_OF_SQUARES * samples / _squared_inefficiency(correlation, replicas), replicas)
+    effective = np.where(squared < FEWEST_SAMPLES, np.minimum(effective, squared), effective)
     effective = np.where((window > _LONG) & (lowest > window / 2), window, effective)
     if replicas >= MANY_REPLICAS:
         effective = np.where(window > _LONG, effective, lowest)
-    widening = WIDENING_OF_REPLICAS if replicas >= MANY_REPLICAS else WIDENING
-    return error * (1 + widening * np.clip(1 - effective / WIDENED_BELOW, 0, 1)), effective
+    widest = WIDENING_OF_REPLICAS if replicas >= MANY_REPLICAS else WIDENING
+    return error * (1 + np.clip(1 - effective / WIDENED_BELOW, 0, widest)), effective
 
 
 def jackknife(
@@ -147,6 +167,37 @@ def windowed_inefficiency(series: np.ndarray) -> np.ndarray:
     Returns:
         ``(elements,)``, below 1 for correlations that are negative; 1 for elements that do not vary.
     """
+    varies = variance_of(series) > 0
+    return np.where(varies, _window(_autocorrelation(series)), 1.0)
+
+
+def _window(correlation: np.ndarray) -> np.ndarray:
+    return _first_window(2 * np.cumsum(correlation, axis=0) - correlation[0], float(len(correlation)))
+
+
+def _squared_inefficiency(correlation: np.ndarray, replicas: int) -> np.ndarray:
+    """1 + 2 Σ_m ρ(m)², less what noise adds to it: how many samples tell as much of the correlation as one independent one.
+
+    M. S. Bartlett, J. R. Stat. Soc. Suppl. 8, 27 (1946), doi:10.2307/2983611.
+    """
+    noise = 1 / (replicas * (len(correlation) - np.arange(len(correlation))))
+    squares = correlation**2 - noise[:, None]
+    squares[0] = 1.0
+    return np.maximum(_first_window(2 * np.cumsum(squares, axis=0) - 1), 1.0)
+
+
+def _first_window(running: np.ndarray, otherwise: float | None = None) -> np.ndarray:
+    """A running sum ``(frames, elements)`` at the first M that is 5 of it, up to half the frames; or its last value."""
+    # Beyond half the frames a correlation is mostly noise.
+    usable = max(1, len(running) // 2)
+    closed = np.arange(usable)[:, None] >= WINDOW * np.maximum(running[:usable], 1.0)
+    first = np.argmax(closed, axis=0)
+    chosen = np.take_along_axis(running, first[None], axis=0)[0]
+    return np.where(closed.any(axis=0), chosen, running[usable - 1] if otherwise is None else otherwise)
+
+
+def _autocorrelation(series: np.ndarray) -> np.ndarray:
+    """ρ(m), ``(frames, elements)``, of all replicas, whose common mean is taken out."""
     from scipy import fft
 
     frames = series.shape[1]
@@ -158,11 +209,4 @@ def windowed_inefficiency(series: np.ndarray) -> np.ndarray:
         power += spectrum.real**2 + spectrum.imag**2
     covariance = fft.irfft(power, n=padded, axis=0)[:frames] / (frames - np.arange(frames))[:, None]
     varies = variance_of(series) > 0
-    correlation = covariance / np.where(varies, covariance[0], 1.0)
-    running = 2 * np.cumsum(correlation, axis=0) - correlation[0]
-    # Beyond half the frames a correlation is mostly noise.
-    usable = max(1, frames // 2)
-    closed = np.arange(usable)[:, None] >= WINDOW * np.maximum(running[:usable], 1.0)
-    first = np.argmax(closed, axis=0)
-    chosen = np.take_along_axis(running, first[None], axis=0)[0]
-    return np.where(varies, np.where(closed.any(axis=0), chosen, frames), 1.0)
+    return covariance / np.where(varies, covariance[0], 1.0)

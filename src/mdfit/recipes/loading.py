@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from mdfit.errors import CheckpointError, RecipeError, nearest
+from mdfit.errors import CheckpointError, RecipeError, nearest, shown
 from mdfit.recipes.run_directory import RESOLVED
 from mdfit.recipes.schema import NAME, WRITTEN, Recipe
 from mdfit.storage import Document, DocumentError, parse_yaml, read_json, write_json
@@ -168,11 +168,13 @@ def _scales(scales: Any, path: Path, lines: dict[tuple, int]) -> dict[str, dict[
     """The scales by name; one without changes is empty."""
     where = f"{path}{_line(('scales',), lines, None)}"
     if not isinstance(scales, dict):
-        raise RecipeError(f"{where}: 'scales' must be a mapping from names to changes, not {scales!r}.")
+        raise RecipeError(f"{where}: 'scales' must be a mapping from names to changes, not {shown(repr(scales))}.")
     for name, changes in scales.items():
         where = f"{path}{_line(('scales', name), lines, None)}"
         if not isinstance(changes, dict | None):
-            raise RecipeError(f"{where}: the scale '{name}' must be a mapping of keys of the recipe, not {changes!r}.")
+            raise RecipeError(
+                f"{where}: the scale '{name}' must be a mapping of keys of the recipe, not {shown(repr(changes))}."
+            )
         if not re.fullmatch(NAME, str(name)) or len(str(name)) > 100:
             raise RecipeError(
                 f"{where}: the name {name!r} becomes that of a file; use letters, digits, '.', '_' and '-'."
@@ -237,11 +239,16 @@ def _problem(item: Any, place: tuple, name: str) -> str:
     if kind == "missing":
         return f"the key '{name}' is missing"
     if kind == "literal_error":
-        return f"'{name}' must be {item['ctx']['expected']}, not {item['input']!r}"
+        return f"'{name}' must be {item['ctx']['expected']}, not {shown(repr(item['input']))}"
     if kind in ("string_pattern_mismatch", "string_too_long"):
-        return f"the name {item['input']!r} becomes that of a file; use up to 100 letters, digits, '.', '_' and '-'"
+        name = shown(repr(item["input"]))
+        return f"the name {name} becomes that of a file; use up to 100 letters, digits, '.', '_' and '-'"
     message = item["msg"].removeprefix("Value error, ")
-    return f"'{name}': {message} (given: {item['input']!r})" if kind != "value_error" else f"'{name}': {message}"
+    return (
+        f"'{name}': {message} (given: {shown(repr(item['input']))})"
+        if kind != "value_error"
+        else f"'{name}': {message}"
+    )
 
 
 def _section(place: tuple) -> type[BaseModel]:
@@ -276,9 +283,18 @@ def _check_files(loaded: LoadedRecipe, path: Path, lines: dict[tuple, int]) -> N
     files |= {("simulations", n, "structure", "file"): s.structure.file for n, s in loaded.recipe.simulations.items()}
     files[("published",)] = loaded.recipe.published
     for place, file in files.items():
-        if file is not None and not loaded.path(file).is_file():
+        if file is not None and not _is_file(loaded.path(file)):
             where = _line(place, lines, loaded.scale)
-            raise RecipeError(f"{path}{where}: there is no file {loaded.path(file)}; paths are relative to the recipe.")
+            raise RecipeError(
+                f"{path}{where}: there is no file {shown(str(loaded.path(file)))}; paths are relative to the recipe."
+            )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, or a directory that may not be read
+        return False
 
 
 def _check_predecessors(loaded: LoadedRecipe, path: Path, lines: dict[tuple, int]) -> None:

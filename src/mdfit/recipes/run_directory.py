@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from mdfit.errors import OutputError, RecipeError
+from mdfit.errors import OutputError, RecipeError, UntrustedError
 from mdfit.storage import only_writer, remove_leftovers
 
 #: The record of a run of a recipe in YAML (see :mod:`mdfit.recipes.loading`), and of one in Python.
@@ -42,11 +43,28 @@ def _check_new(out: Path) -> None:
         return
     content = sorted(path.name for path in out.iterdir() if path.name != _LOCK)
     if RESOLVED in content or REQUEST in content:
-        raise OutputError(f"{out} already holds a run; `mdfit resume {out}`, or choose another directory.")
+        command = f"mdfit resume {shlex.quote(str(out))}"
+        raise OutputError(f"{out} already holds a run; `{command}`, or choose another directory.")
     if content:
         raise OutputError(
             f"{out} is not empty (it holds {content[0]}) and no run of mdfit; choose a new or an empty directory."
         )
+
+
+def check_links(out: Path) -> None:
+    """A run directory may come from somebody else; what its links lead to is not overwritten.
+
+    Raises:
+        UntrustedError: a link leads out of the directory.
+    """
+    inside = out.resolve()
+    for path in sorted(out.rglob("*")):
+        target = path.resolve() if path.is_symlink() else inside
+        if not target.is_relative_to(inside):
+            raise UntrustedError(
+                f"{path} is a link to {target}, outside the run; resuming may write there. If you trust it: mdfit resume "
+                f"{shlex.quote(str(out))} --trust"
+            )
 
 
 def stage_path(folder: Path, name: str) -> Path:

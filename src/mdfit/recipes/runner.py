@@ -30,7 +30,7 @@ from mdfit.recipes.building import (
 from mdfit.recipes.loading import LoadedRecipe, check_unchanged, load_resolved
 from mdfit.recipes.metrics import Metrics, accuracy_metrics, write_metrics
 from mdfit.recipes.preflight import check_inputs
-from mdfit.recipes.run_directory import RESOLVED, run_directory
+from mdfit.recipes.run_directory import RESOLVED, check_links, run_directory
 from mdfit.recipes.schema import Simulation
 from mdfit.recipes.simulation_metrics import simulation_metrics
 from mdfit.recipes.stage_times import StageTimes
@@ -90,15 +90,23 @@ def _check_same_recipe(before: LoadedRecipe, now: LoadedRecipe, out: Path) -> No
         )
 
 
-def resume_run(directory: str | Path, show_progress: bool = True) -> RunOutcome:
+def resume_run(directory: str | Path, show_progress: bool = True, *, trust: bool = False) -> RunOutcome:
     """Goes on with a run that was interrupted or killed.
+
+    Args:
+        directory: of the run.
+        show_progress: whether to draw progress bars.
+        trust: whether to write where links in the directory lead.
 
     Raises:
         RecipeError: when the directory holds no run, or its recipe was edited.
+        UntrustedError: when a link leads out of the directory.
         CheckpointError: when its checkpoint is damaged, or its data or the version of mdfit have changed.
     """
     loaded = load_resolved(directory)
     check_unchanged(loaded)
+    if not trust:
+        check_links(Path(directory))
     return run_recipe(loaded, directory, resume=True, show_progress=show_progress)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib.util
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from pydantic import Field
 from mdfit._version import __version__
 from mdfit.errors import MdfitError, RecipeError, UntrustedError, nearest
 from mdfit.recipes.metrics import Metrics, read_metrics, write_metrics
-from mdfit.recipes.run_directory import REQUEST, run_directory, sources, stage_path
+from mdfit.recipes.run_directory import REQUEST, check_links, run_directory, sources, stage_path
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.storage import Document, read_json, write_json
 
@@ -247,11 +248,12 @@ def resume_script(out: str | Path, show_progress: bool = True, *, trust: bool = 
     Args:
         out: directory of the run.
         show_progress: whether to draw progress bars.
-        trust: whether to run a program that the run directory names.
+        trust: whether to run a program that the run directory names, and to write where links in it lead.
 
     Raises:
         CheckpointError: when the record of the run is damaged.
-        UntrustedError: when the recipe does not come with mdfit and is not to be trusted.
+        UntrustedError: when the recipe does not come with mdfit, or a link leads out of the directory, and neither is to
+            be trusted.
         RecipeError: when the recipe is gone or has changed.
     """
     request = read_request(out)
@@ -260,9 +262,11 @@ def resume_script(out: str | Path, show_progress: bool = True, *, trust: bool = 
         if not trust:
             raise UntrustedError(
                 f"{out} was made by {Path(request.directory) / SCRIPT}, which does not come with this mdfit; resuming runs "
-                f"that program. If you trust it: mdfit resume {out} --trust"
+                f"that program. If you trust it: mdfit resume {shlex.quote(str(out))} --trust"
             )
         recipe = load_script(request.directory)
+    if not trust:
+        check_links(Path(out))
     return run_script(recipe, out, request.scale, request.seed, resume=True, show_progress=show_progress)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mdfit.cli.tables import warning_lines
-from mdfit.errors import RecipeError
+from mdfit.errors import CheckpointError, OutputError, RecipeError
 from mdfit.recipes.metrics import Metrics, write_metrics
+from mdfit.recipes.run_directory import REQUEST, RESOLVED
 from mdfit.report.figures import Panel, save_row
 from mdfit.report.page import seeds
 from mdfit.report.plots_accuracy import parity_panels
@@ -16,7 +17,10 @@ from mdfit.report.plots_properties import equation_of_state_panels
 from mdfit.report.plots_simulation import rdf_panel
 from mdfit.report.run_files import RunFiles, read_run
 from mdfit.report.tables import duration, number
-from mdfit.storage import write_json, write_text
+from mdfit.storage import read_json, write_json, write_text
+
+#: The record by which results are known.
+PROVENANCE = "provenance.json"
 
 
 def save_small_plots(directory: str | Path, to: str | Path) -> list[Path]:
@@ -44,19 +48,42 @@ def write_results(directory: str | Path, to: str | Path) -> Path:
 
     Raises:
         RecipeError: when ``directory`` holds no run, or one that is not complete.
-        OutputError: when the results cannot be written.
+        OutputError: when the results cannot be written, or other files are in their place.
     """
     run, to = read_run(directory), Path(to)
     if not run.complete:
         raise RecipeError(
             f"The run in {directory} is not complete: it has no metrics.json; `mdfit resume {directory}`."
         )
+    check_target(to)
+    document = provenance(run)
+    # First, since it tells what the others are.
+    write_json(to / PROVENANCE, document)
     write_metrics(to / "metrics.json", run.metrics)
     plots = _save_plots(run, to)
-    document = provenance(run)
-    write_json(to / "provenance.json", document)
     write_text(to / "run.md", summary(run.loaded.recipe.title, document, run.metrics, plots))
     return to / "run.md"
+
+
+def check_target(to: Path) -> None:
+    """Results may replace earlier results, but nothing else.
+
+    Raises:
+        OutputError: the directory holds a run, or files of such names that are no results.
+    """
+    if any((to / record).exists() for record in (RESOLVED, REQUEST)):
+        raise OutputError(f"{to} holds a run; choose another directory for its results.")
+    kinds = ("metrics.json", "run.md", PROVENANCE, "*.png", "*.mdfit")
+    there = sorted(path for kind in kinds for path in to.glob(kind))
+    if there and not _is_provenance(to / PROVENANCE):
+        raise OutputError(f"{there[0]} is there already, and no result of mdfit; choose another directory.")
+
+
+def _is_provenance(path: Path) -> bool:
+    try:
+        return {"command", "seeds"} <= read_json(path, dict[str, Any]).keys()
+    except CheckpointError:
+        return False
 
 
 def _save_plots(run: RunFiles, to: Path) -> list[Path]:

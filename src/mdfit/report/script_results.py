@@ -8,7 +8,7 @@ from typing import Any
 
 from mdfit.errors import CheckpointError, OutputError, RecipeError
 from mdfit.recipes.metrics import read_metrics, write_metrics
-from mdfit.report.results import summary
+from mdfit.report.results import PROVENANCE, check_target, summary
 from mdfit.storage import read_json, remedy, write_json, write_text
 
 #: Larger files stay in the run.
@@ -23,17 +23,18 @@ def write_script_results(run: str | Path, to: str | Path) -> Path:
 
     Raises:
         RecipeError: when the run is not complete.
-        OutputError: when the results cannot be written.
+        OutputError: when the results cannot be written, or other files are in their place.
     """
     run, to = Path(run), Path(to)
     if not (run / "metrics.json").is_file():
         raise RecipeError(f"The run in {run} is not complete: it has no metrics.json; `mdfit resume {run}`.")
     metrics = read_metrics(run / "metrics.json")
-    provenance = read_json(run / "provenance.json", dict[str, Any])
+    provenance = read_json(run / PROVENANCE, dict[str, Any])
     if not isinstance(provenance.get("title"), str):
         raise CheckpointError(f"{run / 'provenance.json'} is damaged: it has no title; `mdfit resume {run}`.")
+    check_target(to)
+    write_json(to / PROVENANCE, provenance)
     write_metrics(to / "metrics.json", metrics)
-    write_json(to / "provenance.json", provenance)
     figures = _small(run, "*.png", LARGEST_FIGURE)
     try:
         for path in (*figures, *_small(run, "*.mdfit", LARGEST_POTENTIAL)):
@@ -45,4 +46,6 @@ def write_script_results(run: str | Path, to: str | Path) -> Path:
 
 
 def _small(run: Path, pattern: str, largest: int) -> list[Path]:
-    return sorted(path for path in run.glob(pattern) if path.stat().st_size < largest)
+    # A link could lead to what nobody wants to publish.
+    files = (path for path in run.glob(pattern) if path.is_file() and not path.is_symlink())
+    return sorted(path for path in files if path.stat().st_size < largest)

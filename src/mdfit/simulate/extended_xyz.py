@@ -9,8 +9,6 @@ import numpy as np
 from mdfit.errors import CheckpointError
 from mdfit.simulate.restart import FrameByFrame, RestartHeader
 
-#: Significant digits with which a number comes back as it was.
-_DIGITS = {"float32": 9, "float64": 17}
 #: xx, yy, zz, yz, xz, xy: the stress as ASE takes it.
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
@@ -64,9 +62,7 @@ class XYZOutput(FrameByFrame):
 
         structure = self.structure
         columns = np.column_stack([frame["positions"][0].astype(np.float64), self._momenta(frame)])
-        # Positions need no more digits than their format has; products with masses do.
-        digits = _DIGITS[self.plan.number_format]
-        pattern = " ".join(["{:>2s}", *[f"{{:{digits + 7}.{digits}g}}"] * 3, *["{:24.17g}"] * 3, "{:.17g}{}\n"])
+        pattern = " ".join(["{:>2s}", *["{:24.17g}"] * 6, "{:.17g}{}\n"])
         moves = (
             [""] * len(columns) if structure.frozen is None else [" F" if held else " T" for held in structure.frozen]
         )
@@ -93,7 +89,7 @@ class XYZOutput(FrameByFrame):
         if not np.array_equal(atoms.numbers, self.structure.species):
             raise ValueError("other atoms")
         frame = {
-            "positions": atoms.positions[None].astype(number_format),
+            "positions": _as_written(atoms.positions, number_format)[None],
             "velocities": (atoms.get_momenta() / self.structure.masses[:, None])[None].astype(number_format),
             "cells": atoms.cell.array[None],
             "potential_energies": np.array([atoms.get_potential_energy()]),
@@ -102,6 +98,12 @@ class XYZOutput(FrameByFrame):
         if not all(np.isfinite(array).all() for array in frame.values()):
             raise ValueError("not finite")
         return frame
+
+
+def _as_written(positions: np.ndarray, number_format: str) -> np.ndarray:
+    """In their number format, but for those far from the cell, which are in double precision."""
+    converted = positions.astype(number_format)
+    return converted if np.array_equal(converted, positions) else positions
 
 
 def _matrix(six: np.ndarray) -> np.ndarray:

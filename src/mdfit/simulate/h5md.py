@@ -60,9 +60,11 @@ class H5MDOutput(FrameByFrame):
             raise self.lost_frames(found)
         atoms = len(self.structure.species)
         shapes = {"positions": (atoms, 3), "velocities": (atoms, 3), "potential_energies": ()}
-        number_format = self.plan.number_format if name in ("positions", "velocities") else "float64"
+        single = ("float64",) if name in ("cells", "potential_energies", "stresses") else (self.plan.number_format,)
+        # Positions far from the cell are kept in double precision.
+        formats = (*single, "float64") if name == "positions" else single
         values, steps = group["value"], group["step"][: self.count]
-        if values.shape[1:] != shapes.get(name, (3, 3)) or values.dtype != number_format:
+        if values.shape[1:] != shapes.get(name, (3, 3)) or values.dtype not in formats:
             raise ValueError(f"{group.name} holds {values.dtype} of shape {values.shape[1:]}")
         if not np.array_equal(steps, np.arange(1, self.count + 1) * self.plan.steps_between_frames):
             raise ValueError(f"the steps of {group.name} are not those of the run")

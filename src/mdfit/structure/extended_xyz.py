@@ -20,7 +20,12 @@ _ISOTOPES = {"D": ("H", 2.014101778), "T": ("H", 3.016049281)}
 # A symbol, then what numbers or distinguishes atoms of one element: Cu1, Fe2+, O_w.
 _NUMBERED = re.compile(r"([A-Z][a-z]?)[\d_+\-*'.].*")
 _PROPERTIES = re.compile(r"""\bProperties\s*=\s*["{]?([\w:]+)""")
-_TENSOR = re.compile(r"""(?<![\w-])(stress|virial)\s*=\s*(?:"([^"]*)"|'([^']*)'|\{([^}]*)\}|\[([^\]]*)\])""")
+_TENSOR = re.compile(
+    r"""(?<![\w-])(stress|virial)\s*=\s*(?:"([^"]*)"|'([^']*)'|\{([^}]*)\}|\[((?:[^\[\]]|\[[^\[\]]*\])*)\])"""
+)
+# Some programs (GPUMD) write these names in any case, but ASE looks for them as they stand here.
+_NAMES = re.compile(r"(?<![\w-])(lattice|properties|pbc)(?=\s*=)", re.IGNORECASE)
+_AS_READ = {"lattice": "Lattice", "properties": "Properties", "pbc": "pbc"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def split_frames(text: str, where: str) -> list[Frame]:
         _check_complete(rows, atoms, here)
         while end < len(lines) and lines[end].startswith("VEC"):
             end += 1
-        comment = lines[line + 1]
+        comment = _NAMES.sub(lambda match: _AS_READ[match[1].lower()], lines[line + 1])
         if rows and len(rows[0].split()) > _columns(comment):
             surplus.append(len(found))
         rows, masses = _with_elements(rows, comment, known, read_as, here)
@@ -114,7 +119,7 @@ def _full_tensors(comment: str, where: str) -> str:
 
     def nine(match: re.Match[str]) -> str:
         name, value = match[1], next(text for text in match.groups()[1:] if text is not None)
-        numbers = value.replace(",", " ").split()
+        numbers = re.sub(r"^_JSON|[\[\],]", " ", value).split()
         if len(numbers) == 6:
             xx, yy, zz, yz, xz, xy = numbers
             numbers = [xx, xy, xz, xy, yy, yz, xz, yz, zz]

@@ -20,7 +20,8 @@ from mdfit.objectives.difftre.gauss_newton import damped_step
 from mdfit.objectives.frame_values import FrameValues
 from mdfit.objectives.reference_trajectories import Reference, ReferenceSampler
 from mdfit.objectives.step_halving import largest_fraction
-from mdfit.reweighting import average, effective_samples, effective_size, log_weights, thermal_energy
+from mdfit.observables.statistics import windowed_inefficiency
+from mdfit.reweighting import average, effective_size, log_weights, thermal_energy
 from mdfit.simulate import StatePoint
 from mdfit.simulate.samplers import Sampler
 from mdfit.simulate.simulation import Lengths
@@ -54,7 +55,8 @@ class DiffTRe(Combinable):
         parameter_sizes: makes of the trained parameters a tree like them with the changes, numbers or arrays, that are
             deemed equally large: Gauss–Newton steps are the shortest ones in these units.  A spline in eV beside a network
             would otherwise take nearly all of each step.  None takes 1 for all.
-        fewest_samples: independent frames that a new trajectory must be worth, judged by its potential energies.
+        fewest_samples: independent frames that a new trajectory must be worth, judged by the windowed correlation time of
+            its potential energies.
         skin: of the neighbour lists in Å.
         dtype: of positions and forces.
 
@@ -223,7 +225,8 @@ class _Point:
         own = values[0].reshape(reference.frames[3].shape)
         reference = reference._replace(frames=(*reference.frames[:3], own, *reference.frames[4:]))
         self._frames = (reference, frames)
-        samples = effective_samples(np.zeros_like(own), own).samples
+        # By the window, which is too kind to short runs: a few frames too many are no harm where the next step has others.
+        samples = own.size / max(float(windowed_inefficiency(own[..., None])[0]), 1.0)
         if samples < fewest:
             raise TrainingError(
                 f"The trajectory at {self._where} is worth {samples:.1f} independent frames by its potential energies, "
