@@ -21,15 +21,19 @@ def points(small, temperatures=(60.0, 140.0), pressures=(None, None), lattices=(
 @pytest.mark.parametrize(
     ("sampler", "pressures", "dtype"),
     [
-        (NVE(4.0), (None, None), np.float32),
         (Langevin(4.0, 5.0), (None, None), np.float32),
-        (Langevin(4.0, 5.0), (None, None), np.float64),
-        (Brownian(0.5, 50.0), (None, None), np.float32),
-        (NoseHoover(4.0), (None, None), np.float64),
         (NPT(4.0, barostat_relaxation=300.0), (100.0, 3000.0), np.float64),
-        (NPT(4.0, barostat_relaxation=300.0), (1000.0, 1000.0), np.float32),
+        *(
+            pytest.param(*settings, marks=pytest.mark.slow)
+            for settings in [
+                (NVE(4.0), (None, None), np.float32),
+                (Langevin(4.0, 5.0), (None, None), np.float64),
+                (Brownian(0.5, 50.0), (None, None), np.float32),
+                (NoseHoover(4.0), (None, None), np.float64),
+                (NPT(4.0, barostat_relaxation=300.0), (1000.0, 1000.0), np.float32),
+            ]
+        ),
     ],
-    ids=["NVE", "Langevin", "Langevin double", "Brownian", "NoseHoover", "NPT", "NPT at one pressure"],
 )
 def test_each_is_simulated_as_alone(small, sampler, pressures, dtype):
     """With the same noise, that of the same replica; up to rounding, which 20 steps do not blow up."""
