@@ -16,15 +16,37 @@ from mdfit.units import BOLTZMANN
 
 
 class Context(NamedTuple):
-    """What the force function needs besides positions: everything but the state of the integrator."""
+    """What the force function needs besides positions: everything but the state of the integrator.
+
+    Attributes:
+        potential: of all replicas.
+        species: of all replicas.
+        neighbours: lists of every replica.
+        frozen: atoms that stand still.
+        kT: ``(replicas,)`` in eV where replicas differ in temperature, else None.
+        pressure: ``(replicas,)`` in eV/Å³ where replicas differ in pressure, else None.
+    """
 
     potential: Potential
     species: Int[Array, " atoms"]
     neighbours: Neighbours
     frozen: Frozen | None = None
+    kT: Float[Array, " replicas"] | None = None
+    pressure: Float[Array, " replicas"] | None = None
+
+    @property
+    def of_replicas(self) -> tuple[Any, ...]:
+        """What each replica has of its own."""
+        return self.neighbours, self.kT, self.pressure
+
+    def arguments(self, neighbours: Any, kT: Any, pressure: Any) -> dict[str, Any]:
+        """Of the integrator, for one replica."""
+        own = {"kT": kT, "pressure": pressure}
+        common = {"potential": self.potential, "species": self.species, "frozen": self.frozen}
+        return {**common, "neighbours": neighbours, **{n: v for n, v in own.items() if v is not None}}
 
 
-def _forces(positions, *, potential, species, neighbours, frozen=None, cell=None, kT=None):
+def _forces(positions, *, potential, species, neighbours, frozen=None, cell=None, kT=None, pressure=None):
     acting = forces(potential, neighbours.graph_of(potential, species, positions))
     return acting if frozen is None else frozen.still(acting)
 
@@ -114,26 +136,26 @@ class Dynamics:
         return jax.vmap(lambda one: one.box)(state) if self._variable_cell else context.neighbours.cell
 
     def _initialize_all(self, keys, positions, masses, momenta, context: Context):
-        def one(key, place, momentum, neighbours):
-            one_context = context._replace(neighbours=neighbours)._asdict()
+        def one(key, place, momentum, neighbours, kT, pressure):
             if context.frozen is not None:
                 key, own = jax.random.split(key)
-                momentum = self._momenta(own, masses, momentum, context.frozen)
+                momentum = self._momenta(own, masses, momentum, context.frozen, kT)
             raw = jax.random.key_data(key)
-            return self._integrator.initialize(raw, place, masses, momentum, neighbours.cell, **one_context)
+            arguments = context.arguments(neighbours, kT, pressure)
+            return self._integrator.initialize(raw, place, masses, momentum, neighbours.cell, **arguments)
 
-        return over_replicas(one)(keys, positions, momenta, context.neighbours)
+        return over_replicas(one)(keys, positions, momenta, *context.of_replicas)
 
-    def _momenta(self, key, masses, momentum, frozen: Frozen):
+    def _momenta(self, key, masses, momentum, frozen: Frozen, kT):
         """Given or Maxwell–Boltzmann momenta of free atoms; those of their centre of mass are not taken out."""
         if momentum is None:
-            spread = jnp.sqrt(masses * self._thermal)[:, None]
+            spread = jnp.sqrt(masses * (self._thermal if kT is None else kT))[:, None]
             momentum = spread * jax.random.normal(key, (len(masses), 3), masses.dtype)
         return frozen.still(momentum)
 
     def _advance_until_stale(self, state, context: Context, steps) -> Progress:
-        def step(one, neighbours):
-            new = self._integrator.step(one, **context._replace(neighbours=neighbours)._asdict())
+        def step(one, *own):
+            new = self._integrator.step(one, **context.arguments(*own))
             # Noise acts on all momenta.
             return new if context.frozen is None else new.set(momentum=context.frozen.still(new.momentum))
 
@@ -160,7 +182,7 @@ class Dynamics:
 
         def body(carry):
             done, old, *_ = carry
-            new = over_replicas(step)(old, context.neighbours)
+            new = over_replicas(step)(old, *context.of_replicas)
             jump = jnp.max(over_replicas(travelled)(new, context.neighbours))
             crowded = jnp.any(over_replicas(crowd)(new, context.neighbours))
             good = (jump <= self._limit) & ~crowded

@@ -29,8 +29,8 @@ def check_step(finite: bool, steps: int, jump: float, skin: float, time: float) 
     )
 
 
-def check_frame(energy: np.ndarray, temperature: np.ndarray, target: float, time: float) -> None:
-    """At each saved frame, for all replicas.
+def check_frame(energy: np.ndarray, temperature: np.ndarray, target: np.ndarray | float, time: float) -> None:
+    """At each saved frame, for all replicas, which may have targets of their own.
 
     Raises:
         SimulationError: for an energy or a temperature that is not finite, or a temperature far above the target.
@@ -43,11 +43,12 @@ def check_frame(energy: np.ndarray, temperature: np.ndarray, target: float, time
                 "of the potential. Use a shorter time step, a relaxed start or a potential trained on such structures; "
                 "frames up to here are kept."
             )
-    limit = TEMPERATURE_FACTOR * target + 1000
-    if (temperature > limit).any():
-        replica = int(np.argmax(temperature))
+    targets = np.broadcast_to(target, temperature.shape)
+    excess = temperature - (TEMPERATURE_FACTOR * targets + 1000)
+    if (excess > 0).any():
+        replica = int(np.argmax(excess))
         raise SimulationError(
-            f"At {time:.3f} fs replica {replica} has {temperature[replica]:.0f} K where {target:.0f} K were asked for: the "
-            "dynamics explodes. Use a shorter time step or a potential trained on such structures; frames up to here are "
-            "kept."
+            f"At {time:.3f} fs replica {replica} has {temperature[replica]:.0f} K where {targets[replica]:.0f} K were "
+            "asked for: the dynamics explodes. Use a shorter time step or a potential trained on such structures; frames "
+            "up to here are kept."
         )

@@ -28,8 +28,8 @@ class Plan:
     """How the frames come about; a run is only resumed with the same plan.  Times in fs, temperature in K, bar."""
 
     sampler: str
-    temperature: float
-    pressure: float | None
+    temperature: float | str | None
+    pressure: float | str | None
     timestep: float
     steps_of_equilibration: int
     steps_between_frames: int

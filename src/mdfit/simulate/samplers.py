@@ -20,7 +20,8 @@ class Integrator(NamedTuple):
     """Two functions: the state from positions, and one time step.
 
     ``initialize(key, positions, masses, momenta, cell, **context)`` and ``step(state, **context)``; the context
-    (potential, neighbour lists, cell) reaches the force function.
+    (potential, neighbour lists, cell) reaches the force function.  Where replicas differ in them, ``kT`` (eV) and
+    ``pressure`` (eV/Å³) in the context stand in place of those that the integrator was made for.
     """
 
     initialize: Callable[..., Any]
@@ -120,8 +121,8 @@ class NVE(_Timed):
         initialize, step = simulate.nve(interactions.forces, _shift, self._internal_step)
         thermal = BOLTZMANN * temperature
 
-        def start(key, positions, masses, momenta, cell, **context):
-            return initialize(key, positions, thermal, mass=masses, momenta=momenta, cell=cell, **context)
+        def start(key, positions, masses, momenta, cell, kT=thermal, **context):
+            return initialize(key, positions, kT, mass=masses, momenta=momenta, cell=cell, **context)
 
         return Integrator(start, step)
 
@@ -264,7 +265,7 @@ class NPT(_Timed):
         def energy(positions, *, box, perturbation=1.0, **context):
             # With the centre of mass at rest, jax-md's equations sample Vᴺ⁻¹⁻¹ᐟᴺ instead of Vᴺ; this puts it back.
             logarithm = jnp.log(jnp.abs(jnp.linalg.det(box))) + 3 * jnp.log(perturbation)
-            missing = thermal * (1 + 1 / len(positions)) * logarithm
+            missing = context.get("kT", thermal) * (1 + 1 / len(positions)) * logarithm
             return interactions.energy(positions, box=box, perturbation=perturbation, **context) - missing
 
         initialize, step = simulate.npt_nose_hoover(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,12 @@ from mdfit.errors import CheckpointError, MdfitError, SimulationError
 from mdfit.potentials import Potential
 from mdfit.simulate.dynamics import Context, Dynamics
 from mdfit.simulate.health import check_frame, check_step
-from mdfit.simulate.neighbours import AllPairs, ListBuilder, list_builder
+from mdfit.simulate.neighbours import AllPairs, ListBuilder, cell_heights, list_builder
 from mdfit.simulate.samplers import Frozen, Sampler
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import PER_FRAME, Trajectory
 from mdfit.structure import Structure
-from mdfit.units import BOLTZMANN, quantity
+from mdfit.units import BAR, BOLTZMANN, quantity
 
 #: What counters hold.
 MOST_STEPS, MOST_STEPS_BETWEEN = 1e15, 1e9
@@ -104,37 +105,70 @@ def distant_images(positions: np.ndarray, cells: np.ndarray, periodic: np.ndarra
     return np.where(np.abs(whole) > FARTHEST_CELLS, whole, 0).astype(np.int64)
 
 
+def check_same_atoms(state_points: Sequence[StatePoint]) -> None:
+    """Whether state points can be simulated side by side.
+
+    Raises:
+        SimulationError: without any, or for other atoms, periodic directions, frozen atoms, or velocities of some only.
+    """
+    if not state_points:
+        raise SimulationError("A simulation needs a state point.")
+    first = state_points[0].structure
+    for number, point in enumerate(state_points):
+        other = point.structure
+        pairs = [(getattr(first, n), getattr(other, n)) for n in ("species", "masses", "periodic")]
+        frozen = [np.zeros(len(s.species), bool) if s.frozen is None else s.frozen for s in (first, other)]
+        same = all(np.array_equal(a, b) for a, b in (*pairs, (frozen[0], frozen[1])))
+        if not same or (first.velocities is None) != (other.velocities is None):
+            raise SimulationError(
+                f"State point {number} has other atoms than state point 0 (or velocities, and the other none): only those "
+                "of the same atoms, masses, periodic directions and frozen atoms are simulated side by side."
+            )
+
+
 class Simulation:
     """A running simulation of all replicas.
 
     Args:
         potential: drives the atoms.
-        state_point: structure, temperature and pressure.
+        state_point: structure, temperature and pressure; or several, whose structures have the same atoms, so that their
+            replicas are simulated side by side.
         sampler: ensemble and integrator.
         unwrapped: whether frames go on from where the atoms of the start lie; False keeps atoms that lie far away at
             their images in the cell, near which numbers are more precise.
     """
 
-    def __init__(self, potential: Potential, state_point: StatePoint, sampler: Sampler, unwrapped: bool = True):
-        self.potential, self.state_point, self.sampler = potential, state_point, sampler
+    def __init__(
+        self,
+        potential: Potential,
+        state_point: StatePoint | Sequence[StatePoint],
+        sampler: Sampler,
+        unwrapped: bool = True,
+    ):
+        self.state_points = (state_point,) if isinstance(state_point, StatePoint) else tuple(state_point)
+        check_same_atoms(self.state_points)
+        self.potential, self.sampler = potential, sampler
         self._unwrapped = unwrapped
         if sampler.ensemble == "NPT" and potential.position_dependent:
             raise SimulationError(
                 "Constant pressure has no meaning in an external field, which does not follow changes of the cell; choose "
                 "NVE, Langevin or NoseHoover."
             )
-        self.structure = state_point.structure
+        self.structure = self.state_points[0].structure
         self.degrees_of_freedom = degrees_of_freedom(self.structure, sampler)
         self._frozen = Frozen.of(self.structure.frozen)
         self.done = 0
 
     def prepare(self, key, replicas: int, skin: float, neighbour_lists: str, dtype) -> None:
+        """Compiles what is needed, and begins; ``replicas`` are those of each state point."""
         structure = self.structure
-        point, cutoff = self.state_point, self.potential.cutoff
+        point, cutoff = self.state_points[0], self.potential.cutoff
         # Without a cutoff there are no neighbours that could come near.
         reach = cutoff + skin if cutoff > 0 else 0.0
+        cells = [point.structure.cell for point in self.state_points]
+        narrowest = min(cells, key=lambda cell: cell_heights(cell).min()) if structure.periodic.all() else cells[0]
         self._builder: ListBuilder = list_builder(
-            neighbour_lists, structure.periodic, structure.cell, reach, structure.number_of_atoms
+            neighbour_lists, structure.periodic, narrowest, reach, structure.number_of_atoms
         )
         # Lists of no neighbours and of all pairs are never too old.
         self.skin = skin if reach > 0 and not isinstance(self._builder, AllPairs) else float(np.inf)
@@ -143,14 +177,11 @@ class Simulation:
         self.begin(self.potential, key, replicas, dtype)
 
     def begin(self, potential: Potential, key, replicas: int, dtype) -> None:
-        """At the structure of the state point, perhaps with another potential; see :meth:`restart`."""
-        structure = self.structure
+        """At the structures of the state points, perhaps with another potential; see :meth:`restart`."""
         self._dtype = dtype
-        positions = np.tile(structure.positions, (replicas, 1, 1))
-        cells = np.tile(structure.cell, (replicas, 1, 1))
-        velocities = (
-            None if structure.velocities is None else jnp.tile(jnp.asarray(structure.velocities), (replicas, 1, 1))
-        )
+        starts = [point.structure for point in self.state_points for _ in range(replicas)]
+        velocities = None if self.structure.velocities is None else np.stack([s.velocities for s in starts])
+        positions, cells = np.stack([s.positions for s in starts]), np.stack([s.cell for s in starts])
         self.restart(potential, positions, velocities, cells, key)
 
     def restart(self, potential: Potential, positions, velocities, cells, key) -> None:
@@ -158,7 +189,8 @@ class Simulation:
 
         Args:
             potential: drives the atoms from now on.
-            positions: ``(replicas, atoms, 3)`` in Å, in double precision where atoms lie far from the cell.
+            positions: ``(replicas, atoms, 3)`` in Å, those of the first state point first, in double precision where
+                atoms lie far from the cell.
             velocities: the same shape, Å per internal time unit, or None for a Maxwell–Boltzmann distribution.
             cells: ``(replicas, 3, 3)`` in Å.
             key: random key of velocities and noise.
@@ -174,7 +206,7 @@ class Simulation:
         positions = jnp.asarray(places, dtype)
         species = jnp.asarray(self.structure.species, jnp.int32)
         lists = self._builder.build(positions, jnp.asarray(cells, dtype)).with_packed_width(self._packed_width)
-        self.context = Context(potential, species, lists, self._frozen)
+        self.context = Context(potential, species, lists, self._frozen, *self._own_conditions(len(positions)))
         if potential.many_body:
             crowd = int(self.dynamics.most_neighbours(positions, self.context))
             if crowd > self._packed_width:
@@ -183,6 +215,22 @@ class Simulation:
         momenta = None if velocities is None else jnp.asarray(velocities, dtype) * masses[:, None]
         keys = jax.random.split(key, len(positions))
         self.state = self.dynamics.initialize(keys, positions, masses, momenta, self.context)
+
+    def _own_conditions(self, replicas: int) -> tuple[Any, Any]:
+        """k_BT (eV) and pressure (eV/Å³) of every replica, None where all have the same."""
+        each = replicas // len(self.state_points)
+        temperatures = [point.temperature for point in self.state_points]
+        pressures = [point.pressure for point in self.state_points]
+        # Single precision, as in the thermostats' chains, whatever the positions have.
+        thermal = None if len(set(temperatures)) == 1 else np.repeat(BOLTZMANN * np.array(temperatures), each)
+        if self.sampler.ensemble != "NPT" or len(set(pressures)) == 1:
+            return None if thermal is None else jnp.asarray(thermal, jnp.float32), None
+        # Both, since the barostat's mass follows the temperature.
+        bars = [0.0 if pressure is None else pressure for pressure in pressures]
+        return (
+            None if thermal is None else jnp.asarray(thermal, jnp.float32),
+            jnp.asarray(np.repeat(BAR * np.array(bars), each), jnp.float32),
+        )
 
     def sizes(self) -> np.ndarray:
         """The padded sizes of lists on the host, which decide how sums are rounded: to be restored for an exact resume."""
@@ -290,7 +338,8 @@ class Simulation:
         temperature = 2 * kinetic / (self.degrees_of_freedom * BOLTZMANN)
         if not np.isfinite(energy).all():
             self._check_structures()
-        check_frame(energy, temperature, self.state_point.temperature, self.time)
+        targets = np.repeat([point.temperature for point in self.state_points], len(cells) // len(self.state_points))
+        check_frame(energy, temperature, targets, self.time)
         positions = np.asarray(state.position)
         if self._unwrapped and self._images.any():
             positions = positions.astype(np.float64) + self._images @ cells
@@ -302,9 +351,15 @@ class Simulation:
             "stresses": np.asarray(prediction.strain_derivative[:, 0]) / volumes[:, None, None],
         }
 
-    def trajectory(self, frames: list[dict[str, np.ndarray]], lengths: Lengths) -> Trajectory:
-        """The frames as a trajectory."""
-        arrays: dict[str, Any] = {name: np.stack([f[name] for f in frames], axis=1) for name in PER_FRAME}
+    def trajectories(self, frames: list[dict[str, np.ndarray]], lengths: Lengths) -> list[Trajectory]:
+        """The frames as a trajectory of each state point."""
+        return [self.trajectory(frames, lengths, point) for point in range(len(self.state_points))]
+
+    def trajectory(self, frames: list[dict[str, np.ndarray]], lengths: Lengths, point: int = 0) -> Trajectory:
+        """The frames of one of the state points as a trajectory."""
+        each = len(frames[0]["cells"]) // len(self.state_points)
+        own = slice(point * each, (point + 1) * each)
+        arrays: dict[str, Any] = {name: np.stack([f[name][own] for f in frames], axis=1) for name in PER_FRAME}
         return Trajectory(
             times=np.arange(1, len(frames) + 1) * lengths.between * self.sampler.timestep_fs,
             species=self.structure.species,
@@ -312,8 +367,8 @@ class Simulation:
             periodic=self.structure.periodic,
             degrees_of_freedom=self.degrees_of_freedom,
             ensemble=self.sampler.ensemble,
-            temperature=self.state_point.temperature,
-            pressure=self.state_point.pressure,
+            temperature=self.state_points[point].temperature,
+            pressure=self.state_points[point].pressure,
             timestep=self.sampler.timestep_fs,
             frozen=self.structure.frozen,
             **arrays,
