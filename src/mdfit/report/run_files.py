@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from mdfit.errors import CheckpointError
+from mdfit.provenance import EnvironmentDocument
 from mdfit.recipes.arrays import Layout, load_arrays
 from mdfit.recipes.loading import LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
@@ -47,7 +48,7 @@ class RunRecord(Document):
 
     seconds: dict[str, Any] = Field(default_factory=dict)
     recipe: dict[str, Any] = Field(default_factory=dict)
-    environment: dict[str, Any] = Field(default_factory=dict)
+    environment: EnvironmentDocument = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
