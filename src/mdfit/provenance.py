@@ -8,11 +8,44 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 
 from mdfit._version import __version__
+from mdfit.storage import Document
 
 _PACKAGES = ("jax", "jaxlib", "jax-md", "equinox", "optax", "numpy", "ase", "vesin")
+
+
+class _Machine(Document):
+    """What is shown of a machine."""
+
+    model_config = ConfigDict(extra="allow")
+
+    processor: str = "unknown"
+    cores: int | None = None
+    devices: list[str] = Field(default_factory=list)
+
+
+class _Environment(Document):
+    """What is shown of an environment."""
+
+    model_config = ConfigDict(extra="allow")
+
+    date: str = "unknown"
+    mdfit: str = "?"
+    git_commit: str | None = None
+    machine: _Machine = _Machine()
+
+
+def _checked(document: dict[str, Any]) -> dict[str, Any]:
+    TypeAdapter(_Environment).validate_python(document)
+    return document
+
+
+#: What :func:`environment` returns, when it is read back from a file.
+EnvironmentDocument = Annotated[dict[str, Any], AfterValidator(_checked)]
 
 
 def environment() -> dict[str, Any]:

@@ -307,6 +307,10 @@ def test_long_values_do_not_make_long_messages(write, old, words):
     assert len(found) < 800
 
 
+def test_halves_of_characters_are_refused(write):
+    assert "half of a character" in message(write(GOOD.replace("title: Test", 'title: "\\ud800"')))
+
+
 def test_aliases_may_be_used(write):
     text = GOOD.replace("optimizer:\n    learning_rate: 1.0e-3", "optimizer: &o\n    learning_rate: 1.0e-3")
     text = text.replace("optimizer: {kind: adamw}", "optimizer: *o")

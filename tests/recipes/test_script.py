@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from mdfit.cli.main import main
-from mdfit.errors import OutputError, RecipeError
+from mdfit.errors import CheckpointError, OutputError, RecipeError
 from mdfit.objectives.base import Combinable, Evaluation
 from mdfit.potentials import LennardJones
 from mdfit.recipes import Metric, Request, load_script, read_metrics, resume_script, run_script
@@ -96,6 +96,12 @@ def test_results_are_small_files(folder, tmp_path):
     assert "| `answer` | 5.0 ± 0.5 | GPa |" in text.replace("5.00 ± 0.50", "5.0 ± 0.5")
     assert {path.name for path in to.iterdir()} == {"metrics.json", "provenance.json", "run.md", "figure.png"}
     assert write_script_results(run, to).exists()
+    before = json.loads((run / "provenance.json").read_text())
+    for change in ({"title": None}, {"machine": []}, {"seconds": {}}, {"seeds": "all"}, {"command": 1}):
+        (run / "provenance.json").write_text(json.dumps(before | change))
+        with pytest.raises(CheckpointError, match=rf"provenance.json is damaged \('{next(iter(change))}"):
+            write_script_results(run, to)
+    (run / "provenance.json").write_text(json.dumps(before))
     (to / "provenance.json").unlink()
     with pytest.raises(OutputError, match=r"figure.png is there already, and no result of mdfit"):
         write_script_results(run, to)

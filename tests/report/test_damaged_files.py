@@ -52,6 +52,9 @@ def test_files_of_another_shape(run, name, text):
         ("seconds.json", {"wall": {"training": "long"}, "cpu": {}}, "wall.training"),
         ("seconds.json", {"wall": [1, 2]}, "wall"),
         ("run.json", {"environment": "here"}, "environment"),
+        ("run.json", {"environment": {"machine": True}}, "environment.*machine"),
+        ("run.json", {"environment": {"machine": {"devices": "cpu"}}}, "devices"),
+        ("fit/run.json", {"status": "running", "environment": {"mdfit": 3}}, "environment.*mdfit"),
         ("fit/run.json", {"status": "sleeping"}, "status"),
         ("fit/run.json", {"status": ["finished"]}, "status"),
     ],
@@ -119,6 +122,47 @@ def test_arrays_of_a_test_set(run):
         arrays = dict(file)
     save_arrays(path, arrays | {"force_species": arrays["force_species"].astype(float)})
     with pytest.raises(CheckpointError, match=r"the array force_species is float64"):
+        write_report(run)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "change", "words"),
+    [
+        ("tests/test_300K", "forces", lambda a: np.full_like(a, np.nan), "outside"),
+        ("tests/test_300K", "stress", lambda a: np.full_like(a, 1e308), "outside"),
+        ("tests/test_300K", "energy", lambda a: a.astype(np.longdouble), "is float128"),
+        ("tests/test_300K", "force_species", lambda a: np.full_like(a, 10**9), "outside 1 to 118"),
+        ("tests/test_300K", "force_frames", lambda a: np.full_like(a, -1), "outside"),
+        ("tests/test_300K", "force_frames", lambda a: np.full_like(a, 10**6), "labels for too few frames"),
+        ("tests/test_300K", "group_group", lambda a: a[:1], "labels for too few frames"),
+        ("tests/test_300K", "group_group", lambda a: np.array(["\ud800"] * len(a)), "surrogates"),
+        ("simulations/liquid", "times", np.zeros_like, "does not increase"),
+        ("simulations/liquid", "times", lambda a: np.full_like(a, np.inf), "does not increase"),
+        ("simulations/liquid", "temperature", lambda a: np.full_like(a, 1e308), "outside"),
+        ("simulations/liquid", "rdf_r", lambda a: np.full_like(a, np.nan), "outside"),
+    ],
+)
+def test_values_that_cannot_be(run, file, name, change, words):
+    with np.load(run / f"{file}.npz") as saved:
+        arrays = dict(saved)
+    save_arrays(run / f"{file}.npz", arrays | {name: change(arrays[name])})
+    with pytest.raises(CheckpointError, match=rf"{file}\.npz is damaged \(.*{words}.*mdfit resume"):
+        write_report(run)
+
+
+def test_labels_are_no_formulas(run):
+    with np.load(run / "tests" / "test_300K.npz") as saved:
+        arrays = dict(saved)
+    labels = np.array([f"$\\frac{{ {index % 2}" for index in range(len(arrays["group_group"]))])
+    save_arrays(run / "tests" / "test_300K.npz", arrays | {"group_group": labels})
+    assert "\\frac{" in write_report(run).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "metrics.json"])
+def test_halves_of_characters(run, name):
+    document = json.loads((run / name).read_text(encoding="utf-8"))
+    (run / name).write_text(json.dumps({**document, "\ud800": 1}), encoding="utf-8")
+    with pytest.raises((CheckpointError, RecipeError), match=name.replace(".", r"\.")):
         write_report(run)
 
 

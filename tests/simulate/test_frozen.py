@@ -64,7 +64,7 @@ def test_start_and_given_velocities(small, sampler):
     assert abs(kinetic.mean() / 40.0 - 1) < 5 * np.sqrt(2 / freedom / 200) + 0.01
 
 
-@pytest.mark.parametrize("name", ["Langevin", "NoseHoover"])
+@pytest.mark.parametrize("name", [pytest.param("Langevin", marks=pytest.mark.slow), "NoseHoover"])
 def test_the_free_atoms_have_the_temperature_of_the_thermostat(small, name):
     # Sixteen replicas: the mean lies within four standard errors, which the test of coverage proves: 1 false alarm of
     # 10000 cases, and 1 % for the time step.

@@ -102,7 +102,7 @@ def test_interrupted_run_at_constant_pressure_goes_on_in_xyz(small, tmp_path, mo
     assert np.ptp(whole.volumes) > 1
 
 
-@pytest.mark.parametrize(("name", "pieces"), [("run.h5", 1), ("run.h5", 3), ("run.xyz", 2)])
+@pytest.mark.parametrize(("name", "pieces"), [("run.h5", 3), ("run.xyz", 1)])
 def test_interrupted_equilibration_goes_on_bit_for_bit(small, tmp_path, monkeypatch, name, pieces):
     # Three pieces of 100 steps; an interrupt in the last of them comes before the first frame.
     arguments = {"equilibrate": 1200.0, "sampler": NPT(4.0, barostat_relaxation=200.0), "pressure": 1500.0}

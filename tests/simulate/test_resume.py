@@ -131,8 +131,25 @@ def _not_an_element(file):
     file["particles/replica_0/position"] = np.zeros(3)
 
 
+def _without_values(file):
+    """Frames whose bytes are not there read as zero."""
+    group = file["particles/replica_0/position"]
+    shape = group["value"].shape
+    del group["value"]
+    group.create_dataset("value", shape, np.float32, maxshape=(None, *shape[1:]))
+
+
 @pytest.mark.parametrize(
-    "damage", [_without_group, _of_other_atoms, _of_another_format, _not_finite, _of_other_steps, _not_an_element]
+    "damage",
+    [
+        _without_group,
+        _of_other_atoms,
+        _of_another_format,
+        _not_finite,
+        _of_other_steps,
+        _not_an_element,
+        _without_values,
+    ],
 )
 def test_a_changed_file_is_refused_in_one_sentence(small, tmp_path, written, damage):
     path = copied(written, tmp_path)
@@ -140,6 +157,34 @@ def test_a_changed_file_is_refused_in_one_sentence(small, tmp_path, written, dam
         damage(file)
     with pytest.raises(CheckpointError, match=r"run\.h5 cannot be read .*restore the file, or start the run again"):
         go(small, path, frames=6, resume=True)
+
+
+@pytest.mark.parametrize("way", ["link", "raw", "virtual"])
+def test_files_that_a_file_refers_to_are_not_written(small, tmp_path, written, way):
+    """A trajectory of a stranger could name any file."""
+    path = copied(written, tmp_path)
+    other = tmp_path / "other"
+    shutil.copy(path, other)
+    with h5py.File(path, "r+") as file:
+        group = file["particles/replica_0/position"]
+        values = group["value"][:]
+        del group["value"]
+        if way == "link":
+            group["value"] = h5py.ExternalLink(str(other), "/particles/replica_0/position/value")
+        elif way == "raw":
+            other.write_bytes(values.tobytes())
+            group.create_dataset(
+                "value", values.shape, values.dtype, external=[(str(other), 0, h5py.h5f.UNLIMITED)],
+                maxshape=(None, *values.shape[1:]),
+            )  # fmt: skip
+        else:
+            layout = h5py.VirtualLayout(values.shape, values.dtype, maxshape=(None, *values.shape[1:]))
+            layout[:] = h5py.VirtualSource(str(other), "/particles/replica_0/position/value", values.shape)
+            group.create_virtual_dataset("value", layout)
+    before = other.read_bytes()
+    with pytest.raises(CheckpointError, match="particles/replica_0/position is in another file"):
+        go(small, path, frames=6, resume=True)
+    assert other.read_bytes() == before
 
 
 def test_what_the_disk_has_changed_is_found(small, tmp_path, written):

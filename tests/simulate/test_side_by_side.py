@@ -22,10 +22,10 @@ def points(small, temperatures=(60.0, 140.0), pressures=(None, None), lattices=(
     ("sampler", "pressures", "dtype"),
     [
         (Langevin(4.0, 5.0), (None, None), np.float32),
-        (NPT(4.0, barostat_relaxation=300.0), (100.0, 3000.0), np.float64),
         *(
             pytest.param(*settings, marks=pytest.mark.slow)
             for settings in [
+                (NPT(4.0, barostat_relaxation=300.0), (100.0, 3000.0), np.float64),
                 (NVE(4.0), (None, None), np.float32),
                 (Langevin(4.0, 5.0), (None, None), np.float64),
                 (Brownian(0.5, 50.0), (None, None), np.float32),

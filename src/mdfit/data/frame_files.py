@@ -44,20 +44,20 @@ def append_frames(file: Any, particles: str, start: int, frames: Frames, steps: 
     """Frames at these steps (time step in fs), behind the first ``start`` ones."""
     for name, (place, _) in QUANTITIES.items():
         if getattr(frames, name) is not None:
-            h5md.append(file[place.format(particles)], start, getattr(frames, name), steps, timestep)
+            h5md.append(h5md.element(file, place.format(particles)), start, getattr(frames, name), steps, timestep)
 
 
 def complete_frames(file: Any, particles: str) -> int:
     """How many frames all quantities have."""
     places = [place.format(particles) for place, _ in QUANTITIES.values()]
-    return min(h5md.complete_frames(file[place]) for place in places if place in file)
+    return min(h5md.complete_frames(h5md.element(file, place)) for place in places if place in file)
 
 
 def truncate_frames(file: Any, particles: str, count: int) -> None:
     """Keeps the first ``count`` frames."""
     for place, _ in QUANTITIES.values():
         if place.format(particles) in file:
-            h5md.truncate(file[place.format(particles)], count)
+            h5md.truncate(h5md.element(file, place.format(particles)), count)
 
 
 def read_frames(path: str | Path, particles: str | None = None) -> Frames:

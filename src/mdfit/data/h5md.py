@@ -91,6 +91,21 @@ def append(element: Any, start: int, values: np.ndarray, steps: np.ndarray, time
         dataset[start:] = items
 
 
+def element(file: Any, place: str) -> Any:
+    """A quantity that changes, which is all in this file.
+
+    Raises:
+        KeyError: there is none.
+        ValueError: a part of it is in another file, which must not be written.
+    """
+    found = file[place]
+    for part in (found, *(found[name] for name in ("value", "step", "time"))):
+        elsewhere = part.file.filename != file.filename
+        if elsewhere or (hasattr(part, "external") and (part.external or part.is_virtual)):
+            raise ValueError(f"{place} is in another file")
+    return found
+
+
 def complete_frames(element: Any) -> int:
     """How many frames have value, step and time."""
     return min(len(element[name]) for name in ("value", "step", "time"))

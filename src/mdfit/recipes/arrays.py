@@ -15,6 +15,7 @@ from mdfit.storage import atomic_path
 
 #: More bytes than any file of a run has when it is unpacked.
 LARGEST = 2**33
+DELETE = "delete it and `mdfit resume` its run."
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,15 @@ class Layout:
         dimensions: a name for each; those of the same name are equally long in all arrays of a file, a number is a length.
         kinds: letters of numpy's kinds: ``f`` for floating-point numbers, ``i`` for integers, ``U`` for text.
         required: whether it may be missing.
+        bounds: of all values, which are then finite.
+        increasing: whether each value is larger than the one before.
     """
 
     dimensions: tuple[str | int, ...]
     kinds: str = "f"
     required: bool = True
+    bounds: tuple[float, float] | None = None
+    increasing: bool = False
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -56,7 +61,7 @@ def load_arrays(path: str | Path, layouts: Mapping[str, Layout]) -> dict[str, np
         _check_layouts(arrays, layouts)
         return arrays
     except Exception as error:  # zip files and headers break in many ways
-        raise CheckpointError(f"{path} is damaged ({error}): delete it and `mdfit resume` its run.") from error
+        raise CheckpointError(f"{path} is damaged ({error}): {DELETE}") from error
 
 
 def _check_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
@@ -86,5 +91,14 @@ def _check_layouts(arrays: dict[str, np.ndarray], layouts: Mapping[str, Layout])
         fits = array.ndim == len(layout.dimensions) and array.dtype.kind in layout.kinds
         for dimension, length in zip(layout.dimensions, array.shape, strict=False):
             fits &= length == (dimension if isinstance(dimension, int) else lengths.setdefault(dimension, length))
-        if not fits:
+        # Of formats that only some machines have there are none.
+        if not fits or (array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8)):
             raise ValueError(f"the array {name} is {array.dtype}{list(array.shape)}")
+        if array.dtype.kind == "U":
+            "".join(array.ravel()).encode()  # halves of surrogate pairs cannot be written again
+        if layout.increasing and not (np.diff(array) > 0).all():
+            raise ValueError(f"the array {name} does not increase")
+        if layout.bounds is not None and array.size:
+            low, high = layout.bounds
+            if not ((low <= array) & (array <= high)).all():
+                raise ValueError(f"the array {name} has values outside {low:g} to {high:g}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdfit.errors import shown
 from mdfit.report.figures import BLUE, GREY, ORANGE, Panel
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def parity_panels(name: str, test: TestErrors, force_unit: str) -> list[Panel]:
             caption = f"Predicted against labelled {plural}, {len(pairs)} values.{density}"
             panels.append(Panel(f"parity_{name}_{kind}", caption, draw, square=True))
     return panels
+
+
+def _written(label: str) -> str:
+    """A label as matplotlib draws it: what stands between dollars is no formula."""
+    return shown(label, 60).replace("$", r"\$") or "(none)"
 
 
 def parity(pairs: np.ndarray, label: str, unit: str, error_scale: float, error_unit: str) -> Callable[[Axes], None]:
@@ -88,13 +94,13 @@ def group_panel(name: str, key: str, test: TestErrors, force_unit: str) -> list[
     labels = test.groups[key][frames]
     total = {label: float(np.sqrt(np.average(squares[0][labels == label], weights=squares[1][labels == label])))
              for label in np.unique(labels)}  # fmt: skip
-    shown = sorted(total, key=total.__getitem__)[-_MOST_GROUPS:]
+    drawn = sorted(total, key=total.__getitem__)[-_MOST_GROUPS:]
 
     def draw(axes: Axes) -> None:
-        axes.barh(
-            [str(label) or "(none)" for label in shown], [total[label] for label in shown], color="#a9cce3", height=0.6
-        )
-        for row, label in enumerate(shown):
+        rows = np.arange(len(drawn))
+        axes.barh(rows, [total[label] for label in drawn], color="#a9cce3", height=0.6)
+        axes.set_yticks(rows, [_written(str(label)) for label in drawn])
+        for row, label in enumerate(drawn):
             values = per_frame[labels == label]
             axes.plot(values, np.full(len(values), row), "|", color=ORANGE, ms=9, mew=1)
         axes.set(xlabel=f"force RMSE ({force_unit})", xlim=(0, None))

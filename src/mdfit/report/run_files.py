@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import Field
 
 from mdfit.errors import CheckpointError
-from mdfit.recipes.arrays import Layout, load_arrays
+from mdfit.provenance import EnvironmentDocument
+from mdfit.recipes.arrays import DELETE, Layout, load_arrays
 from mdfit.recipes.loading import LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
 from mdfit.recipes.stage_times import StageTimes
@@ -23,21 +24,27 @@ from mdfit.training.records import RunDocument
 Arrays = dict[str, np.ndarray]
 
 _EpochRecord = dict[str, int | float]
-_PROPERTIES = {"volumes": Layout(("points",), required=False), "energies": Layout(("points",), required=False)}
+# Larger numbers no plot can show.
+_FINITE, _INDICES = (-1e30, 1e30), (0, 1e7)
+_PROPERTIES = {name: Layout(("points",), required=False, bounds=_FINITE) for name in ("volumes", "energies")}
 _SIMULATION = {
-    "times": Layout(("frames",)),
-    **{name: Layout(("replicas", "frames")) for name in ("potential_energy", "total_energy", "temperature")},
-    "pressure": Layout(("replicas", "frames"), required=False),
-    **{name: Layout(("distances",), required=False) for name in ("rdf_r", "rdf", "rdf_error")},
+    "times": Layout(("frames",), bounds=_FINITE, increasing=True),
+    **{
+        name: Layout(("replicas", "frames"), bounds=_FINITE)
+        for name in ("potential_energy", "total_energy", "temperature")
+    },
+    "pressure": Layout(("replicas", "frames"), required=False, bounds=_FINITE),
+    "rdf_r": Layout(("distances",), required=False, bounds=_FINITE),
+    **{name: Layout(("distances",), required=False) for name in ("rdf", "rdf_error")},
 }
 _TEST = {
-    "energy": Layout(("energies", 2)),
-    "forces": Layout(("forces", 2)),
-    "stress": Layout(("stresses", 2)),
-    "force_species": Layout(("forces",), "iu"),
-    "energy_frames": Layout(("energies",), "iu"),
-    "force_frames": Layout(("forces",), "iu"),
-    "stress_frames": Layout(("stresses",), "iu"),
+    "energy": Layout(("energies", 2), bounds=_FINITE),
+    "forces": Layout(("forces", 2), bounds=_FINITE),
+    "stress": Layout(("stresses", 2), bounds=_FINITE),
+    "force_species": Layout(("forces",), "iu", bounds=(1, 118)),
+    "energy_frames": Layout(("energies",), "iu", bounds=_INDICES),
+    "force_frames": Layout(("forces",), "iu", bounds=_INDICES),
+    "stress_frames": Layout(("stresses",), "iu", bounds=_INDICES),
     "group_*": Layout(("structures",), "U"),
 }
 
@@ -47,7 +54,7 @@ class RunRecord(Document):
 
     seconds: dict[str, Any] = Field(default_factory=dict)
     recipe: dict[str, Any] = Field(default_factory=dict)
-    environment: dict[str, Any] = Field(default_factory=dict)
+    environment: EnvironmentDocument = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -155,5 +162,8 @@ def _read_tests(directory: Path, names: list[str]) -> dict[str, TestErrors]:
         known = {key: arrays[key] for key in fields}
         used = [known[key] for key in ("energy_frames", "force_frames", "stress_frames") if len(known[key])]
         frames = max((int(indices.max()) + 1 for indices in used), default=0)
+        if any(len(labels) < frames for labels in groups.values()):
+            path = directory / f"{name}.npz"
+            raise CheckpointError(f"{path} is damaged (it has labels for too few frames): {DELETE}")
         tests[name] = TestErrors(Accuracy(**known, frames=frames), groups)
     return tests

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
-from mdfit.errors import CheckpointError, OutputError, RecipeError
+from pydantic import ConfigDict
+
+from mdfit.errors import OutputError, RecipeError
+from mdfit.provenance import EnvironmentDocument
 from mdfit.recipes.metrics import read_metrics, write_metrics
+from mdfit.recipes.stage_times import TimesDocument
 from mdfit.report.results import PROVENANCE, check_target, summary
-from mdfit.storage import read_json, remedy, write_json, write_text
+from mdfit.storage import Document, checked, read_json, remedy, write_json, write_text
 
 #: Larger files stay in the run.
 LARGEST_FIGURE, LARGEST_POTENTIAL = 150_000, 300_000
+
+
+class ScriptProvenance(Document):
+    """What is shown of ``provenance.json``, beside the environment."""
+
+    model_config = ConfigDict(extra="allow")
+
+    title: str
+    command: str
+    seeds: dict[str, int]
+    seconds: TimesDocument
 
 
 def write_script_results(run: str | Path, to: str | Path) -> Path:
@@ -29,9 +43,8 @@ def write_script_results(run: str | Path, to: str | Path) -> Path:
     if not (run / "metrics.json").is_file():
         raise RecipeError(f"The run in {run} is not complete: it has no metrics.json; `mdfit resume {run}`.")
     metrics = read_metrics(run / "metrics.json")
-    provenance = read_json(run / PROVENANCE, dict[str, Any])
-    if not isinstance(provenance.get("title"), str):
-        raise CheckpointError(f"{run / 'provenance.json'} is damaged: it has no title; `mdfit resume {run}`.")
+    provenance = read_json(run / PROVENANCE, EnvironmentDocument)
+    checked(provenance, ScriptProvenance, run / PROVENANCE)
     check_target(to)
     write_json(to / PROVENANCE, provenance)
     write_metrics(to / "metrics.json", metrics)

@@ -63,10 +63,15 @@ class H5MDOutput(FrameByFrame):
         single = ("float64",) if name in ("cells", "potential_energies", "stresses") else (self.plan.number_format,)
         # Positions far from the cell are kept in double precision.
         formats = (*single, "float64") if name == "positions" else single
-        values, steps = group["value"], group["step"][: self.count]
+        values, steps = group["value"], group["step"]
+        # A file can promise more than it holds.
+        if values.dtype.itemsize * int(np.prod(values.shape[1:])) * self.count > values.id.get_storage_size():
+            raise ValueError(
+                f"{group.name} holds {values.id.get_storage_size()} bytes, too few for {self.count} frames"
+            )
         if values.shape[1:] != shapes.get(name, (3, 3)) or values.dtype not in formats:
             raise ValueError(f"{group.name} holds {values.dtype} of shape {values.shape[1:]}")
-        if not np.array_equal(steps, np.arange(1, self.count + 1) * self.plan.steps_between_frames):
+        if not np.array_equal(steps[: self.count], np.arange(1, self.count + 1) * self.plan.steps_between_frames):
             raise ValueError(f"the steps of {group.name} are not those of the run")
         kept: np.ndarray = values[: self.count]
         finite = np.isfinite(kept).reshape(self.count, -1).all(axis=1)
@@ -93,7 +98,7 @@ class H5MDOutput(FrameByFrame):
         }
 
     def _groups(self, file, replica: int):
-        return {name: file[place] for name, place in self._places(replica).items()}
+        return {name: h5md.element(file, place) for name, place in self._places(replica).items()}
 
     def _append_value(self, group, value: np.ndarray) -> None:
         steps = np.array([(self.count + 1) * self.plan.steps_between_frames])

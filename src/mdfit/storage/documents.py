@@ -33,7 +33,9 @@ def read_json(path: str | Path, schema: Any = Any) -> Any:
         CheckpointError: when it cannot be read, or is not of this type.
     """
     try:
-        return checked(json.loads(Path(path).read_text(encoding="utf-8")), schema, path)
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        _check_text(document)
+        return checked(document, schema, path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
     except (ValueError, RecursionError, MemoryError) as error:
@@ -58,6 +60,11 @@ def checked(document: Any, schema: Any, path: str | Path, error: type[MdfitError
 
 
 _REMEDY = "restore a copy of it, or delete it and `mdfit resume` its run."
+
+
+def _check_text(document: Any) -> None:
+    """Raises UnicodeEncodeError for halves of surrogate pairs, which could be read but not written again."""
+    json.dumps(document, ensure_ascii=False, default=str, skipkeys=True).encode()
 
 
 class DocumentError(ValueError):
@@ -87,7 +94,9 @@ def parse_yaml(text: str) -> tuple[Any, Any]:
         if node is None:
             return None, None
         _written_out(node, {}, ())
-        return loader.construct_document(node), node
+        document = loader.construct_document(node)
+        _check_text(document)
+        return document, node
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise DocumentError(
@@ -97,6 +106,8 @@ def parse_yaml(text: str) -> tuple[Any, Any]:
         ) from error
     except RecursionError:
         raise DocumentError(f"it is nested more than {MOST_LEVELS} levels deep; write it flatter") from None
+    except UnicodeEncodeError:
+        raise DocumentError("it holds half of a character that has two parts; write the character itself") from None
     except ValueError as error:
         if isinstance(error, DocumentError):
             raise

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field
 from mdfit.errors import CheckpointError, OutputError
 from mdfit.objectives import Evaluation
 from mdfit.potentials import Potential
-from mdfit.provenance import environment
+from mdfit.provenance import EnvironmentDocument, environment
 from mdfit.storage import (
     Document,
     checked,
@@ -103,7 +103,7 @@ class RunDocument(Document):
     seconds: float | None = None
     cpu_seconds: float | None = None
     configuration: dict[str, Any] = Field(default_factory=dict)
-    environment: dict[str, Any] = Field(default_factory=dict)
+    environment: EnvironmentDocument = Field(default_factory=dict)
 
 
 def has_checkpoint(directory: str | Path) -> bool:
