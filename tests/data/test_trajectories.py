@@ -185,6 +185,27 @@ def test_the_end_of_damaged_files_is_not_left_out_without_a_word(tmp_path, topol
     assert len(read_trajectory(topology, path, constraints="none", frames=slice(0, 2))) == 2
 
 
+def test_positions_that_were_put_back_into_a_cell_that_is_not_stated(tmp_path):
+    """XYZ states no cell, and LAMMPS writes wrapped positions to it; a molecule that turns is no such case."""
+    random = np.random.default_rng(0)
+    walk = 10 * random.random((1, 60, 3)) + np.cumsum(random.normal(size=(30, 60, 3)) * 0.2, axis=0)
+    molecule = POSITIONS - POSITIONS.mean(axis=0)
+    turned = np.stack([molecule @ np.linalg.qr(random.normal(size=(3, 3)))[0] for _ in range(30)])
+    for name, frames in (("wrapped", walk % 10.0), ("walk", walk), ("turned", turned)):
+        lines = [f"{len(frames[0])}\n\n" + "".join(f"Ar {x} {y} {z}\n" for x, y, z in frame) for frame in frames]
+        (tmp_path / f"{name}.xyz").write_text("".join(lines))
+
+    def read(name, **options):
+        return read_trajectory(tmp_path / f"{name}.xyz", tmp_path / f"{name}.xyz", every="1 ps", **options)
+
+    with pytest.raises(DataError, match="has no cell, but atoms jump across the whole system"):
+        read("wrapped")
+    assert not read("wrapped", unwrap="no").unwrapped
+    assert read("wrapped", unwrap="done").unwrapped
+    assert read("walk").unwrapped
+    assert read("turned").unwrapped
+
+
 def test_unknown_elements_are_asked_for(tmp_path, topology):
     text = topology.read_text().replace("   C1", "   QQ")
     (tmp_path / "odd.gro").write_text(text)

@@ -267,6 +267,7 @@ def _nested(header):
         (lambda header: header.pop("architecture"), "architecture"),
         (lambda header: header.update(species="CO"), "species"),
         (lambda header: header.update(species=[6, 8, 79]), "contradicts itself"),
+        (lambda header: header.update(units={"length": "nm", "energy": "eV"}), "is not in Å and eV"),
         (lambda header: header.update(cutoff="four"), "cutoff"),
         (lambda header: header.update(cutoff=5.0), "contradicts itself"),
         (lambda header: header.update(format_version="x"), "complete mdfit file"),

@@ -139,6 +139,26 @@ def test_a_run_notices_that_its_data_have_changed(write_tiny, finished, tmp_path
         resume_run(tmp_path / "run", show_progress=False)
 
 
+def test_a_run_notices_that_its_test_sets_have_changed(write_tiny, finished, tmp_path):
+    path = write_tiny(tmp_path / "recipe")
+    shutil.copytree(finished, tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "recipe.json").read_text(encoding="utf-8"))
+    record["directory"] = str(path.parent)
+    (tmp_path / "run" / "recipe.json").write_text(json.dumps(record), encoding="utf-8")
+    shutil.copy(path.parent / "train.extxyz", path.parent / "test.extxyz")
+    with pytest.raises(RecipeError, match=r"test\.extxyz \(test set 'test'\) has changed since the run began"):
+        resume_run(tmp_path / "run", show_progress=False)
+    (path.parent / "test.extxyz").unlink()
+    path.unlink()
+    with pytest.raises(RecipeError, match=r"test\.extxyz cannot be read"):
+        resume_run(tmp_path / "run", show_progress=False)
+    # Runs of earlier versions have not noted them.
+    write_tiny(path.parent)
+    del record["tests"]
+    (tmp_path / "run" / "recipe.json").write_text(json.dumps(record), encoding="utf-8")
+    assert resume_run(tmp_path / "run", show_progress=False).metrics == read_metrics(finished / "metrics.json")
+
+
 def test_programs_of_strangers_are_not_run(script, tmp_path):
     out = tmp_path / "run"
     run_script(load_script(script), out, seed=3)

@@ -18,7 +18,7 @@ from mdfit.data.frames import Frames
 from mdfit.data.trajectory_collection import Collected, collect
 from mdfit.data.trajectory_topology import OpenedTopology, open_topology
 from mdfit.data.trajectory_units import Given
-from mdfit.data.unwrapping import AMBIGUOUS, by_nearest_images
+from mdfit.data.unwrapping import AMBIGUOUS, by_nearest_images, jumps_without_cell
 from mdfit.errors import DataError
 from mdfit.structure import Structure
 from mdfit.structure.lammps_data import elements_of_masses
@@ -110,8 +110,17 @@ def read_trajectory(
 
 def _followed(collected: Collected, unwrap: str, file: Path) -> tuple[np.ndarray, bool]:
     """The positions, and whether they follow each atom across the boundary."""
-    if unwrap == "done" or collected.unwrapped or not collected.periodic.any():
+    if unwrap == "done" or collected.unwrapped:
         return collected.positions, True
+    if not collected.periodic.any():
+        jumps = jumps_without_cell(collected.positions)
+        if jumps and unwrap == "auto":
+            raise DataError(
+                f"{file} has no cell, but atoms jump across the whole system between frames, as if they were put back into "
+                'one: read a format that states the cell, or give unwrap="no" (displacements are refused then), or '
+                'unwrap="done" if atoms do move so.'
+            )
+        return collected.positions, not jumps
     moved, largest = by_nearest_images(collected.positions, collected.cells, collected.periodic)
     if unwrap == "no":
         return collected.positions, moved is collected.positions

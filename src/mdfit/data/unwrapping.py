@@ -7,10 +7,27 @@ displacements: S. von Bülow et al., J. Chem. Phys. 153, 021101 (2020), doi:10.1
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 #: A displacement between frames of more than this share of the cell may just as well be one in the other direction.
 AMBIGUOUS = 0.35
+
+#: Shares of the extent of all atoms in one direction: what an atom that was put back jumps, and what most others move.
+_JUMP, _MOVE = 0.7, 0.1
+
+
+def jumps_without_cell(positions: np.ndarray) -> bool:
+    """Whether atoms [F, N, 3] jump across the system while most others hardly move, as if there were a cell."""
+    extent = np.ptp(positions, axis=(0, 1))
+    if len(positions) < 2 or not (extent > 0).all():
+        return False
+    for before, now in itertools.pairwise(positions):
+        moved = np.abs(now - before) / extent
+        if moved.max() > _JUMP and np.median(moved) < _MOVE:
+            return True
+    return False
 
 
 def by_nearest_images(positions: np.ndarray, cells: np.ndarray, periodic: np.ndarray) -> tuple[np.ndarray, float]:

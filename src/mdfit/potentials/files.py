@@ -34,7 +34,7 @@ def save(potential: Potential, path: str | Path, provenance: dict[str, Any] | No
         "mdfit_version": __version__,
         "jax_version": jax.__version__,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "units": {"length": "Å", "energy": "eV"},
+        "units": _UNITS,
         "species": list(potential.species),
         "cutoff": potential.cutoff,
         "architecture": describe(potential),
@@ -42,6 +42,10 @@ def save(potential: Potential, path: str | Path, provenance: dict[str, Any] | No
     }
     write_tree(path, potential, header)
     return Path(path)
+
+
+#: Of all potentials in files.
+_UNITS = {"length": "Å", "energy": "eV"}
 
 
 class PotentialHeader(Document):
@@ -68,6 +72,8 @@ def load(path: str | Path) -> Potential:
     if header.get("format") != "mdfit potential":
         raise PotentialFileError(f"{path} holds a {header.get('format', 'thing of unknown kind')}, not a potential.")
     known: PotentialHeader = checked(header, PotentialHeader, path, PotentialFileError)
+    if header.get("units", _UNITS) != _UNITS:
+        raise PotentialFileError(f"{path} is not in Å and eV, as its header says; convert it first.")
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise PotentialFileError(f"{path}: the parameters {name} are not all finite; use an earlier copy.")

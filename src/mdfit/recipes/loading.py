@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from mdfit.errors import CheckpointError, RecipeError, nearest, shown
-from mdfit.recipes.run_directory import RESOLVED
+from mdfit.recipes.run_directory import RESOLVED, file_digest
 from mdfit.recipes.schema import NAME, WRITTEN, Recipe
 from mdfit.storage import Document, DocumentError, parse_yaml, read_json, write_json
 
@@ -25,12 +25,14 @@ class LoadedRecipe:
         scale: whose values have replaced others.
         directory: of its file.
         file: its name; None when it was not read from a file.
+        tests: SHA-256 of the files of test sets when the run began, by name; None when they were not noted.
     """
 
     recipe: Recipe
     scale: str | None
     directory: Path
     file: str | None = None
+    tests: dict[str, str] | None = field(default=None, compare=False)
 
     def path(self, relative: str) -> Path:
         return self.directory / relative
@@ -46,7 +48,15 @@ class LoadedRecipe:
 
     def write(self, run: Path) -> None:
         """Writes the record of the run, from which :func:`load_resolved` reads it."""
-        write_json(run / RESOLVED, self.document())
+        write_json(run / RESOLVED, {**self.document(), "tests": self.digests()})
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the files of test sets, which are read again when the run goes on.
+
+        Raises:
+            RecipeError: when one cannot be read.
+        """
+        return {name: file_digest(self.path(file)) for name, file in self.recipe.data.tests.items()}
 
     def differences(self, other: LoadedRecipe) -> list[str]:
         """The keys whose values differ."""
@@ -97,7 +107,7 @@ def load_resolved(run: str | Path) -> LoadedRecipe:
     try:
         record = read_json(path, _Record)
         recipe = Recipe.model_validate(record.recipe, context=WRITTEN)
-        return LoadedRecipe(recipe, record.scale, Path(record.directory), record.file)
+        return LoadedRecipe(recipe, record.scale, Path(record.directory), record.file, record.tests)
     except (CheckpointError, ValidationError, RecursionError) as error:
         raise RecipeError(
             f"The recipe of the run in {run} cannot be read ({type(error).__name__}): {RESOLVED} is damaged or of another "
@@ -111,6 +121,7 @@ class _Record(Document):
     scale: str | None
     directory: str
     file: str | None = None
+    tests: dict[str, str] | None = None
     recipe: dict[str, Any]
 
 
@@ -128,6 +139,24 @@ def check_unchanged(loaded: LoadedRecipe) -> None:
         raise RecipeError(
             f"{path} was edited since the run began ({', '.join(different[:5])}); put it back, or save the "
             "new version under another name, to resume the run as it was begun."
+        )
+
+
+def check_tests(loaded: LoadedRecipe) -> None:
+    """Whether the test sets of a run are still those that it began with; training data and starts have their own checks.
+
+    Raises:
+        RecipeError: when a file has changed or is gone.
+    """
+    if loaded.tests is None:
+        return
+    now = loaded.digests()
+    changed = [name for name, digest in now.items() if loaded.tests.get(name) != digest]
+    if changed:
+        file = loaded.path(loaded.recipe.data.tests[changed[0]])
+        raise RecipeError(
+            f"{file} (test set '{changed[0]}') has changed since the run began; put it back to resume, or run the recipe "
+            "in another directory."
         )
 
 

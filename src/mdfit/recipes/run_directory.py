@@ -81,6 +81,19 @@ def stage_path(folder: Path, name: str) -> Path:
     return folder / name
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file.
+
+    Raises:
+        RecipeError: when it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
+
+
 def sources(folder: Path) -> dict[str, str]:
     """SHA-256 of every file of a recipe's folder but its results, by its path in the folder.
 
@@ -89,9 +102,9 @@ def sources(folder: Path) -> dict[str, str]:
     """
     try:
         paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_part(path.relative_to(folder))]
-        return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
     except OSError as error:
         raise RecipeError(f"{folder} cannot be read ({error.strerror or error}); check its permissions.") from error
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
 
 
 def _is_part(path: Path) -> bool:

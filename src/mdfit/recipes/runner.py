@@ -27,7 +27,7 @@ from mdfit.recipes.building import (
     test_sets,
     training_files,
 )
-from mdfit.recipes.loading import LoadedRecipe, check_unchanged, load_resolved
+from mdfit.recipes.loading import LoadedRecipe, check_tests, check_unchanged, load_resolved
 from mdfit.recipes.metrics import Metrics, accuracy_metrics, write_metrics
 from mdfit.recipes.preflight import check_inputs
 from mdfit.recipes.run_directory import RESOLVED, check_links, run_directory
@@ -68,7 +68,9 @@ def run_recipe(
     out = Path(out)
     with run_directory(out, resume):
         if resume and (out / RESOLVED).exists():
-            _check_same_recipe(load_resolved(out), loaded, out)
+            before = load_resolved(out)
+            _check_same_recipe(before, loaded, out)
+            check_tests(before)
         else:
             loaded.write(out)
         stages = _Stages(loaded, out, show_progress)

@@ -158,7 +158,10 @@ class Records:
             )
         for name in _OTHERS:
             if (self.directory / name).exists():
-                raise OutputError(f"{self.directory / name} is there already; choose another directory.")
+                raise OutputError(
+                    f"{self.directory / name} is there already; choose another directory. If it is of a training whose "
+                    "checkpoint is lost, delete it to train again from the start."
+                )
         return fresh
 
     def _resumed(self, fresh: Progress) -> Progress:
