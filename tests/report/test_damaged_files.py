@@ -166,6 +166,16 @@ def test_halves_of_characters(run, name):
         write_report(run)
 
 
+@pytest.mark.parametrize("content", [b"\xff\xd0\x00", b"model,300K_force_meV_per_A\n" + b"x" * 200_000 + b",1\n"])
+def test_published_errors_that_are_no_table(run, tmp_path, content):
+    (tmp_path / "published.csv").write_bytes(content)
+    record = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    record["recipe"]["published"] = str(tmp_path / "published.csv")
+    (run / "recipe.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"published\.csv cannot be read as published errors"):
+        write_report(run)
+
+
 def _claiming(shape: str, content: bytes = b"") -> bytes:
     header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + content

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mdfit.errors import RecipeError
 from mdfit.recipes.metrics import Metric
 from mdfit.report.run_files import RunFiles, TestErrors
 from mdfit.report.tables import Table, number
@@ -23,6 +24,9 @@ def published_table(run: RunFiles) -> Table | None:
 
     Columns ``<set>_force_meV_per_A`` and ``<set>_energy_meV`` are filled from the test set ``<set>`` or ``test_<set>``;
     energies are root-mean-square errors per structure, not per atom.
+
+    Raises:
+        RecipeError: when the file is no table.
     """
     name = run.loaded.recipe.published
     if name is None or not run.loaded.path(name).is_file():
@@ -35,8 +39,13 @@ def published_table(run: RunFiles) -> Table | None:
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = [line for line in csv.reader(file) if line and not line[0].startswith("#")]
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = [line for line in csv.reader(file) if line and not line[0].startswith("#")]
+    except (OSError, ValueError, csv.Error) as error:
+        raise RecipeError(
+            f"{path} cannot be read as published errors ({error}); write a table of comma-separated values in UTF-8."
+        ) from error
     if not lines:
         return [], []
     columns = lines[0]
