@@ -218,19 +218,15 @@ class Simulation:
 
     def _own_conditions(self, replicas: int) -> tuple[Any, Any]:
         """k_BT (eV) and pressure (eV/Å³) of every replica, None where all have the same."""
-        each = replicas // len(self.state_points)
-        temperatures = [point.temperature for point in self.state_points]
-        pressures = [point.pressure for point in self.state_points]
-        # Single precision, as in the thermostats' chains, whatever the positions have.
-        thermal = None if len(set(temperatures)) == 1 else np.repeat(BOLTZMANN * np.array(temperatures), each)
-        if self.sampler.ensemble != "NPT" or len(set(pressures)) == 1:
-            return None if thermal is None else jnp.asarray(thermal, jnp.float32), None
-        # Both, since the barostat's mass follows the temperature.
-        bars = [0.0 if pressure is None else pressure for pressure in pressures]
-        return (
-            None if thermal is None else jnp.asarray(thermal, jnp.float32),
-            jnp.asarray(np.repeat(BAR * np.array(bars), each), jnp.float32),
-        )
+
+        def own(values: list[float], matters: bool) -> Any:
+            each = np.repeat(np.array(values), replicas // len(self.state_points))
+            # Single precision, as in the thermostats' chains, whatever the positions have.
+            return jnp.asarray(each, jnp.float32) if matters and len(set(values)) > 1 else None
+
+        thermal = [BOLTZMANN * point.temperature for point in self.state_points]
+        pressures = [BAR * (point.pressure or 0.0) for point in self.state_points]
+        return own(thermal, True), own(pressures, self.sampler.ensemble == "NPT")
 
     def sizes(self) -> np.ndarray:
         """The padded sizes of lists on the host, which decide how sums are rounded: to be restored for an exact resume."""
