@@ -11,7 +11,7 @@ from mdfit.measurements import Measurement
 from mdfit.objectives import DiffTRe, Parameters
 from mdfit.observables import RDF, Pressure
 from mdfit.potentials import DimeNetPP, PairSpline, Scaling, StillingerWeber, trainable
-from mdfit.simulate import Langevin, StatePoint
+from mdfit.simulate import JaxMD, Langevin, StatePoint
 from mdfit.structure import Structure
 from timing import measure_parts, report
 from workloads import UPDATES, LennardJonesLiquid, ReweightedTraining, lennard_jones_table
@@ -52,7 +52,7 @@ def objective(work: ReweightedTraining, reuse: float = 0.9) -> DiffTRe:
         every=every,
         reuse=reuse,
         fewest_samples=0.1,
-        skin=system.skin,
+        engine=JaxMD(skin=system.skin),
     )
 
 

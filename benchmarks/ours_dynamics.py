@@ -12,8 +12,7 @@ import numpy as np
 
 from mdfit.potentials import DimeNetPP, LennardJones, PaiNN, Scaling, StillingerWeber, forces
 from mdfit.progress import Bar
-from mdfit.simulate import Langevin, StatePoint
-from mdfit.simulate.simulation import Simulation
+from mdfit.simulate import JaxMD, Langevin, StatePoint
 from mdfit.structure import Structure
 from mdfit.units import BOLTZMANN
 from timing import measure, report
@@ -55,8 +54,9 @@ def main(work: str) -> None:
     system, potential, structure, equilibration, steps_per_unit = build(work)
     friction = 1000 * getattr(system, "friction", 0.001)
     sampler = Langevin(timestep=system.timestep, friction=friction)
-    simulation = Simulation(potential, StatePoint(structure, system.temperature), sampler)
-    simulation.prepare(jax.random.key(1), 1, system.skin, "auto", jnp.float32)
+    at = StatePoint(structure, system.temperature)
+    simulation = JaxMD(skin=system.skin).simulation(potential, [at], sampler, [structure])
+    simulation.begin(jax.random.key(1))
     bar = Bar()
 
     def run(units: int) -> None:

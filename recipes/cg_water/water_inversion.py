@@ -18,7 +18,7 @@ from mdfit.objectives.boltzmann_inversion import boltzmann_step
 from mdfit.observables import Pressure, estimate
 from mdfit.potentials import PairSpline, Sum
 from mdfit.recipes.arrays import Layout, load_arrays, save_arrays
-from mdfit.simulate import StatePoint, Trajectory, run
+from mdfit.simulate import JaxMD, StatePoint, Trajectory, run
 from mdfit.storage import write_text
 
 #: What is kept after each simulation.
@@ -84,7 +84,7 @@ def _simulated(potential: Sum, at: StatePoint, training: Training, key: jax.Arra
         every=training.every,
         equilibrate=training.equilibrate + (training.sample if first else 0.0),
         key=key,
-        skin=SKIN,
+        engine=JaxMD(skin=SKIN),
     )
 
 

@@ -15,7 +15,7 @@ from water_training import SKIN
 from mdfit.data import Dataset, LabelledStructure
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import StillingerWeber, Sum, load
-from mdfit.simulate import Langevin, run
+from mdfit.simulate import JaxMD, Langevin, run
 from mdfit.training import fit
 from mdfit.units import quantity
 
@@ -35,7 +35,7 @@ def labelled(beads: int, frames: int, seed: int) -> Dataset:
         every=500.0,
         equilibrate="5 ps",
         key=jax.random.key(seed + 20_000),
-        skin=SKIN,
+        engine=JaxMD(skin=SKIN),
     )
     structures = [trajectory.structure(frame) for frame in range(len(trajectory))]
     from mdfit.potentials import predict

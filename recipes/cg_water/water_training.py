@@ -12,7 +12,7 @@ from water_beads import all_but_the_prior, sizes, targets
 from mdfit.measurements import Measurement
 from mdfit.objectives import DiffTRe
 from mdfit.potentials import Potential
-from mdfit.simulate import Langevin, StatePoint
+from mdfit.simulate import JaxMD, Langevin, StatePoint
 from mdfit.training import FitResult, fit
 
 
@@ -69,7 +69,7 @@ class Training:
             reuse=0.9 if self.gauss_newton is None else 1.0,
             # Energies drift slowly while the potential changes; the estimate then says one, at random.
             fewest_samples=0.0,
-            skin=SKIN,
+            engine=JaxMD(skin=SKIN),
         )
 
     def optimizer(self) -> optax.GradientTransformation:

@@ -14,7 +14,7 @@ from mdfit.measurements import Measurement
 from mdfit.observables import Observable, Pressure, Temperature, estimate, jackknife, per_frame
 from mdfit.potentials import Potential
 from mdfit.recipes.metrics import Metric, Metrics
-from mdfit.simulate import Langevin, StatePoint, Trajectory, run
+from mdfit.simulate import JaxMD, Langevin, StatePoint, Trajectory, run
 
 #: A trajectory is cut into so many parts for the errors of nonlinear functions.
 PARTS = 10
@@ -54,7 +54,7 @@ def validate(
         every=every,
         equilibrate=0.1 * duration,
         key=jax.random.key(seed + 10_000),
-        skin=SKIN,
+        engine=JaxMD(skin=SKIN),
         out=out,
         resume="auto",
     )

@@ -28,8 +28,7 @@ from mdfit.potentials import Potential
 from mdfit.progress import Bar
 from mdfit.recipes.arrays import Layout, load_arrays, save_arrays
 from mdfit.recipes.metrics import Metric, Metrics
-from mdfit.simulate import StatePoint, Trajectory, run
-from mdfit.simulate.simulation import Simulation
+from mdfit.simulate import JaxMD, StatePoint, Trajectory, run
 from mdfit.structure import Structure
 
 DATA = Path(__file__).parent / "data"
@@ -117,7 +116,7 @@ def simulate(
         equilibrate=judging.equilibrate,
         every=judging.every,
         key=jax.random.key(seed),
-        skin=SKIN,
+        engine=JaxMD(skin=SKIN),
         out=path,
         resume="auto",
         show_progress=show_progress,
@@ -148,8 +147,8 @@ def judged_reference(reference: Curves, structure: Structure) -> Metrics:
 
 def speed(model: Potential, at: StatePoint, timestep: float, steps: int, seed: int) -> Metric:
     """Of a simulation that is compiled and under way, in ns/day."""
-    simulation = Simulation(model, at, sampler(timestep))
-    simulation.prepare(jax.random.key(seed), 1, SKIN, "auto", jnp.float32)
+    simulation = JaxMD(skin=SKIN).simulation(model, [at], sampler(timestep), [at.structure])
+    simulation.begin(jax.random.key(seed))
     simulation.advance(max(20, steps // 5), Bar())
     simulation.frame()
     began = time.perf_counter()

@@ -11,7 +11,7 @@ from mdfit.data import Frames
 from mdfit.objectives import ForceMatching, MappedEnsemble, RelativeEntropy
 from mdfit.potentials import Potential, trainable_except
 from mdfit.recipes.script import Request
-from mdfit.simulate import Langevin
+from mdfit.simulate import JaxMD, Langevin
 from mdfit.training import FitResult
 
 #: Of the neighbour lists in Å: beads move 0.04 Å in a time step of 10 fs, the fastest of them four times as much.
@@ -52,7 +52,7 @@ def minimise_entropy(
         chains=1,
         batch=min(entropy.batch, len(chosen)),
         newton=entropy.newton,
-        skin=SKIN,
+        engine=JaxMD(skin=SKIN),
     )
     first, last = entropy.rates
     rate = optax.exponential_decay(first, entropy.updates, last / first)

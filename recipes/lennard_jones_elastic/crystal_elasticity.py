@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from ase.build import bulk
@@ -20,7 +19,7 @@ from mdfit.observables import ElasticConstants, Pressure
 from mdfit.potentials import LennardJones
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
-from mdfit.simulate import Langevin, StatePoint, run
+from mdfit.simulate import JaxMD, Langevin, StatePoint, run
 from mdfit.training import FitResult
 from mdfit.units import BAR, BOLTZMANN, FEMTOSECOND, GIGAPASCAL
 
@@ -83,8 +82,7 @@ def elastic_state(model: LennardJones, a: float, settings: Settings, seed: int, 
         equilibrate=steps(2000),
         replicas=settings.runs,
         key=jax.random.key(seed),
-        skin=0.25,
-        dtype=jnp.float64,
+        engine=JaxMD(skin=0.25, dtype="float64"),
     )
     pressure = mf.estimate(Pressure(), trajectory)
     metrics = {f"{name}/pressure": Metric.of(pressure, BARS, "ε/σ³")}
@@ -136,8 +134,7 @@ def recover(start: LennardJones, targets: Metrics, settings: Settings, request: 
         reuse=1.0,
         step_ratio=0.1,
         gauss_newton=1e-3,
-        skin=0.25,
-        dtype=jnp.float64,
+        engine=JaxMD(skin=0.25, dtype="float64"),
     )
     # Whole steps first, then shorter ones, which average over the noise of the trajectories.
     rate = optax.cosine_decay_schedule(1.0, settings.updates, alpha=0.05)

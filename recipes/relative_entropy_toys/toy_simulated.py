@@ -24,7 +24,7 @@ from toy_model import (
 
 from mdfit.objectives import MappedEnsemble, RelativeEntropy
 from mdfit.potentials import ExternalPolynomial, Potential, trainable
-from mdfit.simulate import Brownian, Langevin
+from mdfit.simulate import Brownian, JaxMD, Langevin
 from mdfit.training import fit
 from mdfit.units import FEMTOSECOND
 
@@ -109,7 +109,7 @@ def trained_at(timestep: float, seed: int, updates: int = UPDATES) -> np.ndarray
         equilibrate=in_fs(20 * every),
         chains=2 * CHAINS,
         start="reference",
-        skin="20 Å",
+        engine=JaxMD(skin="20 Å"),
     )
     return energy(_fitted(force_matched_without_noise(), objective, updates, seed, rate=0.1), GRID)
 

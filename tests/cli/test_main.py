@@ -230,16 +230,16 @@ def test_simulate_a_molecule_has_no_pressure():
 
 def press_ctrl_c(monkeypatch, method: str) -> None:
     """As if Ctrl-C were pressed at the first call of a method of a simulation."""
-    import mdfit.simulate.running as running
+    from mdfit.simulate.jax_md.simulation import JaxSimulation
 
-    original = getattr(running.Simulation, method)
+    original = getattr(JaxSimulation, method)
 
     def interrupted(self, *arguments):
         monkeypatch.undo()
         signal.raise_signal(signal.SIGINT)
         return original(self, *arguments)
 
-    monkeypatch.setattr(running.Simulation, method, interrupted)
+    monkeypatch.setattr(JaxSimulation, method, interrupted)
 
 
 @pytest.mark.parametrize("equilibrate", ["1 ps", "0 ps"])
@@ -251,9 +251,9 @@ def test_ctrl_c_in_a_simulation(silicon, monkeypatch, equilibrate):
         press_ctrl_c(context, "advance")
         stopped = mdfit(*arguments, "a.h5")
     assert stopped.exit_code == 130, stopped.output
-    assert stopped.stderr.splitlines()[-1] == "Interrupted; resume with the same command and --resume."
+    assert stopped.stderr.splitlines()[-1] == "Interrupted; the same command goes on from there."
     assert "Traceback" not in stopped.stderr
-    assert mdfit(*arguments, "a.h5", "--resume").exit_code == 0
+    assert mdfit(*arguments, "a.h5").exit_code == 0
     assert mdfit(*arguments, "b.h5").exit_code == 0
     for one, other in zip(frames_of("a.h5"), frames_of("b.h5"), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -273,7 +273,7 @@ def test_ctrl_c_before_a_simulation_has_begun(silicon, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mdfit.simulate.simulation.Simulation.prepare", stop)
+    monkeypatch.setattr("mdfit.simulate.jax_md.simulation.JaxSimulation.begin", stop)
     stopped = mdfit(*arguments)
     assert stopped.exit_code == 130
     assert stopped.stderr == "Interrupted; nothing can be resumed.\n"
@@ -458,5 +458,5 @@ def test_terminated_command_ends_like_ctrl_c(silicon):
     process.send_signal(signal.SIGTERM)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert errors.splitlines()[-1] == "Interrupted; resume with the same command and --resume."
+    assert errors.splitlines()[-1] == "Interrupted; the same command goes on from there."
     assert "Traceback" not in errors

@@ -3,10 +3,10 @@
 import signal
 
 import h5py
+import mdfit.engines.openmm.running as running
 import numpy as np
 import pytest
 
-import mdfit.engines.openmm.running as running
 from mdfit.data import Frames, Mapping
 from mdfit.engines.openmm import alanine_dipeptide, run, water_box
 from mdfit.engines.openmm.simulation import Settings, Simulation

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mdfit.errors import NeighborListError
 from mdfit.graph import build_graph, neighbor_table
 from mdfit.potentials import PaiNN, StillingerWeber, evaluate
-from mdfit.simulate.neighbours import DeviceLists, HostLists, cell_heights, list_builder
+from mdfit.simulate.jax_md.neighbours import DeviceLists, HostLists, cell_heights, list_builder
 from mdfit.structure import Structure
 
 jitted = eqx.filter_jit(evaluate)

@@ -13,7 +13,7 @@ from mdfit.measurements import Measurement
 from mdfit.objectives import DiffTRe, Parameters
 from mdfit.observables import RDF, ElasticConstants, PotentialEnergy, Pressure, estimate
 from mdfit.potentials import LennardJones, trainable
-from mdfit.simulate import Langevin, StatePoint, run
+from mdfit.simulate import JaxMD, Langevin, StatePoint, run
 from mdfit.structure import Structure
 from mdfit.training import fit
 
@@ -157,7 +157,7 @@ def test_potential_is_recovered_and_resumed_exactly(tmp_path):
     settings = {"optimizer": optax.adam(1e-2, b1=0.1, b2=0.4), "show_progress": False, "train_only": only_sigma}
 
     def aim():
-        return objective(goals, dtype=jnp.float32, sample="4 ps")
+        return objective(goals, engine=JaxMD(dtype="float32"), sample="4 ps")
 
     whole = fit(start, aim(), steps=12, out=tmp_path / "whole", **settings)
     fit(start, aim(), steps=5, out=tmp_path / "parts", **settings)
@@ -293,7 +293,7 @@ def test_gauss_newton_of_more_targets_than_frames_is_exact_too(bins):
 def test_gauss_newton_fits_the_targets_in_few_steps():
     at = StatePoint(argon(), TEMPERATURE)
     truth = run(potential(), at, Langevin("5 fs", friction="2 /ps"), duration="20 ps", every="0.1 ps",
-                equilibrate="1 ps", key=jax.random.key(5), dtype=jnp.float64)  # fmt: skip
+                equilibrate="1 ps", key=jax.random.key(5), engine=JaxMD(dtype="float64"))  # fmt: skip
     constants = estimate(ElasticConstants(), truth, potential=potential()).value
     measured = [
         Measurement(Pressure(), float(estimate(Pressure(), truth)), at, sigma="50 bar"),

@@ -2,7 +2,6 @@
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -15,7 +14,7 @@ from mdfit.objectives import DiffTRe, MappedEnsemble, Parameters, RelativeEntrop
 from mdfit.objectives.relative_entropy.newton import Curvature, newton_step
 from mdfit.observables import Coordinate, Distribution
 from mdfit.potentials import ExternalPolynomial, LennardJones, trainable
-from mdfit.simulate import NVE, Brownian, Langevin, StatePoint
+from mdfit.simulate import NVE, Brownian, JaxMD, Langevin, StatePoint
 from mdfit.structure import Structure
 from mdfit.training import fit
 from mdfit.units import BOLTZMANN, FEMTOSECOND
@@ -76,7 +75,7 @@ def test_gradient_is_the_derivative_of_the_loss():
         every="0.1 ps",
         chains=3,
         reuse=1e-9,
-        dtype=jnp.float64,
+        engine=JaxMD(dtype="float64"),
     )
     parameters = split(argon)
     _, state = aim.evaluate(parameters, aim.initial_state(0, parameters))

@@ -15,7 +15,7 @@ from mdfit.observables import ElasticConstants, Pressure, estimate, per_frame
 from mdfit.observables.stiffness import stiffness_of_frames
 from mdfit.potentials import LennardJones, StillingerWeber, born_stiffness, evaluate
 from mdfit.properties import elastic_constants, relax_cell
-from mdfit.simulate import Langevin, StatePoint, run
+from mdfit.simulate import JaxMD, Langevin, StatePoint, run
 from mdfit.structure import Structure
 from mdfit.units import BAR, BOLTZMANN, FEMTOSECOND, GIGAPASCAL
 
@@ -128,7 +128,7 @@ def crystal_in_reduced_units(lattice, replicas):
         every=50 * step,
         equilibrate=2000 * step,
         replicas=replicas,
-        skin=0.3,
+        engine=JaxMD(skin=0.3),
         key=jax.random.key(7),
     )
 

@@ -8,7 +8,7 @@ import pytest
 from ase.build import bulk
 
 from mdfit.potentials import LennardJones
-from mdfit.simulate import StatePoint, run
+from mdfit.simulate import JaxMD, StatePoint, run
 from mdfit.structure import Structure
 
 #: Argon; a short cutoff keeps the small systems cheap.
@@ -35,7 +35,7 @@ def argon():
             every=every,
             equilibrate=equilibrate,
             replicas=replicas,
-            skin=1.0,
+            engine=JaxMD(skin=1.0),
             key=jax.random.key(seed),
         )
 

@@ -10,7 +10,7 @@ import pytest
 
 from mdfit.observables import Pressure, estimate
 from mdfit.potentials import LennardJones
-from mdfit.simulate import NPT, Langevin, NoseHoover, StatePoint, run
+from mdfit.simulate import NPT, JaxMD, Langevin, NoseHoover, StatePoint, run
 from mdfit.structure import Structure
 from mdfit.units import BAR, BOLTZMANN
 
@@ -142,7 +142,7 @@ def test_volume_of_eight_atoms_without_interaction():
         every=100.0,
         equilibrate=4000.0,
         replicas=24,
-        skin=2.0,
+        engine=JaxMD(skin=2.0),
         key=jax.random.key(0),
     )
     expected = (atoms + 1) * BOLTZMANN * temperature / (pressure * BAR)
@@ -170,7 +170,7 @@ def test_temperature_of_eight_atoms(sampler):
         every=120.0,
         equilibrate=4000.0,
         replicas=24,
-        skin=1.0,
+        engine=JaxMD(skin=1.0),
         key=jax.random.key(1),
     )
     momenta = trajectory.velocities.sum(axis=2)

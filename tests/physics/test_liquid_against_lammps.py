@@ -11,7 +11,7 @@ import pytest
 
 from mdfit.observables import PotentialEnergy, Pressure, estimate
 from mdfit.potentials import LennardJones
-from mdfit.simulate import Langevin, StatePoint, run
+from mdfit.simulate import JaxMD, Langevin, StatePoint, run
 from mdfit.units import BAR, BOLTZMANN
 
 #: Temperature in K and lattice constant in Å of 108 atoms: a dense liquid and a hot, thinner fluid.
@@ -61,7 +61,7 @@ def compare(lammps, argon, state, frames, replicas, steps, precision):
         every=100.0,
         equilibrate=8000.0,
         replicas=replicas,
-        skin=1.0,
+        engine=JaxMD(skin=1.0),
         key=jax.random.key(11),
     )
     energy, pressure = estimate(PotentialEnergy(), trajectory), estimate(Pressure(), trajectory)

@@ -27,7 +27,7 @@ from mdfit.potentials import (
     load,
     predict,
 )
-from mdfit.simulate import Langevin, StatePoint, run
+from mdfit.simulate import JaxMD, Langevin, StatePoint, run
 from mdfit.structure import Structure, Topology
 from mdfit.testing import contract
 from mdfit.training import fit
@@ -315,7 +315,7 @@ def test_dynamics_of_replicas_have_the_fluctuations_of_a_harmonic_bond():
         every="100 fs",
         equilibrate="1 ps",
         replicas=128,
-        skin="10 Å",
+        engine=JaxMD(skin="10 Å"),
         key=jax.random.key(1),
     )
     energy = trajectory.potential_energies
@@ -383,7 +383,7 @@ def test_structures_of_other_molecules_are_refused():
         graph = build_graph(
             [molecules(size=2).replace(species=np.full(size, 6), masses=np.ones(size), positions=places)] * 2,
             5.0,
-            dtype=jnp.float64,
+            engine=JaxMD(dtype="float64"),
             atoms=37,
         )
         for one in (potential, Excluding(LennardJones(0.01, 2.0, 5.0), 10, TEN.bonds)):

@@ -160,7 +160,7 @@ def test_another_potential_does_not_go_on_with_a_simulation(finished, tmp_path, 
 
 
 def test_interrupted_equilibration_goes_on(finished, tmp_path, monkeypatch):
-    import mdfit.simulate.running as running
+    from mdfit.simulate.jax_md.simulation import JaxSimulation
 
     run = trained_only(finished, tmp_path / "run")
     resolved = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
@@ -169,14 +169,14 @@ def test_interrupted_equilibration_goes_on(finished, tmp_path, monkeypatch):
     (run / "recipe.json").write_text(json.dumps(resolved), encoding="utf-8")
     shutil.copytree(run, tmp_path / "whole")
     whole = resume_run(tmp_path / "whole", show_progress=False).metrics
-    advance = running.Simulation.advance
+    advance = JaxSimulation.advance
 
     def interrupted(self, *arguments):
         monkeypatch.undo()
         signal.raise_signal(signal.SIGINT)
         return advance(self, *arguments)
 
-    monkeypatch.setattr(running.Simulation, "advance", interrupted)
+    monkeypatch.setattr(JaxSimulation, "advance", interrupted)
     with pytest.raises(KeyboardInterrupt, match="before its first frame"):
         resume_run(run, show_progress=False)
     assert (run / "simulations" / "warm.h5.restart").exists()
@@ -195,13 +195,13 @@ def trained_only(finished: Path, run: Path) -> Path:
 
 CHILD = """
 import sys, time
-import mdfit.simulate.running as running
+from mdfit.simulate.jax_md.simulation import JaxSimulation
 from mdfit.recipes import resume_run
-frame = running.Simulation.frame
+frame = JaxSimulation.frame
 def slowly(self):
     time.sleep(0.1)
     return frame(self)
-running.Simulation.frame = slowly
+JaxSimulation.frame = slowly
 resume_run({run!r}, show_progress=False)
 """
 

@@ -7,8 +7,8 @@ import pytest
 
 from mdfit.errors import NeighborListError, SimulationError
 from mdfit.potentials import LennardJones, StillingerWeber
-from mdfit.simulate import NPT, NVE, Langevin, NoseHoover, StatePoint, run
-from mdfit.simulate.simulation import PACKING_MARGIN, Simulation
+from mdfit.simulate import NPT, NVE, JaxMD, Langevin, NoseHoover, StatePoint, run
+from mdfit.simulate.jax_md.simulation import PACKING_MARGIN
 from mdfit.structure import Structure
 from mdfit.units import BOLTZMANN, FEMTOSECOND
 
@@ -20,7 +20,8 @@ def simulate(potential, structure, sampler, steps, temperature=60.0, every=None,
     step = sampler.timestep_fs
     point = StatePoint(structure, temperature, settings.pop("pressure", None))
     interval = step * (every or steps)
-    settings = {"key": KEY, "dtype": jnp.float64, **settings}
+    lists = {name: settings.pop(name) for name in ("skin", "neighbour_lists") if name in settings}
+    settings = {"key": KEY, "engine": JaxMD(dtype="float64", **lists), **settings}
     return run(potential, point, sampler, duration=steps * step, every=interval, **settings)
 
 
@@ -83,7 +84,7 @@ def _forces(potential, positions):
 
 
 def counted_rebuilds(monkeypatch):
-    from mdfit.simulate.neighbours import HostLists
+    from mdfit.simulate.jax_md.neighbours import HostLists
 
     calls = []
     build = HostLists.build
@@ -179,9 +180,10 @@ def test_replicas_equal_single_runs(small, sampler):
             pass
 
     def final(chosen):
-        simulation = Simulation(small.potential, point, sampler)
-        simulation.prepare(KEY, len(chosen), 0.2, "host", jnp.float64)
-        context, structure = simulation.context, simulation.structure
+        engine = JaxMD(skin=0.2, neighbour_lists="host", dtype="float64")
+        simulation = engine.simulation(small.potential, [point], sampler, [structure] * len(chosen))
+        simulation.begin(KEY)
+        context = simulation.context
         places = jnp.tile(jnp.asarray(structure.positions), (len(chosen), 1, 1))
         masses = jnp.asarray(structure.masses)
         simulation.state = simulation.dynamics.initialize(chosen, places, masses, None, context)

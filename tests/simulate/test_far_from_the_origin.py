@@ -1,7 +1,6 @@
 """Atoms many cells from the origin: the same energies, the same dynamics, and positions that go on where they were."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,8 +9,8 @@ from mdfit.errors import NeighborListError
 from mdfit.graph import neighbor_table
 from mdfit.graph.host import check_size
 from mdfit.potentials import StillingerWeber
-from mdfit.simulate import NPT, NVE, StatePoint, run
-from mdfit.simulate.simulation import distant_images
+from mdfit.simulate import NPT, NVE, JaxMD, StatePoint, run
+from mdfit.simulate.jax_md.simulation import distant_images
 
 KEY = jax.random.key(2)
 
@@ -64,7 +63,7 @@ def test_single_precision_is_as_good_far_away(small, lists):
     # 54 atoms, or cells too narrow for lists on the device.
     near = small.argon(4)
     far, whole = scattered(near, 1000)
-    settings = {"duration": 800.0, "every": 40.0, "key": KEY, "neighbour_lists": lists}
+    settings = {"duration": 800.0, "every": 40.0, "key": KEY, "engine": JaxMD(neighbour_lists=lists)}
     here, there = (run(small.potential, StatePoint(structure, 40.0), NVE(4.0), **settings) for structure in (near, far))
     total = [t.potential_energies + t.kinetic_energies for t in (here, there)]
     np.testing.assert_allclose(total[0], total[1], rtol=0, atol=2e-5 * near.number_of_atoms)
@@ -83,7 +82,7 @@ def test_positions_follow_a_cell_that_changes(small):
             duration=800.0,
             every=40.0,
             key=KEY,
-            dtype=jnp.float64,
+            engine=JaxMD(dtype="float64"),
         )
         for structure in (near, far)
     )

@@ -2,7 +2,6 @@
 
 import ase.io
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from ase.constraints import FixAtoms, FixBondLength, FixCartesian, FixScaled
@@ -11,7 +10,7 @@ from mdfit.errors import ObservableError, SimulationError, StructureError
 from mdfit.observables import ElasticConstants, MeanSquareDisplacement, Pressure, Temperature, estimate, per_frame
 from mdfit.observables.statistics import error_of_mean
 from mdfit.properties import elastic_constants, equation_of_state, relax_atoms, relax_cell
-from mdfit.simulate import NPT, NVE, Brownian, Langevin, NoseHoover, StatePoint, run
+from mdfit.simulate import NPT, NVE, Brownian, JaxMD, Langevin, NoseHoover, StatePoint, run
 from mdfit.structure import Structure, read_structure
 from mdfit.units import BAR, BOLTZMANN
 
@@ -80,8 +79,8 @@ def test_the_free_atoms_have_the_temperature_of_the_thermostat(small, name):
 
 def test_energy_is_conserved(small):
     structure = half_frozen(small)
-    start = simulate(small, structure, Langevin(4.0, "5 /ps"), dtype=jnp.float64).structure()
-    found = simulate(small, start, NVE(2.0), duration=2000.0, every=20.0, dtype=jnp.float64)
+    start = simulate(small, structure, Langevin(4.0, "5 /ps"), engine=JaxMD(dtype="float64")).structure()
+    found = simulate(small, start, NVE(2.0), duration=2000.0, every=20.0, engine=JaxMD(dtype="float64"))
     total = found.potential_energies + found.kinetic_energies
     assert np.ptp(total) < 0.02 * found.kinetic_energies.mean()
 

@@ -14,14 +14,13 @@ from types import SimpleNamespace
 
 import h5py
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from ase.io import read
 
 from mdfit.errors import CheckpointError, OutputError, SimulationError
 from mdfit.potentials import ZBL, LennardJones
-from mdfit.simulate import NPT, NVE, Langevin, SimulationInterrupted, StatePoint, can_resume, run
+from mdfit.simulate import NPT, NVE, JaxMD, Langevin, SimulationInterrupted, StatePoint, can_resume, run
 from mdfit.simulate.trajectory import PER_FRAME
 
 KEY = jax.random.key(3)
@@ -278,7 +277,7 @@ def test_other_settings_are_not_resumed(small, tmp_path):
         ({"sampler": NVE(4.0)}, "sampler Langevin"),
         ({"temperature": 100.0}, "temperature 120.0 .now 100.0"),
         ({"every": 40.0}, "steps between frames 5 .now 10"),
-        ({"dtype": jnp.float64}, "number format float32"),
+        ({"engine": JaxMD(dtype="float64")}, "number format float32"),
         ({"replicas": 2}, "replicas 1"),
     ):
         with pytest.raises(CheckpointError, match=word):

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 
 from mdfit.data import Frames
 from mdfit.errors import CheckpointError, DataError, OutputError, SimulationError
-from mdfit.simulate import NVE, Langevin, StatePoint, run
+from mdfit.simulate import NVE, JaxMD, Langevin, StatePoint, run
 from mdfit.simulate.restart import read_restart
 from mdfit.simulate.trajectory import PER_FRAME
 from mdfit.storage import write_tree
@@ -70,7 +70,7 @@ def test_automatic_resume_begins_goes_on_and_returns(small, tmp_path):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ["run.xyz", "run.h5"])
 def test_arrays_of_a_resumed_run_are_those_of_the_file(small, tmp_path, name, dtype):
-    settings = {"dtype": np.dtype(dtype)}
+    settings = {"engine": JaxMD(dtype=dtype)}
     written = go(small, tmp_path / name, **settings)
     read = go(small, tmp_path / name, resume=True, **settings)
     assert_same(read, written)

@@ -7,7 +7,7 @@ import pytest
 
 from mdfit.errors import CheckpointError, SimulationError
 from mdfit.observables import Temperature, estimate
-from mdfit.simulate import NPT, NVE, Brownian, Langevin, NoseHoover, StatePoint, can_resume, run, run_together
+from mdfit.simulate import NPT, NVE, Brownian, JaxMD, Langevin, NoseHoover, StatePoint, can_resume, run
 from mdfit.simulate.trajectory import PER_FRAME
 
 SETTINGS = {"duration": 60.0, "every": 20.0, "equilibrate": 20.0, "key": jax.random.key(5)}
@@ -38,10 +38,10 @@ def points(small, temperatures=(60.0, 140.0), pressures=(None, None), lattices=(
 def test_each_is_simulated_as_alone(small, sampler, pressures, dtype):
     """With the same noise, that of the same replica; up to rounding, which 20 steps do not blow up."""
     both = points(small, pressures=pressures)
-    together = run_together(small.potential, both, sampler, dtype=dtype, **SETTINGS)
+    together = run(small.potential, both, sampler, engine=JaxMD(dtype=np.dtype(dtype).name), **SETTINGS)
     tolerance = {np.float32: 2e-4, np.float64: 2e-6}[dtype]
     for number, point in enumerate(both):
-        alone = run(small.potential, point, sampler, replicas=2, dtype=dtype, **SETTINGS)
+        alone = run(small.potential, point, sampler, replicas=2, engine=JaxMD(dtype=np.dtype(dtype).name), **SETTINGS)
         found = together[number]
         assert (found.temperature, found.pressure) == (point.temperature, point.pressure)
         assert found.replicas == 1
@@ -55,7 +55,7 @@ def test_each_is_simulated_as_alone(small, sampler, pressures, dtype):
 
 def test_replicas_of_each_have_its_temperature(small):
     """Kinetic temperatures of 8 replicas each; four standard errors fail by chance once in 5000 tests."""
-    found = run_together(
+    found = run(
         small.potential,
         points(small, temperatures=(40.0, 120.0)),
         Langevin(4.0, 20.0),
@@ -78,7 +78,7 @@ def test_frozen_atoms_have_the_momenta_of_their_state_point(small):
     both = [
         StatePoint(p.structure.replace(frozen=held), p.temperature) for p in points(small, temperatures=(10.0, 1000.0))
     ]
-    cold, hot = run_together(small.potential, both, NVE(1.0), duration=1.0, every=1.0, key=jax.random.key(2))
+    cold, hot = run(small.potential, both, NVE(1.0), duration=1.0, every=1.0, key=jax.random.key(2))
     assert np.all(cold.velocities[0, 0, held] == 0)
     ratio = np.mean(hot.velocities[0, 0, ~held] ** 2) / np.mean(cold.velocities[0, 0, ~held] ** 2)
     assert 30 < ratio < 300
@@ -87,10 +87,10 @@ def test_frozen_atoms_have_the_momenta_of_their_state_point(small):
 def test_one_file_for_all_goes_on_bit_for_bit(small, tmp_path):
     path, both = tmp_path / "both.h5", points(small)
     settings = {**SETTINGS, "replicas": 2}
-    whole = run_together(small.potential, both, Langevin(4.0, 5.0), **settings)
-    run_together(small.potential, both, Langevin(4.0, 5.0), out=path, **{**settings, "duration": 20.0})
+    whole = run(small.potential, both, Langevin(4.0, 5.0), **settings)
+    run(small.potential, both, Langevin(4.0, 5.0), out=path, **{**settings, "duration": 20.0})
     assert can_resume(path)
-    resumed = run_together(small.potential, both, Langevin(4.0, 5.0), out=path, resume=True, **settings)
+    resumed = run(small.potential, both, Langevin(4.0, 5.0), out=path, resume=True, **settings)
     for one, other in zip(whole, resumed, strict=True):
         for name in PER_FRAME:
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
@@ -99,7 +99,7 @@ def test_one_file_for_all_goes_on_bit_for_bit(small, tmp_path):
         np.testing.assert_array_equal(file["particles/replica_2/position/value"][:], whole[1].positions[0])
     other = points(small, temperatures=(60.0, 141.0))
     with pytest.raises(CheckpointError, match=r"written with temperature 60\.0, 140\.0 \(now 60\.0, 141\.0\)"):
-        run_together(small.potential, other, Langevin(4.0, 5.0), out=path, resume=True, **settings)
+        run(small.potential, other, Langevin(4.0, 5.0), out=path, resume=True, **settings)
 
 
 def test_what_cannot_stand_side_by_side_is_refused(small):
@@ -109,10 +109,10 @@ def test_what_cannot_stand_side_by_side_is_refused(small):
     moving = StatePoint(crystal.replace(velocities=np.zeros_like(crystal.positions)), 100.0)
     for others in ([good, heavier], [good, StatePoint(small.argon(1), 100.0)], [good, moving]):
         with pytest.raises(SimulationError, match="State point 1 has other atoms than state point 0"):
-            run_together(small.potential, others, Langevin(4.0), **SETTINGS)
+            run(small.potential, others, Langevin(4.0), **SETTINGS)
     with pytest.raises(SimulationError, match="needs a state point"):
-        run_together(small.potential, [], Langevin(4.0), **SETTINGS)
+        run(small.potential, [], Langevin(4.0), **SETTINGS)
     with pytest.raises(SimulationError, match="needs a pressure of every state point"):
-        run_together(small.potential, points(small, pressures=(1.0, None)), NPT(4.0), **SETTINGS)
+        run(small.potential, points(small, pressures=(1.0, None)), NPT(4.0), **SETTINGS)
     with pytest.raises(SimulationError, match="3 starts are given for 2 replicas"):
-        run_together(small.potential, points(small), Langevin(4.0), starts=[crystal] * 3, **SETTINGS)
+        run(small.potential, points(small), Langevin(4.0), starts=[crystal] * 3, **SETTINGS)

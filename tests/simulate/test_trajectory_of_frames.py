@@ -11,7 +11,7 @@ from mdfit.data import Frames
 from mdfit.errors import ObservableError, SimulationError
 from mdfit.observables import RDF, PotentialEnergy, Pressure, Temperature, estimate
 from mdfit.potentials import LennardJones
-from mdfit.simulate import Langevin, StatePoint, Trajectory, run
+from mdfit.simulate import JaxMD, Langevin, StatePoint, Trajectory, run
 from mdfit.structure import Structure
 
 
@@ -26,7 +26,7 @@ def both(tmp_path_factory):
         duration=1000.0,
         every=50.0,
         replicas=2,
-        neighbour_lists="host",
+        engine=JaxMD(neighbour_lists="host"),
         key=jax.random.key(0),
         out=path,
     )

@@ -30,5 +30,5 @@ def simulation_interruptible(out: Path) -> Iterator[None]:
     except KeyboardInterrupt as stop:
         from mdfit.simulate import can_resume
 
-        remedy = "resume with the same command and --resume." if can_resume(out) else "nothing can be resumed."
+        remedy = "the same command goes on from there." if can_resume(out) else "nothing can be resumed."
         raise KeyboardInterrupt(f"Interrupted; {remedy}") from stop

@@ -192,7 +192,7 @@ def _finish(outcome) -> None:
 @click.option("--repeat", type=int, nargs=3, default=(1, 1, 1), help="Repeat the cell, like 2 2 2.")
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("trajectory.h5"), show_default=True)
-@click.option("--resume", "resumed", is_flag=True, help="Go on with the run that wrote OUT.")
+@click.option("--resume", "resumed", is_flag=True, help="Only go on with the run that wrote OUT.")
 def simulate(
     potential, structure, temperature, duration, sampler, pressure, timestep, friction, every, equilibrate, repeat, seed,
     out, resumed,
@@ -221,7 +221,7 @@ def simulate(
             equilibrate=equilibrate,
             key=key(seed),
             out=out,
-            resume=resumed,
+            resume=resumed or "auto",
             show_progress=True,
         )
         if trajectory.frozen is not None:

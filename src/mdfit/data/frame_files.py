@@ -1,4 +1,4 @@
-"""Frames in H5MD files: the layout of reference simulations, and reading it."""
+"""Frames read from H5MD files, of mdfit and of other programs."""
 
 from __future__ import annotations
 
@@ -17,47 +17,8 @@ from mdfit.units import quantity
 
 #: No array of numbers is compressed to less than this share of its bytes.
 MOST_COMPRESSED = 1000
-#: What a reference simulation saves in each frame, under names of :class:`Frames`: where, and in which unit.
-QUANTITIES = {
-    "positions": ("particles/{}/position", "Å"),
-    "forces": ("particles/{}/force", "eV Å-1"),
-    "cells": ("particles/{}/box/edges", "Å"),
-    "energies": ("observables/{}/potential_energy", "eV"),
-}
-
-
-def create_frames(file: Any, particles: str, like: Frames) -> None:
-    """An empty trajectory for frames such as those of ``like``, with their constraints, names and temperature."""
-    h5md.write_header(file)
-    group = h5md.write_particles(file, particles, like.species, like.masses, like.periodic)
-    group["names"] = np.array(like.names, dtype=object) if like.names else np.zeros(0, "S1")
-    file[f"connectivity/{particles}/constraints"] = like.constraints
-    if like.temperature is not None:
-        file.require_group("parameters").attrs["temperature"] = like.temperature
-    for name, (place, unit) in QUANTITIES.items():
-        array = getattr(like, name)
-        if array is not None:
-            h5md.create_element(file, place.format(particles), array.shape[1:], array.dtype, unit)
-
-
-def append_frames(file: Any, particles: str, start: int, frames: Frames, steps: np.ndarray, timestep: float) -> None:
-    """Frames at these steps (time step in fs), behind the first ``start`` ones."""
-    for name, (place, _) in QUANTITIES.items():
-        if getattr(frames, name) is not None:
-            h5md.append(h5md.element(file, place.format(particles)), start, getattr(frames, name), steps, timestep)
-
-
-def complete_frames(file: Any, particles: str) -> int:
-    """How many frames all quantities have."""
-    places = [place.format(particles) for place, _ in QUANTITIES.values()]
-    return min(h5md.complete_frames(h5md.element(file, place)) for place in places if place in file)
-
-
-def truncate_frames(file: Any, particles: str, count: int) -> None:
-    """Keeps the first ``count`` frames."""
-    for place, _ in QUANTITIES.values():
-        if place.format(particles) in file:
-            h5md.truncate(h5md.element(file, place.format(particles)), count)
+#: Names of :class:`Frames` and of the quantities of a file.
+_QUANTITIES = {"positions": "positions", "forces": "forces", "cells": "cells", "energies": "potential_energies"}
 
 
 def read_frames(path: str | Path, particles: str | None = None) -> Frames:
@@ -97,7 +58,7 @@ def _read(file: Any, particles: str, path: Path) -> Frames:
     group = file[f"particles/{particles}"]
     arrays: dict[str, Any] = {
         name: _values(file[place.format(particles)], unit, f"{path}: {place.format(particles)}")
-        for name, (place, unit) in QUANTITIES.items()
+        for name, (place, unit) in ((name, h5md.QUANTITIES[kept]) for name, kept in _QUANTITIES.items())
         if place.format(particles) in file
     }
     changes = hasattr(group["box/edges"], "keys")
@@ -105,8 +66,10 @@ def _read(file: Any, particles: str, path: Path) -> Frames:
         arrays["cells"] = arrays["cells"][..., None] * np.eye(3)
     periodic = np.array([_text(flag) == "periodic" for flag in group["box"].attrs["boundary"]])
     constraints = f"connectivity/{particles}/constraints"
-    parameters = file["parameters"].attrs if "parameters" in file else {}
-    temperature = parameters.get("temperature")
+    places = (f"parameters/{particles}", "parameters")
+    stated = [
+        file[place].attrs["temperature"] for place in places if place in file and "temperature" in file[place].attrs
+    ]
     frames = Frames(
         species=group["species"][:],
         masses=group["mass"][:],
@@ -114,7 +77,7 @@ def _read(file: Any, particles: str, path: Path) -> Frames:
         times=_times(group["position"], path),
         constraints=file[constraints][:] if constraints in file else np.zeros((0, 2), np.int64),
         names=tuple(_text(name) for name in group["names"]) if "names" in group else (),
-        temperature=None if temperature is None else float(temperature),
+        temperature=float(stated[0]) if stated else None,
         source=str(path),
         **arrays,
     )

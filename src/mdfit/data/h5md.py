@@ -18,6 +18,15 @@ import numpy as np
 from mdfit._version import __version__
 from mdfit.errors import OutputError
 
+#: What a frame holds: where, ``{}`` being the particles, and in which unit.
+QUANTITIES = {
+    "positions": ("particles/{}/position", "Å"),
+    "velocities": ("particles/{}/velocity", "Å/10.18fs"),
+    "forces": ("particles/{}/force", "eV Å-1"),
+    "cells": ("particles/{}/box/edges", "Å"),
+    "potential_energies": ("observables/{}/potential_energy", "eV"),
+    "stresses": ("observables/{}/stress", "eV Å-3"),
+}
 #: Seconds to wait for a program that reads a file which is to be written.
 PATIENCE = 60.0
 #: Bytes that must stay free beyond what is written, for the tables of an HDF5 file.

@@ -5,8 +5,6 @@ D. Reith, M. Pütz, F. Müller-Plathe, J. Comput. Chem. 24, 1624 (2003), doi:10.
 
 from __future__ import annotations
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -21,9 +19,7 @@ from mdfit.observables import RDF
 from mdfit.potentials import PairSpline, Potential
 from mdfit.potentials.base import terms_of
 from mdfit.reweighting import thermal_energy
-from mdfit.simulate.samplers import Sampler
-from mdfit.simulate.simulation import Lengths
-from mdfit.units import quantity
+from mdfit.simulate import JaxMD, Lengths, Sampler
 
 #: Where one of the distributions is below this, their ratio says nothing.
 RARE = 0.1
@@ -46,8 +42,7 @@ class BoltzmannInversion(Combinable):
         every: between frames.
         equilibrate: dropped at the start of each simulation, which goes on where the last one ended.
         replicas: side by side.
-        skin: of the neighbour lists in Å.
-        dtype: of positions and forces.
+        engine: moves the atoms; by default :class:`~mdfit.simulate.JaxMD`.
 
     Raises:
         TrainingError: for another observable than an RDF; at the first evaluation, for a potential in which not exactly
@@ -66,14 +61,13 @@ class BoltzmannInversion(Combinable):
         every: str | float,
         equilibrate: str | float = 0.0,
         replicas: int = 1,
-        skin: str | float = "0.5 Å",
-        dtype: Any = jnp.float32,
+        engine: JaxMD | None = None,
     ):
         if not isinstance(target.observable, RDF):
             raise TrainingError(f"Boltzmann inversion needs an RDF as its target, not {target.observable.name}.")
         self._target, self._rdf = target, target.observable
         lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
-        self._sampler = ReferenceSampler(target.at, sampler, lengths, replicas, quantity(skin, "Å", "skin"), dtype)
+        self._sampler = ReferenceSampler(target.at, sampler, lengths, replicas, engine)
 
     def initial_state(self, seed: int, parameters: Parameters) -> Reference:
         return self._sampler.empty(seed)

@@ -9,12 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdfit.potentials import Potential
-from mdfit.precision import cast
 from mdfit.progress import Bar
-from mdfit.simulate import StatePoint, Trajectory
-from mdfit.simulate.samplers import Sampler
-from mdfit.simulate.simulation import Lengths, Simulation, degrees_of_freedom
-from mdfit.simulate.trajectory import PER_FRAME
+from mdfit.simulate import JaxMD, Lengths, Sampler, StatePoint, Trajectory
+from mdfit.simulate.jax_md.simulation import JaxSimulation
+from mdfit.simulate.samplers import degrees_of_freedom
+from mdfit.simulate.trajectory import PER_FRAME, Particles, Recording
 
 
 class Reference(NamedTuple):
@@ -54,18 +53,20 @@ class ReferenceSampler:
         sampler: ensemble and integrator.
         lengths: time steps of each trajectory.
         replicas: side by side.
-        skin: of the neighbour lists in Å.
-        dtype: of positions and forces.
+        engine: moves the atoms.
     """
 
-    def __init__(self, state_point: StatePoint, sampler: Sampler, lengths: Lengths, replicas: int, skin: float, dtype):
+    def __init__(
+        self, state_point: StatePoint, sampler: Sampler, lengths: Lengths, replicas: int, engine: JaxMD | None = None
+    ):
         self.state_point, self.sampler, self.lengths = state_point, sampler, lengths
-        self._replicas, self._skin, self._dtype = replicas, skin, dtype
-        self._simulation: Simulation | None = None
+        self.engine = JaxMD() if engine is None else engine
+        self._replicas, self._dtype = replicas, np.dtype(self.engine.dtype)
+        self._simulation: JaxSimulation | None = None
 
     def identity(self) -> tuple:
         """See :func:`mdfit.storage.fingerprint`."""
-        return self.state_point, self.sampler, self.lengths, self._replicas, self._skin, np.dtype(self._dtype)
+        return self.state_point, self.sampler, self.lengths, self._replicas, self.engine
 
     def empty(self, seed: int) -> Reference:
         """Before the first trajectory."""
@@ -94,7 +95,6 @@ class ReferenceSampler:
         Raises:
             SimulationError: when the dynamics explodes.
         """
-        potential = cast(potential, jnp.float64) if self._dtype == jnp.float64 else potential
         now, later = jax.random.split(jax.random.wrap_key_data(jnp.asarray(reference.key)))
         simulation = self._start(potential, reference, starts, now)
         bar = Bar()
@@ -106,7 +106,7 @@ class ReferenceSampler:
         for _ in range(self.lengths.frames):
             simulation.advance(self.lengths.between, bar)
             frames.append(simulation.frame())
-        trajectory = simulation.trajectory(frames, self.lengths)
+        trajectory = self._recording().trajectories(frames)[0]
         return Reference(
             generation=reference.generation + 1,
             key=np.asarray(jax.random.key_data(later)),
@@ -119,26 +119,29 @@ class ReferenceSampler:
 
     def trajectory(self, reference: Reference) -> Trajectory:
         """The frames as a trajectory."""
-        structure, step = self.state_point.structure, self.sampler.timestep_fs
         arrays: dict[str, Any] = dict(zip(PER_FRAME, reference.frames, strict=True))
-        return Trajectory(
-            times=np.arange(1, self.lengths.frames + 1) * self.lengths.between * step,
-            species=structure.species,
-            masses=structure.masses,
-            periodic=structure.periodic,
-            degrees_of_freedom=degrees_of_freedom(structure, self.sampler),
-            ensemble=self.sampler.ensemble,
-            temperature=self.state_point.temperature,
-            pressure=self.state_point.pressure,
-            timestep=step,
-            frozen=structure.frozen,
-            **arrays,
+        moments = [{name: array[:, frame] for name, array in arrays.items()} for frame in range(self.lengths.frames)]
+        return self._recording().trajectories(moments)[0]
+
+    def _recording(self) -> Recording:
+        structure, step = self.state_point.structure, self.sampler.timestep_fs
+        freedom = degrees_of_freedom(structure, self.sampler)
+        return Recording(
+            Particles(structure.species, structure.masses, structure.periodic, freedom, structure.frozen),
+            self.sampler.ensemble,
+            (self.state_point.temperature,),
+            (self.state_point.pressure,),
+            step,
+            self.lengths.between * step,
         )
 
-    def _start(self, potential: Potential, reference: Reference, starts: Starts | None, key: jax.Array) -> Simulation:
+    def _start(
+        self, potential: Potential, reference: Reference, starts: Starts | None, key: jax.Array
+    ) -> JaxSimulation:
         if self._simulation is None:
-            self._simulation = Simulation(potential, self.state_point, self.sampler, unwrapped=False)
-            self._simulation.prepare(key, self._replicas, self._skin, "auto", self._dtype)
+            point = self.state_point
+            replicas = [point.structure] * self._replicas
+            self._simulation = self.engine.simulation(potential, [point], self.sampler, replicas, unwrapped=False)
         # What an earlier training with the same objective left behind must not matter.
         self._simulation.restore_sizes(reference.sizes)
         if starts is not None:
@@ -148,5 +151,6 @@ class ReferenceSampler:
             positions, velocities, cells, *_ = reference.frames
             self._simulation.restart(potential, positions[:, -1], velocities[:, -1], cells[:, -1], key)
         else:
-            self._simulation.begin(potential, key, self._replicas, self._dtype)
+            self._simulation.potential = self._simulation.in_its_precision(potential)
+            self._simulation.begin(key)
         return self._simulation

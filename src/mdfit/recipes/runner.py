@@ -35,7 +35,7 @@ from mdfit.recipes.schema import Simulation
 from mdfit.recipes.simulation_metrics import simulation_metrics
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.recipes.static_metrics import static_metrics
-from mdfit.simulate import Trajectory, run
+from mdfit.simulate import JaxMD, Trajectory, run
 from mdfit.simulate.restart import restart_path
 from mdfit.storage import write_json, write_text
 from mdfit.training import FitResult, accuracy, fit
@@ -187,9 +187,8 @@ class _Stages:
                 equilibrate=simulation.equilibrate,
                 replicas=simulation.replicas,
                 key=key(simulation.seed),
-                dtype=number_format(self.recipe),
+                engine=JaxMD(dtype=self.recipe.precision),
                 out=path,
-                resume="auto",
                 show_progress=self.show_progress,
             )
         except CheckpointError as error:

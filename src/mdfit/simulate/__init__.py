@@ -1,24 +1,34 @@
-"""Molecular dynamics: state points, samplers, runs and trajectories."""
+"""Molecular dynamics: state points, samplers, engines, runs and trajectories."""
 
+from mdfit.simulate.engine import Engine, Frame, Simulation
+from mdfit.simulate.jax_md import JaxMD
+from mdfit.simulate.lengths import Lengths
 from mdfit.simulate.restart import can_resume
-from mdfit.simulate.running import SimulationInterrupted, run, run_together
-from mdfit.simulate.samplers import NPT, NVE, Brownian, Langevin, NoseHoover, sampler_of
+from mdfit.simulate.running import SimulationInterrupted, run
+from mdfit.simulate.samplers import NPT, NVE, Brownian, Langevin, MonteCarloNPT, NoseHoover, Sampler, sampler_of
 from mdfit.simulate.start_temperature import start_temperature
 from mdfit.simulate.state_point import StatePoint
-from mdfit.simulate.trajectory import Trajectory
+from mdfit.simulate.trajectory import Particles, Trajectory
 
 __all__ = [
     "NPT",
     "NVE",
     "Brownian",
+    "Engine",
+    "Frame",
+    "JaxMD",
     "Langevin",
+    "Lengths",
+    "MonteCarloNPT",
     "NoseHoover",
+    "Particles",
+    "Sampler",
+    "Simulation",
     "SimulationInterrupted",
     "StatePoint",
     "Trajectory",
     "can_resume",
     "run",
-    "run_together",
     "sampler_of",
     "start_temperature",
 ]

@@ -7,13 +7,13 @@ import os
 import numpy as np
 
 from mdfit.errors import CheckpointError
-from mdfit.simulate.restart import FrameByFrame, RestartHeader
+from mdfit.simulate.restart import Output, RestartHeader
 
 #: xx, yy, zz, yz, xz, xy: the stress as ASE takes it.
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
 
-class XYZOutput(FrameByFrame):
+class XYZOutput(Output):
     """Extended XYZ, readable by ASE and OVITO; numbers are written with all digits that they have."""
 
     def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:
@@ -25,9 +25,12 @@ class XYZOutput(FrameByFrame):
         self.count += 1
         return self._due(last)
 
+    def flush(self) -> None:
+        pass
+
     def as_kept(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         # The file holds momenta and a symmetric stress, as ASE wants them.
-        masses = self.structure.masses[:, None]
+        masses = self.recording.particles.masses[:, None]
         velocities = self._momenta(frame) / masses
         stress = frame["stresses"][0][_VOIGT]
         return {
@@ -55,12 +58,12 @@ class XYZOutput(FrameByFrame):
         return frames
 
     def _momenta(self, frame: dict[str, np.ndarray]) -> np.ndarray:
-        return frame["velocities"][0].astype(np.float64) * self.structure.masses[:, None]
+        return frame["velocities"][0].astype(np.float64) * self.recording.particles.masses[:, None]
 
     def _text(self, frame: dict[str, np.ndarray]) -> str:
         from ase.data import chemical_symbols
 
-        structure = self.structure
+        structure = self.recording.particles
         columns = np.column_stack([frame["positions"][0].astype(np.float64), self._momenta(frame)])
         pattern = " ".join(["{:>2s}", *["{:24.17g}"] * 6, "{:.17g}{}\n"])
         moves = (
@@ -74,9 +77,9 @@ class XYZOutput(FrameByFrame):
         def numbers(array):
             return " ".join(repr(float(number)) for number in np.ravel(array))
 
-        periodic = " ".join("T" if flag else "F" for flag in self.structure.periodic)
+        periodic = " ".join("T" if flag else "F" for flag in self.recording.particles.periodic)
         cell = frame["cells"][0]
-        mask = "" if self.structure.frozen is None else ":move_mask:L:1"
+        mask = "" if self.recording.particles.frozen is None else ":move_mask:L:1"
         lattice = f'Lattice="{numbers(cell)}" ' if np.any(cell) else ""
         return (
             f"{lattice}Properties=species:S:1:pos:R:3:momenta:R:3:masses:R:1{mask} "
@@ -86,11 +89,11 @@ class XYZOutput(FrameByFrame):
 
     def _frame(self, atoms) -> dict[str, np.ndarray]:
         number_format = self.plan.number_format
-        if not np.array_equal(atoms.numbers, self.structure.species):
+        if not np.array_equal(atoms.numbers, self.recording.particles.species):
             raise ValueError("other atoms")
         frame = {
             "positions": _as_written(atoms.positions, number_format)[None],
-            "velocities": (atoms.get_momenta() / self.structure.masses[:, None])[None].astype(number_format),
+            "velocities": (atoms.get_momenta() / self.recording.particles.masses[:, None])[None].astype(number_format),
             "cells": atoms.cell.array[None],
             "potential_energies": np.array([atoms.get_potential_energy()]),
             "stresses": atoms.get_stress(voigt=False)[None],

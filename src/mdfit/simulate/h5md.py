@@ -2,44 +2,81 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from mdfit.data import h5md
 from mdfit.errors import CheckpointError
-from mdfit.simulate.restart import FrameByFrame, RestartHeader
+from mdfit.simulate.restart import Output, Plan, RestartHeader
+from mdfit.simulate.trajectory import Recording
 
-_UNITS = {"positions": "Å", "velocities": "Å/10.18fs", "cells": "Å", "potential_energies": "eV", "stresses": "eV Å-3"}
+#: Seconds for which frames may wait before they are written.
+LONGEST_WAIT = 1.0
+#: What is recorded in double precision whatever the positions have.
+_DOUBLE = ("cells", "potential_energies", "stresses")
 
 
-class H5MDOutput(FrameByFrame):
-    """See :mod:`mdfit.data.h5md`."""
+class H5MDOutput(Output):
+    """See :mod:`mdfit.data.h5md`; replicas are groups of particles."""
+
+    def __init__(self, path: Path, recording: Recording, plan: Plan):
+        super().__init__(path, recording, plan)
+        self._waiting: list[dict[str, np.ndarray]] = []
+        self._flushed_at = time.monotonic()
 
     def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:
+        self._waiting.append(frame)
+        self.count += 1
+        due = self._due(last)
+        # Opening a file takes longer than the dynamics of a small molecule.
+        if due or time.monotonic() - self._flushed_at > LONGEST_WAIT:
+            self.flush()
+        return due
+
+    def flush(self) -> None:
+        if not self._waiting:
+            return
+        frames, start = self._waiting, self.count - len(self._waiting)
+        arrays = {name: np.stack([frame[name] for frame in frames], axis=1) for name in frames[0]}
+        steps = np.arange(start + 1, self.count + 1) * self.plan.steps_between_frames
+        self._waiting = []
         try:
-            h5md.check_free_space(self.path.parent, sum(array.nbytes for array in frame.values()))
+            h5md.check_free_space(self.path.parent, sum(array.nbytes for array in arrays.values()))
             with h5md.open_to_write(self.path, "a") as file:
                 if "h5md" not in file:
-                    self._describe(file, frame)
-                for replica in range(len(frame["positions"])):
-                    for name, group in self._groups(file, replica).items():
-                        self._append_value(group, frame[name][replica])
+                    self._describe(file, arrays)
+                for name, values in arrays.items():
+                    for replica, own in enumerate(values):
+                        group = h5md.element(file, _place(name, replica))
+                        h5md.append(group, start, own, steps, self.plan.timestep)
         except (OSError, RuntimeError) as error:
+            self.count = start
             raise self.failed(error) from error
-        self.count += 1
-        return self._due(last)
+        self._flushed_at = time.monotonic()
 
     def as_kept(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return frame
 
     def _read_frames(self, header: RestartHeader) -> list[dict[str, np.ndarray]]:
-        columns: dict[str, list[np.ndarray]] = {name: [] for name in _UNITS}
+        columns: dict[str, list[np.ndarray]] = {}
         try:
             with h5md.open_to_write(self.path, "r+") as file:
-                groups = [self._groups(file, replica) for replica in range(self.plan.replicas)]
+                recorded = [name for name in h5md.QUANTITIES if _place(name, 0) in file]
+                missing = {"positions", "cells", "potential_energies"} - set(recorded)
+                if missing:
+                    raise KeyError(f"no {missing.pop().replace('_', ' ')}")
+                groups = [
+                    (name, h5md.element(file, _place(name, replica)))
+                    for replica in range(self.plan.replicas)
+                    for name in recorded
+                ]
                 # All are looked at before one is changed.
-                for name, group in ((name, group) for one in groups for name, group in one.items()):
-                    columns[name].append(self._values(name, group))
-                for group in (group for one in groups for group in one.values()):
+                for name, group in groups:
+                    columns.setdefault(name, []).append(self._values(name, group))
+                for _, group in groups:
                     h5md.truncate(group, self.count)
         except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
             raise CheckpointError(
@@ -48,7 +85,7 @@ class H5MDOutput(FrameByFrame):
         arrays = {name: np.stack(values) for name, values in columns.items()}
         return [{name: array[:, index] for name, array in arrays.items()} for index in range(self.count)]
 
-    def _values(self, name: str, group) -> np.ndarray:
+    def _values(self, name: str, group: Any) -> np.ndarray:
         """The frames of a quantity that the restart file counts.
 
         Raises:
@@ -58,9 +95,10 @@ class H5MDOutput(FrameByFrame):
         found = h5md.complete_frames(group)
         if found < self.count:
             raise self.lost_frames(found)
-        atoms = len(self.structure.species)
-        shapes = {"positions": (atoms, 3), "velocities": (atoms, 3), "potential_energies": ()}
-        single = ("float64",) if name in ("cells", "potential_energies", "stresses") else (self.plan.number_format,)
+        atoms = self.recording.particles.number
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("positions", "velocities", "forces"), (atoms, 3))
+        shapes["potential_energies"] = ()
+        single = ("float64",) if name in _DOUBLE else (self.plan.number_format,)
         # Positions far from the cell are kept in double precision.
         formats = (*single, "float64") if name == "positions" else single
         values, steps = group["value"], group["step"]
@@ -79,27 +117,26 @@ class H5MDOutput(FrameByFrame):
             raise ValueError(f"frame {int(np.argmin(finite))} of {group.name} is not finite")
         return kept
 
-    def _describe(self, file, frame) -> None:
+    def _describe(self, file: Any, arrays: dict[str, np.ndarray]) -> None:
         h5md.write_header(file)
-        for replica in range(len(frame["positions"])):
-            kept = self.structure
-            h5md.write_particles(file, f"replica_{replica}", kept.species, kept.masses, kept.periodic)
-            for name, place in self._places(replica).items():
-                value = np.asarray(frame[name][replica])
-                h5md.create_element(file, place, value.shape, value.dtype, _UNITS[name])
+        recording, particles = self.recording, self.recording.particles
+        each = self.plan.replicas // len(recording.temperatures)
+        for replica in range(self.plan.replicas):
+            name = f"replica_{replica}"
+            group = h5md.write_particles(file, name, particles.species, particles.masses, particles.periodic)
+            group["names"] = np.array(particles.names, dtype=object) if particles.names else np.zeros(0, "S1")
+            file[f"connectivity/{name}/constraints"] = particles.constraints
+            stated = file.require_group(f"parameters/{name}").attrs
+            stated["temperature"] = recording.temperatures[replica // each]
+            pressure = recording.pressures[replica // each]
+            if pressure is not None and recording.ensemble == "NPT":
+                stated["pressure"] = pressure
+            stated["ensemble"] = recording.ensemble
+        for name, values in arrays.items():
+            unit = h5md.QUANTITIES[name][1]
+            for replica in range(self.plan.replicas):
+                h5md.create_element(file, _place(name, replica), values.shape[2:], values.dtype, unit)
 
-    def _places(self, replica: int) -> dict[str, str]:
-        return {
-            "positions": f"particles/replica_{replica}/position",
-            "velocities": f"particles/replica_{replica}/velocity",
-            "cells": f"particles/replica_{replica}/box/edges",
-            "potential_energies": f"observables/replica_{replica}/potential_energy",
-            "stresses": f"observables/replica_{replica}/stress",
-        }
 
-    def _groups(self, file, replica: int):
-        return {name: h5md.element(file, place) for name, place in self._places(replica).items()}
-
-    def _append_value(self, group, value: np.ndarray) -> None:
-        steps = np.array([(self.count + 1) * self.plan.steps_between_frames])
-        h5md.append(group, self.count, np.asarray(value)[None], steps, self.plan.timestep)
+def _place(name: str, replica: int) -> str:
+    return h5md.QUANTITIES[name][0].format(f"replica_{replica}")

@@ -4,53 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, Protocol
-
-import numpy as np
+from typing import Literal
 
 from mdfit.errors import CheckpointError, OutputError, SimulationError
 from mdfit.simulate.extended_xyz import XYZOutput
 from mdfit.simulate.h5md import H5MDOutput
-from mdfit.simulate.restart import Plan, RestartableOutput, can_resume, restart_path
-from mdfit.simulate.state_point import StatePoint
+from mdfit.simulate.restart import Output, Plan, can_resume, restart_path
+from mdfit.simulate.trajectory import Recording
 from mdfit.storage import remedy
 
 #: True: the run must have begun; False: it must be new; "auto": whichever is the case.
 Resume = bool | Literal["auto"]
 
 
-class Output(Protocol):
-    """A trajectory file and its restart file."""
-
-    def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:
-        """Writes a frame; true when a restart file is due."""
-        ...
-
-    def as_kept(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The frame as it will be read back."""
-        ...
-
-    def restart_due(self) -> bool:
-        """Whether the last restart file is old."""
-        ...
-
-    def frames(self) -> list[dict[str, np.ndarray]]:
-        """The frames up to the restart file; later ones are removed."""
-        ...
-
-    def restart(self, skeleton: Any) -> Any:
-        """The checkpoint of the restart file."""
-        ...
-
-    def write_restart(self, checkpoint: Any) -> None: ...
+_KINDS: dict[str, type[Output]] = {".h5": H5MDOutput, ".h5md": H5MDOutput, ".xyz": XYZOutput, ".extxyz": XYZOutput}
 
 
-_KINDS: dict[str, Any] = {".h5": H5MDOutput, ".h5md": H5MDOutput, ".xyz": XYZOutput, ".extxyz": XYZOutput}
-
-
-def open_output(out: Path | None, resume: Resume, state_point: StatePoint, plan: Plan) -> tuple[Output | None, bool]:
+def open_output(out: Path | None, resume: Resume, recording: Recording, plan: Plan) -> tuple[Output | None, bool]:
     """The output for a path's ending, and whether its run goes on.
 
     Raises:
@@ -64,11 +35,11 @@ def open_output(out: Path | None, resume: Resume, state_point: StatePoint, plan:
         return None, False
     if _KINDS[out.suffix] is XYZOutput and plan.replicas > 1:
         raise SimulationError(f"{out.suffix} files hold one replica; write {plan.replicas} replicas to a .h5 file.")
-    output: Any = _KINDS[out.suffix](out, state_point, plan)
+    output = _KINDS[out.suffix](out, recording, plan)
     return output, goes_on(output, resume)
 
 
-def goes_on(output: RestartableOutput, resume: Resume) -> bool:
+def goes_on(output: Output, resume: Resume) -> bool:
     """Whether the run that wrote a file goes on; false for a new one.
 
     Raises:
@@ -99,15 +70,15 @@ def goes_on(output: RestartableOutput, resume: Resume) -> bool:
     return False
 
 
-def checked_path(out: str | Path, endings: Iterable[str] = tuple(_KINDS)) -> Path:
+def checked_path(out: str | Path) -> Path:
     """The path of a trajectory that can be written; its directory is made.
 
     Raises:
         OutputError: for an unknown ending, or a directory that cannot be written.
     """
     path = Path(out)
-    if path.suffix not in endings:
-        raise OutputError(f"Trajectories end in {', '.join(endings)}, not {path.suffix or 'nothing'} ({path}).")
+    if path.suffix not in _KINDS:
+        raise OutputError(f"Trajectories end in {', '.join(_KINDS)}, not {path.suffix or 'nothing'} ({path}).")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path if path.exists() else path.parent, os.W_OK):

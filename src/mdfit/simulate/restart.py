@@ -14,8 +14,8 @@ from pydantic import Field
 
 from mdfit._version import __version__
 from mdfit.errors import CheckpointError, OutputError
-from mdfit.simulate.state_point import StatePoint
-from mdfit.storage import Document, checked, fill_tree, only_writer, read_header, remedy, synchronise, write_tree
+from mdfit.simulate.trajectory import Recording
+from mdfit.storage import Document, checked, only_writer, read_header, remedy, synchronise, write_tree
 
 #: Frames between restart files, and the longest time between them in seconds.
 RESTART_EVERY, RESTART_AFTER = 50, 120.0
@@ -36,13 +36,14 @@ class Plan:
     replicas: int
     number_format: str
     potential: str
-    """:func:`mdfit.potentials.fingerprint.fingerprint`"""
+    """fingerprint of what makes the forces, by the engine"""
     atoms: str
     """digest of elements, masses, periodic directions and frozen atoms"""
     start: str
     """digest of positions, velocities and cells at the start"""
     random: str
-    """digest of the random key, or the seed"""
+    """digest of the random key"""
+    engine: str
     mdfit_version: str = __version__
 
 
@@ -98,17 +99,57 @@ def writing(out: str | Path):
     return only_writer(path.with_name(f".{path.name}.lock"), path)
 
 
-class RestartableOutput:
-    """The restart file beside a trajectory."""
+class Output(ABC):
+    """A trajectory file, which grows as a simulation goes, and the restart file beside it.
 
-    def __init__(self, path: Path, state_point: StatePoint, plan: Plan):
+    Args:
+        path: of the trajectory.
+        recording: what it says beside its frames.
+        plan: of the run.
+
+    Attributes:
+        count: frames so far.
+    """
+
+    def __init__(self, path: Path, recording: Recording, plan: Plan):
         self.path = path
-        self.structure = state_point.structure
+        self.recording = recording
         self.plan = plan
         self.count = 0
         self._written_at = time.monotonic()
 
+    @abstractmethod
+    def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:
+        """Takes a frame; true when a restart file is due.
+
+        Raises:
+            OutputError: when it cannot be written.
+        """
+
+    @abstractmethod
+    def as_kept(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The frame as it will be read back."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Writes frames that wait."""
+
+    @abstractmethod
+    def _read_frames(self, header: RestartHeader) -> list[dict[str, np.ndarray]]:
+        """The frames that the restart file counts; later ones are removed."""
+
+    def frames(self) -> list[dict[str, np.ndarray]]:
+        """The frames up to the restart file; later ones are removed.
+
+        Raises:
+            CheckpointError: when a file is damaged, or its run had other settings.
+        """
+        header = self.rewind()
+        return self._read_frames(header) if self.count else []
+
     def write_restart(self, checkpoint: Any) -> None:
+        """Writes all that is needed to go on from here."""
+        self.flush()
         # Frames that the restart file counts must not be lost when the machine stops.
         if self.count:
             synchronise(self.path)
@@ -127,11 +168,9 @@ class RestartableOutput:
         """Whether the last restart file is old."""
         return time.monotonic() - self._written_at > RESTART_AFTER
 
-    def restart(self, skeleton: Any) -> Any:
-        """The checkpoint of the restart file, in a tree like ``skeleton``."""
-        checkpoint = fill_tree(skeleton, read_restart(self.path)[1], restart_path(self.path), CheckpointError)
-        self.check_steps(int(checkpoint["done"]))
-        return checkpoint
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Those of the checkpoint in the restart file."""
+        return read_restart(self.path)[1]
 
     def rewind(self) -> RestartHeader:
         """Takes up the run of the restart file, whose header it returns; the frames after it are still in the file.
@@ -149,7 +188,7 @@ class RestartableOutput:
     def belongs_to_a_start(self) -> bool:
         """Whether the restart file is of this plan and before the first frame."""
         header = read_restart(self.path)[0]
-        return header.frames == 0 and header.plan == dataclasses.asdict(self.plan)
+        return header.frames == 0 and {"engine": "JaxMD", **header.plan} == dataclasses.asdict(self.plan)
 
     def check_steps(self, done: int) -> None:
         """Whether so many time steps belong to the frames of the restart file.
@@ -168,6 +207,8 @@ class RestartableOutput:
 
     def _check_plan(self, before: dict[str, Any]) -> None:
         now = dataclasses.asdict(self.plan)
+        # There was one engine that took potentials when this was not noted.
+        before = {"engine": "JaxMD", **before}
         unknown = [name for name in (*_FINGERPRINTS, "mdfit_version") if name not in before]
         if unknown:
             raise CheckpointError(
@@ -203,14 +244,3 @@ class RestartableOutput:
             f"Could not write frame {self.count} to {self.path}: {reason}; the frames before are intact. To go on, "
             f"{remedy(error)}, then {then}."
         )
-
-
-class FrameByFrame(RestartableOutput, ABC):
-    """A trajectory whose frames are read again when its run goes on."""
-
-    def frames(self) -> list[dict[str, np.ndarray]]:
-        header = self.rewind()
-        return self._read_frames(header) if self.count else []
-
-    @abstractmethod
-    def _read_frames(self, header: RestartHeader) -> list[dict[str, np.ndarray]]: ...

@@ -5,32 +5,30 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mdfit.errors import SimulationError
-from mdfit.potentials import Potential
-from mdfit.potentials.fingerprint import fingerprint
-from mdfit.precision import cast
 from mdfit.progress import progress_bar, stop_on_interrupt
-from mdfit.simulate.output import Output, Resume, checked_path, open_output
-from mdfit.simulate.restart import Plan, writing
+from mdfit.simulate.engine import Engine, Frame, Simulation
+from mdfit.simulate.jax_md.engine import JaxMD
+from mdfit.simulate.lengths import Lengths
+from mdfit.simulate.output import Resume, checked_path, open_output
+from mdfit.simulate.restart import Output, Plan, writing
 from mdfit.simulate.samplers import Sampler
-from mdfit.simulate.simulation import Lengths, Simulation
 from mdfit.simulate.state_point import StatePoint
-from mdfit.simulate.trajectory import Trajectory
+from mdfit.simulate.trajectory import Recording, Trajectory
 from mdfit.storage import digest
 from mdfit.storage import fingerprint as storage_fingerprint
 from mdfit.structure import Structure
-from mdfit.units import quantity
 
 
+@overload
 def run(
-    potential: Potential,
-    state_point: StatePoint,
+    system: Any,
+    at: StatePoint,
     sampler: Sampler,
     *,
     duration: str | float,
@@ -39,45 +37,78 @@ def run(
     equilibrate: str | float = 0.0,
     replicas: int = 1,
     starts: Sequence[Structure] | None = None,
-    skin: str | float = "0.5 Å",
-    neighbour_lists: str = "auto",
-    dtype: Any = jnp.float32,
+    engine: Engine | None = None,
     out: str | Path | None = None,
-    resume: Resume = False,
+    resume: Resume = "auto",
     show_progress: bool = False,
-) -> Trajectory:
-    """Simulates a state point.
+) -> Trajectory: ...
 
-    Neighbour lists are rebuilt before any pair can be missed; when one overflows it grows, and no step is done with an
-    incomplete list.
+
+@overload
+def run(
+    system: Any,
+    at: Sequence[StatePoint],
+    sampler: Sampler,
+    *,
+    duration: str | float,
+    every: str | float,
+    key: jax.Array,
+    equilibrate: str | float = 0.0,
+    replicas: int = 1,
+    starts: Sequence[Structure] | None = None,
+    engine: Engine | None = None,
+    out: str | Path | None = None,
+    resume: Resume = "auto",
+    show_progress: bool = False,
+) -> list[Trajectory]: ...
+
+
+def run(
+    system: Any,
+    at: StatePoint | Sequence[StatePoint],
+    sampler: Sampler,
+    *,
+    duration: str | float,
+    every: str | float,
+    key: jax.Array,
+    equilibrate: str | float = 0.0,
+    replicas: int = 1,
+    starts: Sequence[Structure] | None = None,
+    engine: Engine | None = None,
+    out: str | Path | None = None,
+    resume: Resume = "auto",
+    show_progress: bool = False,
+) -> Trajectory | list[Trajectory]:
+    """Simulates a state point, or several of the same atoms side by side.
 
     Args:
-        potential: whose forces drive the atoms.
-        state_point: structure, temperature and pressure.
-        sampler: ensemble and integrator.
+        system: what makes the forces: a potential, or a system of the engine's program.
+        at: structure, temperature and pressure; or a list of them with the same species, masses, periodic directions and
+            frozen atoms, each with its own temperature, pressure, cell and starting positions.
+        sampler: ensemble and equations of motion.
         duration: of the production, in fs or with a unit.
         every: between saved frames.
         key: random key: initial velocities (unless the structure has some) and noise.
         equilibrate: dropped at the start.
-        replicas: independent copies with their own velocities, simulated side by side.
-        starts: where each replica starts, frames of a reference for instance; by default all do at the structure of the
-            state point, which still tells masses and periodicity.
-        skin: of the neighbour list in Å.
-        neighbour_lists: ``"auto"``, ``"host"`` or ``"device"``.
-        dtype: of positions and forces.
+        replicas: independent copies of each state point with their own velocities, simulated side by side.
+        starts: where each replica starts, frames of a reference for instance, those of the first state point first; by
+            default all do at the structure of their state point, which still tells masses and periodicity.
+        engine: moves the atoms; by default :class:`~mdfit.simulate.JaxMD`.
         out: a ``.h5`` (H5MD) or ``.xyz``/``.extxyz`` file, written as the run goes (extxyz for one replica).
-        resume: go on where the run that wrote ``out`` stopped; ``"auto"``: if there is one, else begin.
+        resume: ``"auto"`` goes on where the run that wrote ``out`` stopped, and returns its frames when it is whole;
+            True: there must be one; False: there must be none.
         show_progress: a progress bar with the time left.
 
-    Ctrl-C (or SIGTERM) ends the run after the present interval.  A run goes on only as it was begun: the same potential,
-    atoms, start, random key, sampler and version of mdfit, for the same or a longer duration.
+    Ctrl-C (or SIGTERM) ends the run after the present interval.  A run goes on only as it was begun: the same system,
+    atoms, start, random key, sampler, engine and version of mdfit, for the same or a longer duration.
 
     Returns:
-        The whole trajectory, never a part of it.
+        The whole trajectory, never a part of it; a list with one for each state point when ``at`` is a list.
 
     Raises:
         SimulationInterrupted: after Ctrl-C; with ``out`` a restart file has been written.
-        SimulationError: when the dynamics explodes; frames up to there are in ``out``.  For settings that make no sense.
+        SimulationError: when the dynamics explodes; frames up to there are in ``out``.  For settings that make no sense,
+            or state points of different atoms.
         CheckpointError: when ``out`` cannot be resumed, for instance because it was written with other settings or
             another potential.
         UnknownSpeciesError: when the potential does not know an element of the structure.
@@ -85,95 +116,36 @@ def run(
         OutputError: when ``out`` cannot be written, exists and is not to be resumed, or is being written by another
             process.
     """
-    return run_together(
-        potential,
-        [state_point],
-        sampler,
-        duration=duration,
-        every=every,
-        key=key,
-        equilibrate=equilibrate,
-        replicas=replicas,
-        starts=starts,
-        skin=skin,
-        neighbour_lists=neighbour_lists,
-        dtype=dtype,
-        out=out,
-        resume=resume,
-        show_progress=show_progress,
-    )[0]
-
-
-def run_together(
-    potential: Potential,
-    state_points: Sequence[StatePoint],
-    sampler: Sampler,
-    *,
-    duration: str | float,
-    every: str | float,
-    key: jax.Array,
-    equilibrate: str | float = 0.0,
-    replicas: int = 1,
-    starts: Sequence[Structure] | None = None,
-    skin: str | float = "0.5 Å",
-    neighbour_lists: str = "auto",
-    dtype: Any = jnp.float32,
-    out: str | Path | None = None,
-    resume: Resume = False,
-    show_progress: bool = False,
-) -> list[Trajectory]:
-    """Simulates several state points of the same atoms side by side, in one compiled program.
-
-    Each has its own temperature, pressure, cell and starting positions.
-
-    Args:
-        potential: as for :func:`run`, like all that is not named here.
-        state_points: with the same species, masses, periodic directions and frozen atoms.
-        sampler: of all.
-        duration: of each.
-        every: between saved frames.
-        key: random key of all.
-        equilibrate: dropped at the start of each.
-        replicas: of each state point.
-        starts: those of the replicas of the first state point, then of the next ones.
-        skin: of the neighbour lists in Å.
-        neighbour_lists: ``"auto"``, ``"host"`` or ``"device"``.
-        dtype: of positions and forces.
-        out: a file for all: the replicas of the first state point come first.
-        resume: see :func:`run`.
-        show_progress: a progress bar with the time left.
-
-    Returns:
-        A trajectory for each state point.
-
-    Raises:
-        SimulationError: for state points of different atoms, and as :func:`run`.
-        SimulationInterrupted, CheckpointError, UnknownSpeciesError, PotentialError, StructureError, OutputError: as
-            :func:`run`.
-    """
-    for point in state_points:
-        potential.check_structure(point.structure)
+    engine = JaxMD() if engine is None else engine
+    points = [at] if isinstance(at, StatePoint) else list(at)
     lengths = Lengths.of(duration, every, equilibrate, sampler.timestep_fs)
-    thickness = quantity(skin, "Å", "skin")
-    simulation = Simulation(cast(potential, dtype) if dtype == jnp.float64 else potential, state_points, sampler)
-    _check_settings(state_points, sampler, replicas, thickness)
+    places = _starts(points, starts, replicas)
+    simulation = engine.simulation(system, points, sampler, places)
+    recording = Recording(
+        simulation.particles,
+        sampler.ensemble,
+        tuple(point.temperature for point in points),
+        tuple(point.pressure for point in points),
+        sampler.timestep_fs,
+        lengths.between * sampler.timestep_fs,
+    )
     path = None if out is None else checked_path(out)
-    plan = _plan(lengths, potential, state_points, sampler, replicas, dtype, key, starts)
+    plan = _plan(engine, system, lengths, sampler, recording, points, starts, key, replicas)
     with contextlib.nullcontext() if path is None else writing(path):
-        output, resumed = open_output(path, resume, state_points[0], plan)
-        simulation.prepare(key, replicas, thickness, neighbour_lists, dtype)
-        if starts is not None:
-            positions, cells = _starts(potential, simulation.structure, starts, replicas * len(state_points))
-            simulation.restart(simulation.potential, positions, None, cells, key)
-        frames: list[dict[str, np.ndarray]] = []
+        output, resumed = open_output(path, resume, recording, plan)
+        frames: list[Frame] = []
         if output is not None and resumed:
             frames = output.frames()
-            simulation.restore(output.restart(simulation.checkpoint()))
-        elif output is not None:
-            # From here on the run can be resumed, however long its equilibration takes.
-            output.write_restart(simulation.checkpoint())
-        _advance(simulation, lengths, frames, output, show_progress)
-    return simulation.trajectories(frames[: lengths.frames], lengths)
+            simulation.restore(output.arrays(), output.path)
+            output.check_steps(simulation.done)
+        else:
+            simulation.begin(key)
+            if output is not None:
+                # From here on the run can be resumed, however long its equilibration takes.
+                output.write_restart(simulation.checkpoint())
+        _advance(simulation, recording, lengths, frames, output, show_progress)
+    trajectories = recording.trajectories(frames[: lengths.frames])
+    return trajectories[0] if isinstance(at, StatePoint) else trajectories
 
 
 class SimulationInterrupted(KeyboardInterrupt):
@@ -195,8 +167,9 @@ class SimulationInterrupted(KeyboardInterrupt):
 
 def _advance(
     simulation: Simulation,
+    recording: Recording,
     lengths: Lengths,
-    frames: list[dict[str, np.ndarray]],
+    frames: list[Frame],
     output: Output | None,
     show_progress: bool,
 ) -> None:
@@ -207,93 +180,84 @@ def _advance(
     """
     total = lengths.equilibration + lengths.frames * lengths.between
     with progress_bar("Simulating", total, simulation.done, show_progress) as bar, stop_on_interrupt() as interrupt:
-        while simulation.done < lengths.equilibration and not interrupt.requested:
-            # In pieces, so that Ctrl-C is heard.
-            simulation.advance(min(max(lengths.between, 100), lengths.equilibration - simulation.done), bar)
-            if output is not None and output.restart_due():
-                output.write_restart(simulation.checkpoint())
-        while len(frames) < lengths.frames and not interrupt.requested:
-            simulation.advance(lengths.between, bar)
-            frame = simulation.frame()
-            frames.append(frame if output is None else output.as_kept(frame))
-            if output is not None and output.append(frames[-1], len(frames) == lengths.frames):
-                output.write_restart(simulation.checkpoint())
+        try:
+            while simulation.done < lengths.equilibration and not interrupt.requested:
+                # In pieces, so that Ctrl-C is heard.
+                simulation.advance(min(max(lengths.between, 100), lengths.equilibration - simulation.done), bar)
+                if output is not None and output.restart_due():
+                    output.write_restart(simulation.checkpoint())
+            while len(frames) < lengths.frames and not interrupt.requested:
+                simulation.advance(lengths.between, bar)
+                frame = simulation.frame()
+                frames.append(frame if output is None else output.as_kept(frame))
+                if output is not None and output.append(frames[-1], len(frames) == lengths.frames):
+                    output.write_restart(simulation.checkpoint())
+        except SimulationError:
+            if output is not None:
+                output.flush()
+            raise
     if len(frames) < lengths.frames:
         if output is not None:
             output.write_restart(simulation.checkpoint())
         where = f"after frame {len(frames)} of {lengths.frames}" if frames else "before its first frame"
         remedy = "start it again" if output is None else "resume goes on from there"
         raise SimulationInterrupted(
-            f"The run was interrupted {where}; {remedy}.", simulation.trajectories(frames, lengths) if frames else []
+            f"The run was interrupted {where}; {remedy}.", recording.trajectories(frames) if frames else []
         )
 
 
-def _check_settings(state_points: Sequence[StatePoint], sampler: Sampler, replicas: int, skin: float) -> None:
+def _starts(points: Sequence[StatePoint], starts: Sequence[Structure] | None, replicas: int) -> list[Structure]:
+    """Where every replica starts; velocities only those of the state points."""
     if replicas < 1:
         raise SimulationError(f"A run needs at least one replica, not {replicas}.")
-    if not skin > 0:
+    if starts is None:
+        return [point.structure for point in points for _ in range(replicas)]
+    if len(starts) != replicas * len(points):
         raise SimulationError(
-            f"The skin of the neighbour list must be positive, but is {skin} Å; 0.5 Å suits most cases."
+            f"{len(starts)} starts are given for {replicas * len(points)} replicas: give one for each."
         )
-    if sampler.ensemble == "NPT" and any(point.pressure is None for point in state_points[1:]):
-        raise SimulationError('Constant pressure needs a pressure of every state point, for instance pressure="1 bar".')
-    if sampler.ensemble == "NPT" and not state_points[0].structure.periodic.all():
-        raise SimulationError(
-            "Constant pressure needs a structure that is periodic in all three directions; set its cell, or choose NVE, "
-            "Langevin or NoseHoover."
-        )
-
-
-def _starts(
-    potential: Potential, structure: Structure, starts: Sequence[Structure], replicas: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and cells of the replicas at the start."""
-    if len(starts) != replicas:
-        raise SimulationError(f"{len(starts)} starts are given for {replicas} replicas: give one for each.")
     for replica, start in enumerate(starts):
-        if not np.array_equal(start.species, structure.species):
+        if not np.array_equal(start.species, points[0].structure.species):
             raise SimulationError(
                 f"The start of replica {replica} has other atoms than the structure of the state point: give frames of the "
                 "same atoms in the same order."
             )
-        potential.check_structure(start)
-    return np.stack([start.positions for start in starts]), np.stack([start.cell for start in starts])
+    return [start.replace(velocities=None) for start in starts]
 
 
 def _plan(
+    engine: Engine,
+    system: Any,
     lengths: Lengths,
-    potential: Potential,
-    state_points: Sequence[StatePoint],
     sampler: Sampler,
-    replicas: int,
-    dtype,
-    key: jax.Array,
+    recording: Recording,
+    points: Sequence[StatePoint],
     starts: Sequence[Structure] | None,
+    key: jax.Array,
+    replicas: int,
 ) -> Plan:
-    structures = [point.structure for point in state_points]
+    structures = [point.structure for point in points]
     begin = [(one.positions, one.velocities, one.cell) for one in (*structures, *(starts or ()))]
-    structure = structures[0]
+    particles = recording.particles
+    # Nothing when all atoms move, as in restart files of earlier versions.
+    frozen = () if particles.frozen is None else (particles.frozen,)
     return Plan(
         sampler=repr(sampler),
-        temperature=_of_all([point.temperature for point in state_points]),
-        pressure=_of_all([point.pressure for point in state_points]),
+        temperature=_of_all(recording.temperatures),
+        pressure=_of_all(recording.pressures),
         timestep=sampler.timestep_fs,
         steps_of_equilibration=lengths.equilibration,
         steps_between_frames=lengths.between,
-        replicas=replicas * len(state_points),
-        number_format=jnp.dtype(dtype).name,
-        potential=fingerprint(potential),
-        atoms=digest((structure.species, structure.masses, structure.periodic, *_frozen(structure))),
+        replicas=replicas * len(points),
+        number_format=engine.number_format,
+        potential=engine.fingerprint(system),
+        atoms=digest((particles.species, particles.masses, particles.periodic, *frozen)),
         start=digest(begin),
         random=storage_fingerprint(key),
+        engine=engine.name,
     )
 
 
 def _of_all(values: Sequence[float | None]) -> float | str | None:
     """The value of a single state point, or a text with those of all."""
     return values[0] if len(values) == 1 else ", ".join(map(str, values))
-
-
-def _frozen(structure: Structure) -> tuple[np.ndarray, ...]:
-    """Nothing when all atoms move, as in restart files of earlier versions."""
-    return () if structure.frozen is None else (structure.frozen,)

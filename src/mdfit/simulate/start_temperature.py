@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mdfit.errors import SimulationError
-from mdfit.simulate.samplers import Sampler
+from mdfit.simulate.samplers import Sampler, degrees_of_freedom
 from mdfit.structure import Structure
 from mdfit.units import BOLTZMANN, quantity
 
@@ -37,4 +37,4 @@ def start_temperature(structure: Structure, sampler: Sampler, temperature: float
         )
     assert structure.velocities is not None
     twice_kinetic = float(np.sum(structure.masses[:, None] * structure.velocities**2))
-    return twice_kinetic / (sampler.degrees_of_freedom(structure.number_of_atoms) * BOLTZMANN)
+    return twice_kinetic / (degrees_of_freedom(structure, sampler) * BOLTZMANN)

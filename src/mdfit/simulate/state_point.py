@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from mdfit.errors import SimulationError
 from mdfit.structure import Structure, read_structure
@@ -35,3 +38,24 @@ class StatePoint:
         object.__setattr__(self, "structure", structure)
         object.__setattr__(self, "temperature", kelvin)
         object.__setattr__(self, "pressure", None if pressure is None else quantity(pressure, "bar", "pressure"))
+
+
+def check_same_atoms(state_points: Sequence[StatePoint]) -> None:
+    """Whether state points can be simulated side by side.
+
+    Raises:
+        SimulationError: without any, or for other atoms, periodic directions, frozen atoms, or velocities of some only.
+    """
+    if not state_points:
+        raise SimulationError("A simulation needs a state point.")
+    first = state_points[0].structure
+    for number, point in enumerate(state_points):
+        other = point.structure
+        pairs = [(getattr(first, n), getattr(other, n)) for n in ("species", "masses", "periodic")]
+        frozen = [np.zeros(len(s.species), bool) if s.frozen is None else s.frozen for s in (first, other)]
+        same = all(np.array_equal(a, b) for a, b in (*pairs, (frozen[0], frozen[1])))
+        if not same or (first.velocities is None) != (other.velocities is None):
+            raise SimulationError(
+                f"State point {number} has other atoms than state point 0 (or velocities, and the other none): only those "
+                "of the same atoms, masses, periodic directions and frozen atoms are simulated side by side."
+            )

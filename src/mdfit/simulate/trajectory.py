@@ -2,14 +2,97 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
 from mdfit.data import Frames
 from mdfit.errors import SimulationError
 from mdfit.structure import Structure
+
+
+@dataclass(frozen=True, eq=False)
+class Particles:
+    """What is recorded in a trajectory and does not change.
+
+    Attributes:
+        species: ``(atoms,)`` atomic numbers.
+        masses: ``(atoms,)`` in amu.
+        periodic: three flags.
+        degrees_of_freedom: of their kinetic energy.
+        frozen: ``(atoms,)``, the atoms that are held, or None when all move.
+        constraints: ``(constraints, 2)``, pairs of atoms at a fixed distance.
+        names: of the atoms, such as ``"CA"``; empty when unknown.
+    """
+
+    species: np.ndarray
+    masses: np.ndarray
+    periodic: np.ndarray
+    degrees_of_freedom: int
+    frozen: np.ndarray | None = None
+    constraints: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    names: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """Of atoms."""
+        return len(self.species)
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """How frames come about: what a file or a trajectory says beside them.
+
+    Attributes:
+        particles: whose frames they are.
+        ensemble: ``"NVE"``, ``"NVT"`` or ``"NPT"``.
+        temperatures: of each state point in K.
+        pressures: of each state point in bar, or None.
+        timestep: in fs.
+        interval: between frames in fs.
+    """
+
+    particles: Particles
+    ensemble: str
+    temperatures: tuple[float, ...]
+    pressures: tuple[float | None, ...]
+    timestep: float
+    interval: float
+
+    def trajectories(self, moments: Sequence[dict[str, np.ndarray]]) -> list[Trajectory]:
+        """A trajectory for each state point of what an engine recorded.
+
+        Args:
+            moments: arrays ``(replicas, ...)`` of each frame; those that are not known may be missing.
+        """
+        arrays: dict[str, Any] = {name: np.stack([m[name] for m in moments], axis=1) for name in moments[0]}
+        each = len(arrays["positions"]) // len(self.temperatures)
+        return [
+            self._trajectory({name: array[point * each : (point + 1) * each] for name, array in arrays.items()}, point)
+            for point in range(len(self.temperatures))
+        ]
+
+    def _trajectory(self, arrays: dict[str, Any], point: int) -> Trajectory:
+        positions = arrays["positions"]
+        unknown = np.full(positions.shape[:2], np.nan)
+        given = {
+            "velocities": np.broadcast_to(unknown[..., None, None], positions.shape),
+            "potential_energies": unknown,
+            "stresses": np.broadcast_to(unknown[..., None, None], (*unknown.shape, 3, 3)),
+            **arrays,
+        }
+        return Trajectory(
+            times=np.arange(1, positions.shape[1] + 1) * self.interval,
+            ensemble=self.ensemble,
+            temperature=self.temperatures[point],
+            pressure=self.pressures[point],
+            timestep=self.timestep,
+            **{one.name: getattr(self.particles, one.name) for one in dataclasses.fields(Particles)},
+            **given,
+        )
 
 
 @dataclass(frozen=True)
@@ -19,7 +102,8 @@ class Trajectory:
     Attributes:
         times: ``(frames,)`` in fs since the end of equilibration; NaN where they are not known.
         positions: ``(replicas, frames, atoms, 3)`` in Å, not wrapped into the cell unless ``unwrapped`` is false.
-        velocities: the same shape, Å per internal time unit (10.18 fs).
+        velocities: the same shape, Å per internal time unit (10.18 fs).  NaN where they are not known, like energies and
+            stresses.
         cells: ``(replicas, frames, 3, 3)`` in Å.
         potential_energies: ``(replicas, frames)`` in eV.
         stresses: ``(replicas, frames, 3, 3)`` in eV/Å³: (1/V) ∂U/∂ε, without the kinetic part.
@@ -33,6 +117,9 @@ class Trajectory:
         timestep: in fs.
         unwrapped: whether positions follow each atom across the boundary of the cell.
         frozen: ``(atoms,)``, the atoms that were held, or None when all moved.
+        forces: ``(replicas, frames, atoms, 3)`` in eV/Å, without those of constraints, or None where they are not known.
+        constraints: ``(constraints, 2)``, pairs of atoms that were held at a fixed distance.
+        names: of the atoms, such as ``"CA"``; empty when unknown.
     """
 
     times: np.ndarray
@@ -51,6 +138,9 @@ class Trajectory:
     timestep: float
     unwrapped: bool = True
     frozen: np.ndarray | None = None
+    forces: np.ndarray | None = None
+    constraints: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of_frames(
@@ -100,6 +190,9 @@ class Trajectory:
             pressure=None,
             timestep=float("nan"),
             unwrapped=all(run.unwrapped for run in runs),
+            forces=None if any(run.forces is None for run in runs) else np.stack([run.forces for run in runs]),
+            constraints=first.constraints,
+            names=first.names,
         )
 
     def __len__(self) -> int:
@@ -135,11 +228,28 @@ class Trajectory:
 
     def part(self, start: int = 0, stop: int | None = None, every: int = 1) -> Trajectory:
         """Some of the frames."""
-        import dataclasses
-
         chosen = slice(start, stop, every)
         arrays = {name: getattr(self, name)[:, chosen] for name in PER_FRAME}
-        return dataclasses.replace(self, times=self.times[chosen], **arrays)
+        forces = None if self.forces is None else self.forces[:, chosen]
+        return dataclasses.replace(self, times=self.times[chosen], forces=forces, **arrays)
+
+    def frames(self, replica: int = 0) -> Frames:
+        """The frames of one replica, which a mapping reads, and from which data sets are made."""
+        energies = self.potential_energies[replica].astype(np.float64)
+        return Frames(
+            species=self.species,
+            masses=self.masses,
+            positions=self.positions[replica],
+            cells=self.cells[replica],
+            periodic=self.periodic,
+            forces=None if self.forces is None else self.forces[replica],
+            energies=None if np.isnan(energies).any() else energies,
+            times=None if np.isnan(self.times).any() else self.times,
+            constraints=self.constraints,
+            names=self.names,
+            temperature=self.temperature,
+            unwrapped=self.unwrapped,
+        )
 
 
 def _same_intervals(first: np.ndarray | None, second: np.ndarray | None) -> bool:
@@ -161,5 +271,5 @@ def _ensemble(runs: tuple[Frames, ...], given: str | None) -> str:
 #: Cells that change by a smaller share are constant: some formats keep them in single precision.
 _CELL_CHANGE = 1e-6
 
-#: The arrays of a trajectory that have one entry per replica and frame.
+#: The arrays of every trajectory that have one entry per replica and frame.
 PER_FRAME = ("positions", "velocities", "cells", "potential_energies", "stresses")

@@ -5,8 +5,8 @@ OpenMM: P. Eastman et al., J. Phys. Chem. B 128, 109 (2024), doi:10.1021/acs.jpc
 """
 
 from mdfit.engines.openmm.alanine import alanine_dipeptide
-from mdfit.engines.openmm.running import run
+from mdfit.engines.openmm.engine import OpenMM
 from mdfit.engines.openmm.system import ReferenceSystem
 from mdfit.engines.openmm.water import water_box
 
-__all__ = ["ReferenceSystem", "alanine_dipeptide", "run", "water_box"]
+__all__ = ["OpenMM", "ReferenceSystem", "alanine_dipeptide", "water_box"]

@@ -1,18 +1,25 @@
-"""One simulation in OpenMM, in our units."""
+"""Replicas under way in OpenMM, in our units."""
 
 from __future__ import annotations
 
-import dataclasses
+import copy
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from mdfit.data import Frames
 from mdfit.engines.openmm.system import BIAS_GROUP, NANOMETRE, ReferenceSystem, require_openmm
 from mdfit.errors import CheckpointError, SimulationError, nearest
+from mdfit.progress import Bar
+from mdfit.simulate import Frame, Langevin, MonteCarloNPT, Particles, Simulation, StatePoint
 from mdfit.simulate.health import check_frame
-from mdfit.units import BOLTZMANN, KILOJOULE_PER_MOLE
+from mdfit.structure import Structure
+from mdfit.units import BOLTZMANN, KILOJOULE_PER_MOLE, PICOSECOND
 
 #: Particles of a molecule that is simulated faster without vectors and threads: 22 take 28 µs a time step on the platform
 #: Reference and 130 µs on the platform CPU (one core of an AMD EPYC; accelerators were not compared).
@@ -26,84 +33,157 @@ class Settings:
     """How the atoms move.
 
     Attributes:
-        temperature: K.
-        timestep: fs.
-        friction: 1/ps.
-        seed: of the velocities and of the noise.
+        sampler: with or without a barostat.
         platform: of OpenMM; None for the fastest.
         threads: of the platform CPU; None for OpenMM's choice.
+        relax: whether starts without velocities are relaxed.
+        dtype: of recorded positions and forces.
+    """
+
+    sampler: Langevin | MonteCarloNPT
+    platform: str | None
+    threads: int | None
+    relax: bool
+    dtype: np.dtype
+
+
+class OpenMMSimulation(Simulation):
+    """One context of OpenMM for each replica, one after the other.
+
+    Args:
+        system: what is simulated.
+        state_points: of its atoms.
+        starts: of every replica.
+        atoms: which are recorded.
+        settings: how they move.
 
     Raises:
-        SimulationError: values that make no sense.
+        SimulationError: OpenMM cannot simulate the system, or there are no such atoms.
+        DataError: atoms that cannot be chosen.
     """
 
-    temperature: float
-    timestep: float
-    friction: float
-    seed: int
-    platform: str | None = None
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, unit in (("temperature", "K"), ("timestep", "fs"), ("friction", "1/ps")):
-            if not getattr(self, name) > 0:
-                raise SimulationError(f"The {name} must be positive, but is {getattr(self, name)} {unit}.")
-        if self.threads is not None and self.threads < 1:
-            raise SimulationError(f"threads must be at least 1, but is {self.threads}.")
-
-
-class Simulation:
-    """A context of OpenMM.
-
-    Attributes:
-        done: time steps so far.
-        template: a frame with the atoms that are saved.
-    """
-
-    def __init__(self, system: ReferenceSystem, settings: Settings, atoms: np.ndarray, dtype: np.dtype):
-        self._openmm = require_openmm()
-        self.settings = settings
-        self.done = 0
-        self._system, self._dtype = system, dtype
+    def __init__(
+        self,
+        system: ReferenceSystem,
+        state_points: Sequence[StatePoint],
+        starts: Sequence[Structure],
+        atoms: np.ndarray,
+        settings: Settings,
+    ):
         structure = system.structure()
-        self._periodic = bool(structure.periodic.all())
         if atoms.size == 0 or atoms.min() < 0 or atoms.max() >= structure.number_of_atoms:
             raise SimulationError(
                 f"atoms must be some of 0 to {structure.number_of_atoms - 1}, virtual sites not counted."
             )
-        whole = Frames(
-            structure.species,
-            structure.masses,
-            structure.positions[None],
-            structure.cell,
-            structure.periodic,
-            constraints=system.constraints,
-            names=system.names,
-            temperature=settings.temperature,
-        )
-        self.template = whole.of_atoms(atoms)
-        self._saved = system.atoms[atoms]
-        self._context = self._new_context(settings.seed)
+        self.done = 0
+        self.particles = _recorded(system, structure, atoms)
+        self._timestep = settings.sampler.timestep_fs
+        each = len(starts) // len(state_points)
+        saved = system.atoms[atoms]
+        self._replicas = [
+            _Replica(system, state_points[number // each], start, saved, settings)
+            for number, start in enumerate(starts)
+        ]
 
-    def _new_context(self, seed: int) -> Any:
-        openmm, settings = self._openmm, self.settings
-        integrator = openmm.LangevinMiddleIntegrator(
-            settings.temperature, settings.friction, settings.timestep / 1000.0
-        )
+    def begin(self, key: jax.Array) -> None:
+        self.done = 0
+        for replica, own in zip(self._replicas, jax.random.split(key, len(self._replicas)), strict=True):
+            # OpenMM takes 0 for a seed of its own choice, and no more than 31 bits.
+            replica.begin(1 + int(jax.random.bits(own)) % 2**30)
+
+    def advance(self, steps: int, bar: Bar) -> None:
+        began = time.perf_counter()
+        when = f"{self.done * self._timestep:.1f} fs"
+        for replica in self._replicas:
+            replica.advance(steps, when)
+        self.done += steps
+        nanoseconds = len(self._replicas) * steps * self._timestep * 1e-6
+        bar.advance(steps, **{"ns/day": nanoseconds * 86400 / (time.perf_counter() - began)})
+
+    def frame(self) -> Frame:
+        moments = [replica.frame(self.done * self._timestep) for replica in self._replicas]
+        return {name: np.stack([moment[name] for moment in moments]) for name in moments[0]}
+
+    def checkpoint(self) -> Any:
+        replicas = {str(number): replica.checkpoint() for number, replica in enumerate(self._replicas)}
+        return {"done": np.array(self.done, np.int64), "replicas": replicas}
+
+    def restore(self, arrays: dict[str, np.ndarray], source: Path) -> None:
+        parts = ("exact", "portable", "seed")
+        names = {f"replicas.{number}.{part}" for number in range(len(self._replicas)) for part in parts}
+        single = ("done", *(name for name in names if name.endswith("seed")))
+        if set(arrays) != names | {"done"} or any(arrays[name].shape != () for name in single):
+            raise CheckpointError(f"The restart file of {source} is damaged; start the run again in another file.")
+        self.done = int(arrays["done"])
+        for number, replica in enumerate(self._replicas):
+            replica.restore({part: arrays[f"replicas.{number}.{part}"] for part in parts}, self.done)
+
+
+def _recorded(system: ReferenceSystem, structure: Structure, atoms: np.ndarray) -> Particles:
+    """Some of the atoms; their temperature is that of all when none is left out."""
+    whole = Frames(
+        structure.species,
+        structure.masses,
+        structure.positions[None],
+        structure.cell,
+        structure.periodic,
+        constraints=system.constraints,
+        names=system.names,
+    )
+    part = whole.of_atoms(atoms)
+    return Particles(
+        part.species,
+        part.masses,
+        part.periodic,
+        degrees_of_freedom=3 * part.number_of_atoms - len(part.constraints),
+        constraints=part.constraints,
+        names=part.names,
+    )
+
+
+class _Replica:
+    """A context of OpenMM."""
+
+    def __init__(
+        self, system: ReferenceSystem, at: StatePoint, start: Structure, saved: np.ndarray, settings: Settings
+    ):
+        self._openmm = require_openmm()
+        self._system, self._at, self._start, self._saved, self._settings = system, at, start, saved, settings
+        self._periodic = bool(start.periodic.all())
+        self._seed = 1
+        self._context = self._new_context()
+
+    def _new_context(self) -> Any:
+        openmm, sampler = self._openmm, self._settings.sampler
+        kelvin = self._at.temperature
+        integrator = openmm.LangevinMiddleIntegrator(kelvin, sampler.friction_per_ps, sampler.timestep_fs / 1000.0)
         integrator.setConstraintTolerance(_CONSTRAINT_TOLERANCE)
-        # OpenMM takes 0 for a seed of its own choice.
-        integrator.setRandomNumberSeed(seed % 2**30 + 1)
+        integrator.setRandomNumberSeed(self._seed)
         platform, properties = self._platform()
-        arguments = [self._system.system, integrator] + ([] if platform is None else [platform, properties])
+        system = copy.deepcopy(self._system.system)
+        if isinstance(sampler, MonteCarloNPT):
+            system.addForce(self._barostat(sampler))
+        arguments = [system, integrator] + ([] if platform is None else [platform, properties])
         try:
             return openmm.Context(*arguments)
         except openmm.OpenMMException as problem:
             raise SimulationError(f"OpenMM cannot simulate this system: {problem}") from None
 
+    def _barostat(self, sampler: MonteCarloNPT) -> Any:
+        pressure, kelvin, every = self._at.pressure, self._at.temperature, sampler.attempt_every
+        if sampler.anisotropic:
+            barostat = self._openmm.MonteCarloAnisotropicBarostat(
+                self._openmm.Vec3(pressure, pressure, pressure), kelvin, True, True, True, every
+            )
+        else:
+            barostat = self._openmm.MonteCarloBarostat(pressure, kelvin, every)
+        barostat.setRandomNumberSeed(self._seed)
+        return barostat
+
     def _platform(self) -> tuple[Any, dict[str, str]]:
-        openmm, name = self._openmm, self.settings.platform
+        openmm, name, threads = self._openmm, self._settings.platform, self._settings.threads
         available = [openmm.Platform.getPlatform(i).getName() for i in range(openmm.Platform.getNumPlatforms())]
-        if name is None and self.settings.threads is None:
+        if name is None and threads is None:
             if self._system.system.getNumParticles() > SMALL or self._periodic:
                 return None, {}
             name = "Reference"
@@ -111,77 +191,75 @@ class Simulation:
             name = "CPU"
         if name not in available:
             raise SimulationError(f"OpenMM has no platform {name!r} here: {nearest(name, available)}.")
-        threads = self.settings.threads
         properties = {} if threads is None or name != "CPU" else {"Threads": str(threads)}
         return openmm.Platform.getPlatformByName(name), properties
 
-    def start(self) -> None:
-        """Relaxes the start and draws velocities.
+    def begin(self, seed: int) -> None:
+        """At the start, relaxed, with new velocities unless it has some.
 
         Raises:
             SimulationError: the relaxation fails.
         """
-        self._context.setPositions(self._system.positions / NANOMETRE)
-        self._guarded(lambda: self._context.applyConstraints(_CONSTRAINT_TOLERANCE), "the start")
-        self._guarded(lambda: self._openmm.LocalEnergyMinimizer.minimize(self._context, 50.0, 2000), "the relaxation")
-        self._context.setVelocitiesToTemperature(self.settings.temperature, self.settings.seed % 2**30 + 1)
+        self._seed = seed
+        context = self._context = self._new_context()
+        if self._periodic:
+            context.setPeriodicBoxVectors(*(self._start.cell / NANOMETRE))
+        particles = self._system.positions / NANOMETRE
+        particles[self._system.atoms] = self._start.positions / NANOMETRE
+        context.setPositions(particles)
+        context.computeVirtualSites()
+        self._guarded(lambda: context.applyConstraints(_CONSTRAINT_TOLERANCE), "the start")
+        if self._start.velocities is not None:
+            velocities = np.zeros_like(particles)
+            velocities[self._system.atoms] = self._start.velocities * PICOSECOND / NANOMETRE
+            context.setVelocities(velocities)
+            return
+        if self._settings.relax:
+            minimize = self._openmm.LocalEnergyMinimizer.minimize
+            self._guarded(lambda: minimize(context, 50.0, 2000), "the relaxation")
+        context.setVelocitiesToTemperature(self._at.temperature, seed)
 
-    def advance(self, steps: int) -> None:
-        """Does time steps.
+    def advance(self, steps: int, when: str) -> None:
+        self._guarded(lambda: self._context.getIntegrator().step(steps), when)
 
-        Raises:
-            SimulationError: the dynamics explodes.
-        """
-        time = self.done * self.settings.timestep
-        self._guarded(lambda: self._context.getIntegrator().step(steps), f"{time:.1f} fs")
-        self.done += steps
-
-    def frame(self) -> Frames:
-        """The present configuration, with forces in eV/Å and the energy in eV.
-
-        Raises:
-            SimulationError: the energy is not finite, or the temperature far too high.
-        """
+    def frame(self, time: float) -> Frame:
+        """The present configuration, with forces in eV/Å and the energy in eV."""
         potential = {group for group in range(32) if group != BIAS_GROUP}
         state = self._context.getState(getPositions=True, getForces=True, getEnergy=True, groups=potential)
         energy = state.getPotentialEnergy()._value * KILOJOULE_PER_MOLE
         kinetic = state.getKineticEnergy()._value * KILOJOULE_PER_MOLE
         temperature = 2 * kinetic / (self._system.degrees_of_freedom * BOLTZMANN)
-        time = self.done * self.settings.timestep
-        check_frame(np.array([energy]), np.array([temperature]), self.settings.temperature, time)
-        positions = state.getPositions(asNumpy=True)._value[self._saved] * NANOMETRE
-        forces = state.getForces(asNumpy=True)._value[self._saved] * (KILOJOULE_PER_MOLE / NANOMETRE)
+        check_frame(np.array([energy]), np.array([temperature]), self._at.temperature, time)
         cell = np.array(state.getPeriodicBoxVectors(asNumpy=True)._value) * NANOMETRE
-        return dataclasses.replace(
-            self.template,
-            positions=positions[None].astype(self._dtype),
-            forces=forces[None].astype(self._dtype),
-            cells=cell[None] if self._periodic else np.zeros((1, 3, 3)),
-            energies=np.array([energy]),
-        )
+        dtype = self._settings.dtype
+        forces = state.getForces(asNumpy=True)._value[self._saved] * (KILOJOULE_PER_MOLE / NANOMETRE)
+        return {
+            "positions": (state.getPositions(asNumpy=True)._value[self._saved] * NANOMETRE).astype(dtype),
+            "forces": forces.astype(dtype),
+            "cells": cell if self._periodic else np.zeros((3, 3)),
+            "potential_energies": np.float64(energy),
+        }
 
     def checkpoint(self) -> dict[str, np.ndarray]:
-        """All that is needed to go on: OpenMM's own binary, exact on this machine, and its portable text."""
+        """OpenMM's own binary, exact on this machine, and its portable text."""
         state = self._context.getState(getPositions=True, getVelocities=True, getParameters=True)
         return {
             "exact": np.frombuffer(self._context.createCheckpoint(), np.uint8),
             "portable": np.frombuffer(self._openmm.XmlSerializer.serialize(state).encode(), np.uint8),
-            "steps": np.array(self.done),
+            "seed": np.array(self._seed, np.int64),
         }
 
-    def restore(self, checkpoint: dict[str, np.ndarray]) -> None:
-        """Goes on from a checkpoint.
-
-        Raises:
-            CheckpointError: it belongs to another system.
-        """
+    def restore(self, checkpoint: dict[str, np.ndarray], done: int) -> None:
+        """Goes on from a checkpoint after so many time steps."""
         exception = self._openmm.OpenMMException
-        self.done = int(checkpoint["steps"])
+        self._seed = 1 + (int(checkpoint["seed"]) - 1) % 2**30
+        self._context = self._new_context()
         try:
             self._context.loadCheckpoint(checkpoint["exact"].tobytes())
         except exception:
             # Another machine or version: the same random numbers must not come again.
-            self._context = self._new_context(self.settings.seed + 7919 * (1 + self.done))
+            self._seed = 1 + (self._seed + 7919 * (1 + done)) % 2**30
+            self._context = self._new_context()
             try:
                 self._context.setState(
                     self._openmm.XmlSerializer.deserialize(checkpoint["portable"].tobytes().decode())

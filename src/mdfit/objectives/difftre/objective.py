@@ -22,10 +22,7 @@ from mdfit.objectives.reference_trajectories import Reference, ReferenceSampler
 from mdfit.objectives.step_halving import largest_fraction
 from mdfit.observables.statistics import windowed_inefficiency
 from mdfit.reweighting import average, effective_size, log_weights, thermal_energy
-from mdfit.simulate import StatePoint
-from mdfit.simulate.samplers import Sampler
-from mdfit.simulate.simulation import Lengths
-from mdfit.units import quantity
+from mdfit.simulate import JaxMD, Lengths, Sampler, StatePoint
 
 
 class DiffTRe(Combinable):
@@ -57,8 +54,7 @@ class DiffTRe(Combinable):
             would otherwise take nearly all of each step.  None takes 1 for all.
         fewest_samples: independent frames that a new trajectory must be worth, judged by the windowed correlation time of
             its potential energies.
-        skin: of the neighbour lists in Å.
-        dtype: of positions and forces.
+        engine: moves the atoms; by default :class:`~mdfit.simulate.JaxMD`.
 
     Raises:
         TrainingError: for settings out of range, and for a trajectory with too few independent frames.
@@ -82,8 +78,7 @@ class DiffTRe(Combinable):
         gauss_newton: float | None = None,
         parameter_sizes: Callable[[Any], Any] | None = None,
         fewest_samples: float = 5.0,
-        skin: str | float = "0.5 Å",
-        dtype: Any = jnp.float32,
+        engine: JaxMD | None = None,
     ):
         if not measurements:
             raise TrainingError("DiffTRe needs at least one measurement.")
@@ -99,11 +94,10 @@ class DiffTRe(Combinable):
         self._gauss_newton, self._sizes = gauss_newton, parameter_sizes
         self.takes_steps = gauss_newton is not None
         lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
-        thickness = quantity(skin, "Å", "skin")
         points: dict[int, StatePoint] = {id(m.at): m.at for m in measurements}
         self._points = [
             _Point(
-                ReferenceSampler(at, sampler, lengths, replicas, thickness, dtype),
+                ReferenceSampler(at, sampler, lengths, replicas, engine),
                 tuple(m for m in measurements if m.at is at),
             )
             for at in points.values()

@@ -17,8 +17,7 @@ from mdfit.objectives.relative_entropy.newton import Curvature
 from mdfit.objectives.step_halving import largest_fraction
 from mdfit.potentials import Potential
 from mdfit.reweighting import bennett, effective_size, log_weights, systematic_resampling, thermal_energy
-from mdfit.simulate.samplers import Sampler
-from mdfit.simulate.simulation import Lengths
+from mdfit.simulate import JaxMD, Lengths, Sampler
 
 
 class ChainState(NamedTuple):
@@ -79,8 +78,7 @@ class Chains:
         start: ``"last"``, ``"weights"`` or ``"reference"``.
         bias: added to the model in the simulations; frames are weighted so that averages are those without it.
         reuse: smallest ratio of effective to all frames with which chains are used again.
-        skin: of the neighbour lists in Å.
-        dtype: of positions and forces.
+        engine: moves the atoms; by default :class:`~mdfit.simulate.JaxMD`.
     """
 
     def __init__(
@@ -92,11 +90,10 @@ class Chains:
         start: str,
         bias: Potential | None,
         reuse: float,
-        skin: float,
-        dtype,
+        engine: JaxMD,
     ):
         self._ensemble, self._chains, self._start, self._bias, self._reuse = ensemble, chains, start, bias, reuse
-        self._sampler = ReferenceSampler(ensemble.state_point, sampler, lengths, chains, skin, dtype)
+        self._sampler = ReferenceSampler(ensemble.state_point, sampler, lengths, chains, engine)
         self.beta = 1 / float(thermal_energy(ensemble.state_point.temperature))
         self._frames: tuple[Reference, FrameValues] | None = None
 

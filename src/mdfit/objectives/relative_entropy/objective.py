@@ -20,9 +20,7 @@ from mdfit.objectives.relative_entropy.ensemble import MappedEnsemble
 from mdfit.objectives.relative_entropy.newton import Curvature, newton_step
 from mdfit.objectives.relative_entropy.portions import Portions
 from mdfit.potentials import Potential
-from mdfit.simulate.samplers import Sampler
-from mdfit.simulate.simulation import Lengths
-from mdfit.units import quantity
+from mdfit.simulate import JaxMD, Lengths, Sampler
 
 Start = Literal["last", "weights", "reference"]
 
@@ -58,8 +56,7 @@ class RelativeEntropy(Combinable):
         newton: damping (0.01, say) of Newton steps with the covariance of ∂U/∂θ, which then stand in place of the
             gradient, for ``optax.sgd(1.0)`` or less.  With pair tables this is inverse Monte Carlo (A. P. Lyubartsev,
             A. Laaksonen, Phys. Rev. E 52, 3730 (1995), doi:10.1103/PhysRevE.52.3730).  Not in sums with others.
-        skin: of the neighbour lists in Å.
-        dtype: of positions and forces.
+        engine: moves the atoms; by default :class:`~mdfit.simulate.JaxMD`.
 
     Raises:
         TrainingError: for settings out of range, and a reference of fewer frames than the batch.
@@ -83,17 +80,16 @@ class RelativeEntropy(Combinable):
         reuse: float = 1.1,
         step_ratio: float | None = None,
         newton: float | None = None,
-        skin: str | float = "0.5 Å",
-        dtype: Any = jnp.float32,
+        engine: JaxMD | None = None,
     ):
         ensembles = [ensembles] if isinstance(ensembles, MappedEnsemble) else list(ensembles)
         _check(ensembles, sampler, chains, start, bias, batch, reuse, step_ratio, newton)
         self._newton, self._step_ratio = newton, step_ratio
         self.takes_steps = newton is not None
         lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
-        thickness = quantity(skin, "Å", "skin")
-        self._chains = [Chains(e, sampler, lengths, chains, start, bias, reuse, thickness, dtype) for e in ensembles]
-        self._portions = [Portions(e, len(e) if batch is None else batch, dtype) for e in ensembles]
+        engine = JaxMD() if engine is None else engine
+        self._chains = [Chains(e, sampler, lengths, chains, start, bias, reuse, engine) for e in ensembles]
+        self._portions = [Portions(e, len(e) if batch is None else batch, engine.dtype) for e in ensembles]
 
     def initial_state(self, seed: int, parameters: Parameters) -> tuple[ChainState, ...]:
         return tuple(chains.empty(seed + index, parameters.trained) for index, chains in enumerate(self._chains))

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from mdfit.potentials import Potential, Prediction, energies, evaluate, forces
-from mdfit.simulate.neighbours import Neighbours
-from mdfit.simulate.samplers import Frozen, Integrator, Interactions, Sampler
-from mdfit.units import BOLTZMANN
+from mdfit.simulate.jax_md.integrators import Conditions, Frozen, Integrator, Interactions, integrator
+from mdfit.simulate.jax_md.neighbours import Neighbours
+from mdfit.simulate.samplers import Sampler
 
 
 class Context(NamedTuple):
@@ -89,15 +89,14 @@ class Dynamics:
 
     Args:
         sampler: which integrator.
-        temperature: in K.
-        pressure: in bar, or None.
+        conditions: of all replicas, or of the first where each has its own.
         cutoff: of the potential in Å.
         skin: in Å; infinite for lists that are never too old.
     """
 
-    def __init__(self, sampler: Sampler, temperature: float, pressure: float | None, cutoff: float, skin: float):
-        self._integrator: Integrator = sampler.integrator(INTERACTIONS, temperature, pressure)
-        self._thermal = BOLTZMANN * temperature
+    def __init__(self, sampler: Sampler, conditions: Conditions, cutoff: float, skin: float):
+        self._integrator: Integrator = integrator(sampler, INTERACTIONS, conditions)
+        self._thermal = conditions.kT
         self._variable_cell = sampler.ensemble == "NPT"
         # Finite, so that positions that are not finite exceed it.
         self._limit = min(skin / 2, float(jnp.finfo(jnp.float32).max))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,17 +13,20 @@ import numpy as np
 
 from mdfit.errors import CheckpointError, MdfitError, SimulationError
 from mdfit.potentials import Potential
-from mdfit.simulate.dynamics import Context, Dynamics
+from mdfit.precision import cast
+from mdfit.progress import Bar
+from mdfit.simulate.engine import Frame, Simulation
 from mdfit.simulate.health import check_frame, check_step
-from mdfit.simulate.neighbours import AllPairs, ListBuilder, cell_heights, list_builder
-from mdfit.simulate.samplers import Frozen, Sampler
+from mdfit.simulate.jax_md.dynamics import Context, Dynamics
+from mdfit.simulate.jax_md.integrators import Conditions, Frozen
+from mdfit.simulate.jax_md.neighbours import AllPairs, ListBuilder, cell_heights, list_builder
+from mdfit.simulate.samplers import Sampler, degrees_of_freedom
 from mdfit.simulate.state_point import StatePoint
-from mdfit.simulate.trajectory import PER_FRAME, Trajectory
+from mdfit.simulate.trajectory import Particles
+from mdfit.storage import fill_tree
 from mdfit.structure import Structure
-from mdfit.units import BAR, BOLTZMANN, quantity
+from mdfit.units import BAR, BOLTZMANN
 
-#: What counters hold.
-MOST_STEPS, MOST_STEPS_BETWEEN = 1e15, 1e9
 #: More neighbours of an atom than any list has.
 WIDEST = 2**20
 #: Room for so many more neighbours within the cutoff than an atom has at the start; more of them mean a new compilation.
@@ -34,43 +38,22 @@ FARTHEST_CELLS = 4
 
 
 @dataclass(frozen=True)
-class Lengths:
-    """Numbers of time steps: dropped at the start, between frames, and the number of frames."""
+class Settings:
+    """Of neighbour lists and numbers.
 
-    equilibration: int
-    between: int
-    frames: int
+    Attributes:
+        skin: of the neighbour lists in Å.
+        neighbour_lists: ``"auto"``, ``"host"`` or ``"device"``.
+        dtype: of positions and forces.
+    """
 
-    @classmethod
-    def of(cls, duration, every, equilibrate, timestep: float) -> Lengths:
-        total, interval, dropped = (
-            quantity(value, "fs", name)
-            for value, name in ((duration, "duration"), (every, "every"), (equilibrate, "equilibrate"))
-        )
-        if not 0 < interval / timestep < 1e300:
-            raise SimulationError(f"The interval between frames must be positive, but is {interval} fs.")
-        between = round(interval / timestep)
-        if between < 1 or abs(between * timestep - interval) > 1e-6 * interval:
-            raise SimulationError(
-                f"The interval between frames ({interval} fs) is not a multiple of the time step ({timestep} fs)."
-            )
-        frames = round(total / interval)
-        steps = (total + dropped) / timestep
-        if steps > MOST_STEPS or between > MOST_STEPS_BETWEEN:
-            raise SimulationError(
-                f"{total:g} fs with a frame every {interval:g} fs are {steps:.3g} time steps of {timestep:g} fs, "
-                f"{between:.3g} of them between frames; at most {MOST_STEPS:.0e} and {MOST_STEPS_BETWEEN:.0e} are "
-                "possible: check the units."
-            )
-        if frames < 1:
-            raise SimulationError(f"A duration of {total} fs holds no frame at one every {interval} fs; lengthen it.")
-        if dropped < 0:
-            raise SimulationError(f"The equilibration must not be negative, but is {dropped} fs; give 0 or more.")
-        return cls(round(dropped / timestep), between, frames)
+    skin: float
+    neighbour_lists: str
+    dtype: str
 
 
-def degrees_of_freedom(structure: Structure, sampler: Sampler) -> int:
-    """Quadratic terms of the kinetic energy of a structure.
+def check_constraints(structure: Structure, sampler: Sampler) -> None:
+    """Whether what a structure asks to be held can be.
 
     Raises:
         SimulationError: when it has frozen atoms, and the cell changes or no other atoms are left.
@@ -78,9 +61,7 @@ def degrees_of_freedom(structure: Structure, sampler: Sampler) -> int:
     """
     structure.check_constraints()
     frozen, atoms = structure.number_frozen, structure.number_of_atoms
-    if not frozen:
-        return sampler.degrees_of_freedom(atoms)
-    if sampler.ensemble == "NPT":
+    if frozen and sampler.ensemble == "NPT":
         raise SimulationError(
             f"{frozen} of {atoms} atoms are frozen, but at constant pressure all positions follow the cell: choose NVE, "
             "Langevin, Brownian or NoseHoover, or free the atoms with structure.replace(frozen=None)."
@@ -89,7 +70,6 @@ def degrees_of_freedom(structure: Structure, sampler: Sampler) -> int:
         raise SimulationError(
             "All atoms are frozen, so that nothing moves: free some with structure.replace(frozen=...)."
         )
-    return sampler.degrees_of_freedom(atoms, frozen)
 
 
 def distant_images(positions: np.ndarray, cells: np.ndarray, periodic: np.ndarray) -> np.ndarray:
@@ -105,35 +85,15 @@ def distant_images(positions: np.ndarray, cells: np.ndarray, periodic: np.ndarra
     return np.where(np.abs(whole) > FARTHEST_CELLS, whole, 0).astype(np.int64)
 
 
-def check_same_atoms(state_points: Sequence[StatePoint]) -> None:
-    """Whether state points can be simulated side by side.
-
-    Raises:
-        SimulationError: without any, or for other atoms, periodic directions, frozen atoms, or velocities of some only.
-    """
-    if not state_points:
-        raise SimulationError("A simulation needs a state point.")
-    first = state_points[0].structure
-    for number, point in enumerate(state_points):
-        other = point.structure
-        pairs = [(getattr(first, n), getattr(other, n)) for n in ("species", "masses", "periodic")]
-        frozen = [np.zeros(len(s.species), bool) if s.frozen is None else s.frozen for s in (first, other)]
-        same = all(np.array_equal(a, b) for a, b in (*pairs, (frozen[0], frozen[1])))
-        if not same or (first.velocities is None) != (other.velocities is None):
-            raise SimulationError(
-                f"State point {number} has other atoms than state point 0 (or velocities, and the other none): only those "
-                "of the same atoms, masses, periodic directions and frozen atoms are simulated side by side."
-            )
-
-
-class Simulation:
+class JaxSimulation(Simulation):
     """A running simulation of all replicas.
 
     Args:
         potential: drives the atoms.
-        state_point: structure, temperature and pressure; or several, whose structures have the same atoms, so that their
-            replicas are simulated side by side.
+        state_points: of the same atoms, whose replicas are simulated side by side.
         sampler: ensemble and integrator.
+        starts: of every replica.
+        settings: of lists and numbers.
         unwrapped: whether frames go on from where the atoms of the start lie; False keeps atoms that lie far away at
             their images in the cell, near which numbers are more precise.
     """
@@ -141,48 +101,59 @@ class Simulation:
     def __init__(
         self,
         potential: Potential,
-        state_point: StatePoint | Sequence[StatePoint],
+        state_points: Sequence[StatePoint],
         sampler: Sampler,
+        starts: Sequence[Structure],
+        settings: Settings,
         unwrapped: bool = True,
     ):
-        self.state_points = (state_point,) if isinstance(state_point, StatePoint) else tuple(state_point)
-        check_same_atoms(self.state_points)
-        self.potential, self.sampler = potential, sampler
-        self._unwrapped = unwrapped
-        if sampler.ensemble == "NPT" and potential.position_dependent:
-            raise SimulationError(
-                "Constant pressure has no meaning in an external field, which does not follow changes of the cell; choose "
-                "NVE, Langevin or NoseHoover."
-            )
+        self.state_points, self.sampler, self._starts = tuple(state_points), sampler, tuple(starts)
         self.structure = self.state_points[0].structure
-        self.degrees_of_freedom = degrees_of_freedom(self.structure, sampler)
+        check_constraints(self.structure, sampler)
+        self.particles = Particles(
+            self.structure.species,
+            self.structure.masses,
+            self.structure.periodic,
+            degrees_of_freedom(self.structure, sampler),
+            self.structure.frozen,
+        )
+        self._dtype = jnp.dtype(settings.dtype)
+        self.potential = self.in_its_precision(potential)
+        self._unwrapped = unwrapped
         self._frozen = Frozen.of(self.structure.frozen)
+        self._prepare(settings)
         self.done = 0
 
-    def prepare(self, key, replicas: int, skin: float, neighbour_lists: str, dtype) -> None:
-        """Compiles what is needed, and begins; ``replicas`` are those of each state point."""
+    def _prepare(self, settings: Settings) -> None:
+        """What is compiled later, for all runs of these replicas."""
         structure = self.structure
         point, cutoff = self.state_points[0], self.potential.cutoff
         # Without a cutoff there are no neighbours that could come near.
-        reach = cutoff + skin if cutoff > 0 else 0.0
+        reach = cutoff + settings.skin if cutoff > 0 else 0.0
         cells = [point.structure.cell for point in self.state_points]
         narrowest = min(cells, key=lambda cell: cell_heights(cell).min()) if structure.periodic.all() else cells[0]
         self._builder: ListBuilder = list_builder(
-            neighbour_lists, structure.periodic, narrowest, reach, structure.number_of_atoms
+            settings.neighbour_lists, structure.periodic, narrowest, reach, structure.number_of_atoms
         )
         # Lists of no neighbours and of all pairs are never too old.
-        self.skin = skin if reach > 0 and not isinstance(self._builder, AllPairs) else float(np.inf)
-        self.dynamics = Dynamics(self.sampler, point.temperature, point.pressure, cutoff, self.skin)
+        self.skin = settings.skin if reach > 0 and not isinstance(self._builder, AllPairs) else float(np.inf)
+        conditions = Conditions(
+            BOLTZMANN * point.temperature,
+            None if point.pressure is None else BAR * point.pressure,
+            self.particles.degrees_of_freedom,
+        )
+        self.dynamics = Dynamics(self.sampler, conditions, cutoff, self.skin)
         self._packed_width = 0
-        self.begin(self.potential, key, replicas, dtype)
 
-    def begin(self, potential: Potential, key, replicas: int, dtype) -> None:
-        """At the structures of the state points, perhaps with another potential; see :meth:`restart`."""
-        self._dtype = dtype
-        starts = [point.structure for point in self.state_points for _ in range(replicas)]
-        velocities = None if self.structure.velocities is None else np.stack([s.velocities for s in starts])
+    def in_its_precision(self, potential: Potential) -> Potential:
+        """The potential in the number format of the simulation."""
+        return cast(potential, jnp.float64) if self._dtype == jnp.float64 else potential
+
+    def begin(self, key: jax.Array) -> None:
+        starts = self._starts
+        velocities = None if starts[0].velocities is None else np.stack([s.velocities for s in starts])
         positions, cells = np.stack([s.positions for s in starts]), np.stack([s.cell for s in starts])
-        self.restart(potential, positions, velocities, cells, key)
+        self.restart(self.potential, positions, velocities, cells, key)
 
     def restart(self, potential: Potential, positions, velocities, cells, key) -> None:
         """Goes on elsewhere, perhaps with another potential of the same structure; nothing is compiled anew.
@@ -195,7 +166,8 @@ class Simulation:
             cells: ``(replicas, 3, 3)`` in Å.
             key: random key of velocities and noise.
         """
-        self.potential, self.done = potential, 0
+        potential = self.potential = self.in_its_precision(potential)
+        self.done = 0
         dtype = self._dtype
         places, boxes = np.asarray(positions, np.float64), np.asarray(cells, np.float64)
         self._images = np.zeros(places.shape, np.int64)
@@ -240,7 +212,7 @@ class Simulation:
         self._packed_width = int(sizes[1])
 
     def checkpoint(self) -> dict[str, Any]:
-        """All that the following steps depend on; the lists too, since their order decides how sums are rounded."""
+        """The lists too, since their order decides how sums are rounded."""
         lists = self.context.neighbours
         return {
             "state": self.state,
@@ -251,12 +223,10 @@ class Simulation:
             "packed_width": np.asarray(self._packed_width, np.int64),
         }
 
-    def restore(self, checkpoint: dict[str, Any]) -> None:
-        """Goes back to a :meth:`checkpoint`.
-
-        Raises:
-            CheckpointError: for numbers that no run can have.
-        """
+    def restore(self, arrays: dict[str, np.ndarray], source: Path) -> None:
+        # Shapes, and the images of atoms far away, are those of the start.
+        self.begin(jax.random.key(0))
+        checkpoint = fill_tree(self.checkpoint(), arrays, source, CheckpointError)
         floats = [leaf for leaf in jax.tree.leaves(checkpoint) if jnp.issubdtype(leaf.dtype, jnp.floating)]
         widths = [
             np.asarray(leaf) for leaf in (checkpoint["packed_width"], *jax.tree.leaves(checkpoint["list_memory"]))
@@ -282,8 +252,7 @@ class Simulation:
         self._packed_width = width
         self.context = self.context._replace(neighbours=self.context.neighbours.with_packed_width(width))
 
-    def advance(self, steps: int, bar) -> None:
-        """Time steps with new lists as needed."""
+    def advance(self, steps: int, bar: Bar) -> None:
         remaining = steps
         # Whether the lists were made at the present positions.
         fresh = False
@@ -321,8 +290,7 @@ class Simulation:
         """In fs since the start."""
         return self.done * self.sampler.timestep_fs
 
-    def frame(self) -> dict[str, np.ndarray]:
-        """The present frame of all replicas, checked."""
+    def frame(self) -> Frame:
         state = self.state
         prediction = self.dynamics.record(state, self.context)
         cells = np.asarray(self.dynamics.cells(state, self.context), np.float64)
@@ -331,7 +299,7 @@ class Simulation:
         periodic = self.structure.periodic.all()
         volumes = np.abs(np.linalg.det(cells)) if periodic else np.full(len(cells), np.inf)
         kinetic = 0.5 * np.sum(velocities.astype(np.float64) ** 2 * self.structure.masses[:, None], axis=(1, 2))
-        temperature = 2 * kinetic / (self.degrees_of_freedom * BOLTZMANN)
+        temperature = 2 * kinetic / (self.particles.degrees_of_freedom * BOLTZMANN)
         if not np.isfinite(energy).all():
             self._check_structures()
         targets = np.repeat([point.temperature for point in self.state_points], len(cells) // len(self.state_points))
@@ -346,26 +314,3 @@ class Simulation:
             "potential_energies": energy,
             "stresses": np.asarray(prediction.strain_derivative[:, 0]) / volumes[:, None, None],
         }
-
-    def trajectories(self, frames: list[dict[str, np.ndarray]], lengths: Lengths) -> list[Trajectory]:
-        """The frames as a trajectory of each state point."""
-        return [self.trajectory(frames, lengths, point) for point in range(len(self.state_points))]
-
-    def trajectory(self, frames: list[dict[str, np.ndarray]], lengths: Lengths, point: int = 0) -> Trajectory:
-        """The frames of one of the state points as a trajectory."""
-        each = len(frames[0]["cells"]) // len(self.state_points)
-        own = slice(point * each, (point + 1) * each)
-        arrays: dict[str, Any] = {name: np.stack([f[name][own] for f in frames], axis=1) for name in PER_FRAME}
-        return Trajectory(
-            times=np.arange(1, len(frames) + 1) * lengths.between * self.sampler.timestep_fs,
-            species=self.structure.species,
-            masses=self.structure.masses,
-            periodic=self.structure.periodic,
-            degrees_of_freedom=self.degrees_of_freedom,
-            ensemble=self.sampler.ensemble,
-            temperature=self.state_points[point].temperature,
-            pressure=self.state_points[point].pressure,
-            timestep=self.sampler.timestep_fs,
-            frozen=self.structure.frozen,
-            **arrays,
-        )
