@@ -64,10 +64,6 @@ class Graph(eqx.Module):
         """The same graph at other edge vectors."""
         return eqx.tree_at(lambda graph: graph.vectors, self, vectors)
 
-    def with_positions(self, positions: Float[Array, "atoms 3"]) -> "Graph":
-        """The same graph with other positions of the atoms, the edge vectors as they are."""
-        return replace(self, positions=positions)
-
     def with_conditions(self, **conditions: Float[ArrayLike, "*structures"]) -> "Graph":
         """The same graph under other conditions, one for all structures or ``(structures,)``; the others stay."""
         return replace(self, conditions={**self.conditions, **conditions_of(conditions, self.number_of_structures)})
