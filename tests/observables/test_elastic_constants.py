@@ -12,7 +12,7 @@ from ase.build import bulk
 from mdfit.errors import ObservableError
 from mdfit.graph import build_graph
 from mdfit.observables import ElasticConstants, Pressure, estimate, per_frame
-from mdfit.observables.stiffness import stiffness_of_frames
+from mdfit.observables.derivatives import stiffness_of_frames
 from mdfit.potentials import LennardJones, StillingerWeber, born_stiffness, evaluate
 from mdfit.properties import elastic_constants, relax_cell
 from mdfit.simulate import JaxMD, Langevin, StatePoint, run

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +17,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from mdfit.errors import NeighborListError
 from mdfit.graph import Graph, NeighborTable, neighbor_table
+from mdfit.graph.graph import conditions_of
 from mdfit.potentials import Potential, evaluate, load
 from mdfit.precision import cast
 from mdfit.structure import Structure
@@ -43,6 +45,7 @@ class Calculator(ASECalculator):
         potential: a potential or the path of a saved one.
         skin: of the neighbour list in Å; 0 makes a new list at every call.
         dtype: ``"float32"``, or ``"float64"`` for tight relaxations and numerical derivatives.
+        conditions: for potentials that read them, such as ``{"temperature": 300.0}`` (K).
 
     Raises:
         UnknownSpeciesError: (when calculating) for an element that the potential does not know.
@@ -57,11 +60,13 @@ class Calculator(ASECalculator):
         potential: Potential | str | Path,
         skin: float | str = "0.5 Å",
         dtype: Literal["float32", "float64"] = "float32",
+        conditions: Mapping[str, float] | None = None,
     ):
         super().__init__()
         loaded = load(potential) if isinstance(potential, (str, Path)) else potential
         self.dtype = jnp.dtype(dtype)
         self.potential: Potential = cast(loaded, jnp.float64) if self.dtype == jnp.float64 else loaded
+        self.conditions = dict(conditions or {})
         self.skin = quantity(skin, "Å", "skin")
         if self.skin < 0:
             raise NeighborListError(f"The skin must not be negative, but is {self.skin} Å.")
@@ -99,7 +104,7 @@ class Calculator(ASECalculator):
             self._lists = lists = self._new_lists(atoms)
         vectors = lists.table.vectors(atoms.positions, lists.structure.cell)
         graph = lists.graph.with_vectors(jnp.asarray(vectors, self.dtype))
-        return graph.with_positions(jnp.asarray(atoms.positions, self.dtype))
+        return replace(graph, positions=jnp.asarray(atoms.positions, self.dtype))
 
     def _new_lists(self, atoms: Atoms) -> _Lists:
         structure = Structure.from_ase(atoms)
@@ -112,7 +117,7 @@ class Calculator(ASECalculator):
         table = neighbor_table(structure.positions, structure.cell, structure.periodic, reach, minimum_width=columns)
         if table.width > columns:
             table = table.widened(-(-int(np.ceil(table.width * _HEAD_ROOM)) // _COLUMNS) * _COLUMNS)
-        return _Lists.of(structure, atoms, table, self.dtype)
+        return _Lists.of(structure, atoms, table, self.dtype, self.conditions)
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,9 @@ class _Lists:
     graph: Graph
 
     @classmethod
-    def of(cls, structure: Structure, atoms: Atoms, table: NeighborTable, dtype: Any) -> _Lists:
+    def of(
+        cls, structure: Structure, atoms: Atoms, table: NeighborTable, dtype: Any, conditions: Mapping[str, float]
+    ) -> _Lists:
         count = len(atoms)
         graph = Graph(
             species=jnp.asarray(structure.species),
@@ -135,6 +142,8 @@ class _Lists:
             mask=jnp.asarray(table.mask),
             reverse=jnp.asarray(table.reverse),
             number_of_structures=1,
+            cells=jnp.asarray(structure.cell[None], dtype),
+            conditions=conditions_of(conditions, 1),
         )
         return cls(structure, atoms.copy(), table, graph)
 

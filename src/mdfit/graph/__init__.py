@@ -2,5 +2,6 @@
 
 from mdfit.graph.graph import Graph
 from mdfit.graph.host import NeighborTable, build_graph, neighbor_table
+from mdfit.graph.reads import Reads
 
-__all__ = ["Graph", "NeighborTable", "build_graph", "neighbor_table"]
+__all__ = ["Graph", "NeighborTable", "Reads", "build_graph", "neighbor_table"]

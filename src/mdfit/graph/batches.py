@@ -111,6 +111,7 @@ class Batches:
             [frame.table for frame in chosen],
             [frame.vectors for frame in chosen],
             [frame.frame.structure.positions for frame in chosen],
+            [frame.frame.structure.cell for frame in chosen],
             atoms=atoms,
             neighbours=width,
         )

@@ -30,12 +30,13 @@ def complete_table(atoms: int) -> NeighborTable:
     return NeighborTable(neighbours, np.zeros((*shape, 3), np.int32), np.ones(shape, bool), reverse.astype(np.int32))
 
 
-def complete_graph(species: np.ndarray, positions: np.ndarray, dtype) -> Graph:
+def complete_graph(species: np.ndarray, positions: np.ndarray, cells: np.ndarray, dtype) -> Graph:
     """One graph of several structures of the same atoms.
 
     Args:
         species: ``(atoms,)``.
         positions: ``(structures, atoms, 3)`` in Å.
+        cells: ``(structures, 3, 3)`` in Å.
         dtype: of the edge vectors.
 
     Raises:
@@ -64,4 +65,5 @@ def complete_graph(species: np.ndarray, positions: np.ndarray, dtype) -> Graph:
         reverse=jnp.asarray((table.reverse + first * width).reshape(shape)),
         number_of_structures=structures,
         positions=jnp.asarray(positions.reshape(-1, 3), dtype),
+        cells=jnp.asarray(cells, dtype),
     )

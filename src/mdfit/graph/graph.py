@@ -1,16 +1,18 @@
 """The graph that every potential sees."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 import mdfit.precision  # noqa: F401  (64-bit sums)
 from mdfit.errors import PotentialError
 from mdfit.graph.gathering import take
+from mdfit.graph.reads import Reads
 
 
 class Graph(eqx.Module):
@@ -26,10 +28,17 @@ class Graph(eqx.Module):
         neighbours: ``(atoms, neighbours)`` index of the neighbouring atom (0 in padding).
         vectors: ``(atoms, neighbours, 3)`` in Å, from the atom to its neighbour, periodic image included.
         mask: ``(atoms, neighbours)``, false for padding.
-        reverse: ``(atoms, neighbours)`` flat position of the opposite edge (0 in padding); every edge has one.
+        reverse: ``(atoms, neighbours)`` flat position of the opposite edge (0 in padding); None where an engine does not
+            have them, such as one that shares the atoms between processes.
         number_of_structures: how many structures share the graph.
         positions: ``(atoms, 3)`` in Å as the structure gives them, not wrapped into the cell, zero in padding; None where
-            only the edges are known.  Only external fields look at them.
+            only the edges are known.
+        cells: ``(structures, 3, 3)`` row vectors in Å; None where they are not known.
+        conditions: ``(structures,)`` each, by name: ``"temperature"`` in K, ``"pressure"`` in bar, ``"charge"`` (the total
+            charge) in e, and whatever else a potential asks for.
+
+    The first seven are there for every potential; the others are for those that declare to read them
+    (:class:`~mdfit.graph.Reads`).
     """
 
     species: Int[Array, " atoms"]
@@ -37,9 +46,11 @@ class Graph(eqx.Module):
     neighbours: Int[Array, "atoms neighbours"]
     vectors: Float[Array, "atoms neighbours 3"]
     mask: Bool[Array, "atoms neighbours"]
-    reverse: Int[Array, "atoms neighbours"]
+    reverse: Int[Array, "atoms neighbours"] | None
     number_of_structures: int = eqx.field(static=True)
     positions: Float[Array, "atoms 3"] | None = None
+    cells: Float[Array, "structures 3 3"] | None = None
+    conditions: dict[str, Float[Array, " structures"]] = eqx.field(default_factory=dict)
 
     @property
     def atom_mask(self) -> Bool[Array, " atoms"]:
@@ -53,9 +64,18 @@ class Graph(eqx.Module):
         """The same graph at other edge vectors."""
         return eqx.tree_at(lambda graph: graph.vectors, self, vectors)
 
-    def with_positions(self, positions: Float[Array, "atoms 3"]) -> "Graph":
-        """The same graph with other positions of the atoms, the edge vectors as they are."""
-        return replace(self, positions=positions)
+    def with_conditions(self, **conditions: Float[ArrayLike, "*structures"]) -> "Graph":
+        """The same graph under other conditions, one for all structures or ``(structures,)``; the others stay."""
+        return replace(self, conditions={**self.conditions, **conditions_of(conditions, self.number_of_structures)})
+
+    def only(self, reads: Reads) -> "Graph":
+        """The graph without what a potential does not declare to read, so that it cannot depend on it unnoticed."""
+        return replace(
+            self,
+            positions=self.positions if reads.positions else None,
+            cells=self.cells if reads.cell else None,
+            conditions={name: value for name, value in self.conditions.items() if name in reads.conditions},
+        )
 
     def known_positions(self) -> Float[Array, "atoms 3"]:
         """The positions in Å.
@@ -63,12 +83,40 @@ class Graph(eqx.Module):
         Raises:
             PotentialError: when the graph has none.
         """
-        if self.positions is None:
-            raise PotentialError(
-                "The potential depends on the positions of the atoms, but this graph holds only vectors between them; "
-                "build it with mdfit.graph.build_graph, or use graph.with_positions(...)."
-            )
-        return self.positions
+        return _known(self.positions, "positions of the atoms")
+
+    def known_cells(self) -> Float[Array, "structures 3 3"]:
+        """The cells in Å.
+
+        Raises:
+            PotentialError: when the graph has none.
+        """
+        return _known(self.cells, "cell")
+
+    def condition(self, name: str) -> Float[Array, " structures"]:
+        """One of the conditions.
+
+        Raises:
+            PotentialError: when it is not known.
+        """
+        return _known(self.conditions.get(name), name)
+
+    def deformed(self, strain: Float[Array, "3 3"], only_edges: bool = False) -> "Graph":
+        """Every vector r as (1 + ε) r: edges and, unless ``only_edges``, positions and cells, where they are known."""
+
+        def deform(vectors):
+            return None if vectors is None else vectors + vectors @ strain.T
+
+        edges = replace(self, vectors=deform(self.vectors))
+        return edges if only_edges else replace(edges, positions=deform(self.positions), cells=deform(self.cells))
+
+    def scaled(self, factor: Float[ArrayLike, ""]) -> "Graph":
+        """All lengths times ``factor``: of edges, positions and cells, where they are known."""
+
+        def scale(vectors):
+            return None if vectors is None else vectors * factor
+
+        return replace(self, vectors=scale(self.vectors), positions=scale(self.positions), cells=scale(self.cells))
 
     def within(self, cutoff: float) -> "Graph":
         """The same graph with the edges beyond ``cutoff`` (Å) masked."""
@@ -95,17 +143,17 @@ class Graph(eqx.Module):
         def fetch(values):
             return take(values.reshape(-1, *values.shape[2:]), flat)
 
-        opposite = fetch(self.reverse)
-        reverse = opposite // self.mask.shape[1] * width + take(place.reshape(-1), opposite)
-        return Graph(
-            species=self.species,
-            structure=self.structure,
+        reverse = None
+        if self.reverse is not None:
+            opposite = fetch(self.reverse)
+            moved = opposite // self.mask.shape[1] * width + take(place.reshape(-1), opposite)
+            reverse = jnp.where(mask, moved, 0)
+        return replace(
+            self,
             neighbours=jnp.where(mask, fetch(self.neighbours), 0),
             vectors=jnp.where(mask[..., None], fetch(self.vectors), jnp.zeros((), self.dtype)),
             mask=mask,
-            reverse=jnp.where(mask, reverse, 0),
-            number_of_structures=self.number_of_structures,
-            positions=self.positions,
+            reverse=reverse,
         )
 
     def distances(self) -> Float[Array, "atoms neighbours"]:
@@ -114,7 +162,16 @@ class Graph(eqx.Module):
         return jnp.sqrt(squared)
 
     def flip(self, values: Float[Array, "atoms neighbours *channels"]) -> Float[Array, "atoms neighbours *channels"]:
-        """For each edge the value of the opposite edge (unmasked in padding)."""
+        """For each edge the value of the opposite edge (unmasked in padding).
+
+        Raises:
+            PotentialError: when the opposite edges are not known.
+        """
+        if self.reverse is None:
+            raise PotentialError(
+                "The potential needs the opposite of every edge, but this graph does not know them (an engine that shares "
+                "atoms between processes has not all of them); simulate in one process, with mdfit.simulate."
+            )
         flat = values.reshape(-1, *values.shape[2:])
         return take(flat, self.reverse)
 
@@ -127,6 +184,15 @@ class Graph(eqx.Module):
         mask = self.mask.reshape(self.mask.shape + (1,) * (values.ndim - 2))
         return jnp.sum(jnp.where(mask, values, jnp.zeros((), values.dtype)), axis=1)
 
+    def scatter_to_neighbours(
+        self, values: Float[Array, "atoms neighbours *channels"]
+    ) -> Float[Array, "atoms *channels"]:
+        """For each atom the sum over the edges that lead to it, padding left out; needs no opposite edges."""
+        mask = self.mask.reshape(self.mask.shape + (1,) * (values.ndim - 2))
+        own = jnp.where(mask, values, jnp.zeros((), values.dtype))
+        zeros = jnp.zeros((values.shape[0], *values.shape[2:]), values.dtype)
+        return zeros.at[self.neighbours].add(own)
+
     def sum_structures(self, values: Float[Array, "atoms *channels"]) -> Float[Array, "structures *channels"]:
         """Sum over the atoms of each structure, in double precision, padding left out."""
         mask = self.atom_mask.reshape(self.atom_mask.shape + (1,) * (values.ndim - 1))
@@ -134,3 +200,19 @@ class Graph(eqx.Module):
         if self.number_of_structures == 1:
             return jnp.sum(wide, axis=0, keepdims=True)
         return jax.ops.segment_sum(wide, self.structure, self.number_of_structures)
+
+
+def conditions_of(conditions: Mapping[str, Float[ArrayLike, "*structures"]], structures: int) -> dict[str, Array]:
+    """Conditions as arrays ``(structures,)`` in double precision."""
+    return {
+        name: jnp.broadcast_to(jnp.asarray(value, jnp.float64), (structures,)) for name, value in conditions.items()
+    }
+
+
+def _known(value: Array | None, what: str) -> Array:
+    if value is None:
+        raise PotentialError(
+            f"The potential reads the {what}, but this graph does not hold it; build it with mdfit.graph.build_graph, add "
+            "conditions with graph.with_conditions(...), and see that the potential declares what it reads."
+        )
+    return value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -174,6 +175,7 @@ def build_graph(
     dtype=jnp.float32,
     atoms: int | None = None,
     neighbours: int | None = None,
+    conditions: Mapping[str, Any] | None = None,
 ) -> Graph:
     """One graph of one or several structures.
 
@@ -183,6 +185,7 @@ def build_graph(
         dtype: of the edge vectors.
         atoms: pad to so many atoms.
         neighbours: pad to so many neighbours per atom.
+        conditions: such as ``{"temperature": 300.0}`` (K), one for all structures or a list.
 
     Raises:
         NeighborListError: when the padded size is too small, or as :func:`neighbor_table` does.
@@ -192,12 +195,15 @@ def build_graph(
     vectors = [table.vectors(s.positions, s.cell) for s, table in zip(listed, tables, strict=True)]
     species = [s.species for s in listed]
     positions = [s.positions for s in listed]
-    arrays = concatenate(species, tables, vectors, positions, atoms=atoms, neighbours=neighbours)
-    return as_graph(arrays, len(listed), dtype)
+    cells = [s.cell for s in listed]
+    arrays = concatenate(species, tables, vectors, positions, cells, atoms=atoms, neighbours=neighbours)
+    return as_graph(arrays, len(listed), dtype).with_conditions(**(conditions or {}))
 
 
 def as_graph(arrays: dict[str, np.ndarray], number_of_structures: int, dtype=None) -> Graph:
-    """The arrays of :func:`concatenate` on the device."""
+    """The arrays of :func:`concatenate` on the device; structures that only fill up have no cell."""
+    missing = number_of_structures - len(arrays["cells"])
+    cells = np.pad(arrays["cells"], ((0, missing), (0, 0), (0, 0))) if missing else arrays["cells"]
     return Graph(
         species=jnp.asarray(arrays["species"]),
         structure=jnp.asarray(arrays["structure"]),
@@ -207,6 +213,7 @@ def as_graph(arrays: dict[str, np.ndarray], number_of_structures: int, dtype=Non
         reverse=jnp.asarray(arrays["reverse"]),
         number_of_structures=number_of_structures,
         positions=jnp.asarray(arrays["positions"], dtype),
+        cells=jnp.asarray(cells, dtype),
     )
 
 
@@ -215,6 +222,7 @@ def concatenate(
     tables: Sequence[NeighborTable],
     vectors: Sequence[np.ndarray],
     positions: Sequence[np.ndarray],
+    cells: Sequence[np.ndarray],
     atoms: int | None = None,
     neighbours: int | None = None,
 ) -> dict[str, np.ndarray]:
@@ -236,6 +244,7 @@ def concatenate(
         "mask": np.zeros(shape, bool),
         "reverse": np.zeros(shape, np.int32),
         "positions": np.zeros((atoms, 3), vectors[0].dtype),
+        "cells": np.asarray(cells, vectors[0].dtype),
     }
     start = 0
     for index, (kinds, table, edges, places) in enumerate(zip(species, tables, vectors, positions, strict=True)):

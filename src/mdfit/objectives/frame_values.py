@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from mdfit.objectives.base import Parameters
 from mdfit.observables import Observable
 from mdfit.observables.snapshot import Snapshot
-from mdfit.potentials import Potential, distinct_cutoffs, energy_and_derivatives
+from mdfit.potentials import Potential, distinct_cutoffs, energy_and_derivatives, temperature_derivatives
 from mdfit.simulate import Trajectory
 from mdfit.simulate.frame_graphs import FrameBatch, FrameGraphs
 
@@ -153,12 +153,13 @@ class FrameValues:
 def _follows_potential(observable: Observable, template: Snapshot) -> bool:
     """Whether the value of a given frame contains its energy, stress or stiffness; structures and velocities stay."""
     stiffness = jnp.zeros((3, 3, 3, 3)) if observable.needs_stiffness else None
+    by_temperature = jnp.zeros(2) if observable.needs_temperature_derivatives else None
 
-    def value(energy, stress, stiffness):
-        frame = (template.positions, template.velocities, template.cell, energy, stress, stiffness)
+    def value(energy, stress, stiffness, by_temperature):
+        frame = (template.positions, template.velocities, template.cell, energy, stress, stiffness, by_temperature)
         return observable.per_snapshot(template.at(*frame))
 
-    program = jax.make_jaxpr(value)(template.potential_energy, template.stress, stiffness).jaxpr
+    program = jax.make_jaxpr(value)(template.potential_energy, template.stress, stiffness, by_temperature).jaxpr
     reached = {id(variable) for variable in program.invars}
     for equation in program.eqns:
         if any(id(variable) in reached for variable in equation.invars):
@@ -174,13 +175,16 @@ def _values(parameters: Parameters, graphs, frames, template: Snapshot, observab
     positions, velocities, cells = frames
     volumes = jnp.abs(jnp.linalg.det(cells)) if all(template.periodic) else jnp.full(len(cells), jnp.inf)
     per_volume = [value / volumes.reshape(-1, *[1] * (value.ndim - 1)) for value in derivatives]
-    columns = [positions, velocities, cells, energies, *per_volume]
+    columns = {"positions": positions, "velocities": velocities, "cell": cells, "potential_energy": energies}
+    columns |= dict(zip(("stress", "stiffness"), per_volume, strict=False))
+    if any(observable.needs_temperature_derivatives for observable in observables):
+        columns["temperature_derivatives"] = jnp.stack(temperature_derivatives(potential, graphs), axis=-1)
 
     def at_frame(frame):
-        snapshot = template.at(*frame)
+        snapshot = template.at(**frame)
         return tuple(observable.per_snapshot(snapshot) for observable in observables)
 
-    return (energies, *jax.vmap(at_frame)(tuple(columns)))
+    return (energies, *jax.vmap(at_frame)(columns))
 
 
 @eqx.filter_jit

@@ -53,9 +53,11 @@ class Observable(_Described, ABC):
 
     Attributes:
         needs_stiffness: whether :meth:`per_snapshot` reads ``snapshot.stiffness``.
+        needs_temperature_derivatives: whether it reads ``snapshot.temperature_derivatives``.
     """
 
     needs_stiffness: ClassVar[bool] = False
+    needs_temperature_derivatives: ClassVar[bool] = False
 
     @abstractmethod
     def per_snapshot(self, snapshot: Snapshot) -> jax.Array:

@@ -78,15 +78,24 @@ class HeatCapacityAtConstantPressure(_AtConstantPressure):
     C_p = [ (<h²> − <h>²) + f/2 ] R / N with the configurational enthalpy h = (U + pV)/(k_B T) and the exact part of f
     degrees of freedom of the kinetic energy.
 
-    The averages are of h/√N, h²/N and f/(2N).
+    A potential that depends on the temperature has the energy W = U − T ∂U/∂T in place of U, and −T <∂²U/∂T²>/k_B is added,
+    as in :class:`HeatCapacity`; :func:`mdfit.observables.estimate` needs the potential then.
+
+    The averages are of h/√N, h²/N and f/(2N) − T ∂²U/∂T²/(k_B N).
     """
 
     unit = "J/mol/K"
+    needs_temperature_derivatives = True
 
     def per_snapshot(self, snapshot: Snapshot):
         atoms = snapshot.number_of_atoms
-        enthalpy = _reduced_enthalpy(snapshot) / jnp.sqrt(atoms)
+        enthalpy = _reduced_enthalpy(snapshot)
         kinetic = jnp.full_like(enthalpy, snapshot.degrees_of_freedom / (2 * atoms))
+        if snapshot.temperature_derivatives is not None:
+            slope, curvature = snapshot.temperature_derivatives
+            enthalpy = enthalpy - slope / BOLTZMANN
+            kinetic = kinetic - snapshot.temperature * curvature / (BOLTZMANN * atoms)
+        enthalpy = enthalpy / jnp.sqrt(atoms)
         return jnp.stack([enthalpy, enthalpy**2, kinetic])
 
     def combine(self, averages):

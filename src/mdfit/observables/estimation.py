@@ -50,7 +50,8 @@ def estimate(
         trajectory: of one or several replicas.
         discard: frames at the start of each replica to leave out, or a time such as ``"5 ps"``.
         blocks: parts per replica.
-        potential: that of the simulation; for observables that need the second derivative of the energy.
+        potential: that of the simulation; for observables that need derivatives of the energy (elastic constants, and the
+            heat capacity of potentials that depend on the temperature).
 
     Raises:
         ObservableError: when there are too few frames, or the observable has no meaning for the trajectory.

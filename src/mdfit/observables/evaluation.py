@@ -12,14 +12,16 @@ import numpy as np
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable
 from mdfit.observables.collective_variables import CollectiveVariable
+from mdfit.observables.derivatives import stiffness_of_frames, temperature_derivatives_of_frames
 from mdfit.observables.snapshot import Snapshot
-from mdfit.observables.stiffness import stiffness_of_frames
 from mdfit.potentials import Potential
 from mdfit.simulate import Trajectory
 from mdfit.simulate.trajectory import PER_FRAME
 
 #: Pairs of atoms of all the frames that are evaluated at once.
 _PAIRS_AT_ONCE = 2**19
+#: The arguments of :meth:`Snapshot.at` for the arrays of a trajectory of another name.
+_NAMES = {"potential_energies": "potential_energy", "stresses": "stress", "cells": "cell"}
 
 
 def per_frame(observable: Observable, trajectory: Trajectory, potential: Potential | None = None) -> np.ndarray:
@@ -28,7 +30,7 @@ def per_frame(observable: Observable, trajectory: Trajectory, potential: Potenti
     Args:
         observable: a function of single frames.
         trajectory: of one or several replicas.
-        potential: that of the simulation, for observables that need the second derivative of the energy.
+        potential: that of the simulation, for observables that need derivatives of the energy.
 
     Returns:
         ``(replicas, frames, *shape)`` in double precision.
@@ -39,10 +41,13 @@ def per_frame(observable: Observable, trajectory: Trajectory, potential: Potenti
     """
     observable.check(trajectory)
     replicas, frames = trajectory.replicas, len(trajectory)
-    columns = [np.asarray(getattr(trajectory, name), np.float64) for name in PER_FRAME]
+    columns = {name: np.asarray(getattr(trajectory, name), np.float64) for name in PER_FRAME}
+    named = {_NAMES.get(name, name): column for name, column in columns.items()}
     if observable.needs_stiffness and potential is not None:
-        columns.append(stiffness_of_frames(potential, trajectory))
-    flat = tuple(jnp.asarray(column.reshape(replicas * frames, *column.shape[2:])) for column in columns)
+        named["stiffness"] = stiffness_of_frames(potential, trajectory)
+    if observable.needs_temperature_derivatives and potential is not None:
+        named["temperature_derivatives"] = temperature_derivatives_of_frames(potential, trajectory)
+    flat = {name: jnp.asarray(c.reshape(replicas * frames, *c.shape[2:])) for name, c in named.items()}
     template = Snapshot.of(trajectory, 0)
     values = np.asarray(_evaluate(observable, template, flat)).astype(np.float64)
     values = values.reshape(replicas, frames, *values.shape[1:])
@@ -87,8 +92,7 @@ def variable_per_frame(collective_variable: CollectiveVariable, trajectory: Traj
 @functools.partial(jax.jit, static_argnums=0)
 def _evaluate(observable: Observable, template: Snapshot, columns):
     together = max(1, _PAIRS_AT_ONCE // template.number_of_atoms**2)
-    # PER_FRAME lists what a frame brings in the order of the arguments of Snapshot.at.
-    return jax.lax.map(lambda frame: observable.per_snapshot(template.at(*frame)), columns, batch_size=together)
+    return jax.lax.map(lambda frame: observable.per_snapshot(template.at(**frame)), columns, batch_size=together)
 
 
 def _require_finite(observable: Observable, values: np.ndarray, trajectory: Trajectory) -> None:

@@ -23,21 +23,32 @@ class HeatCapacity(Observable):
     Nuclei are classical.  M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed., eq. 2.82,
     doi:10.1093/oso/9780198803195.001.0001.
 
-    The averages are of U/√N, U²/N, T and f/(2N).
+    A potential that depends on the temperature, as that of coarse-grained beads does, is a free energy; its energy is
+    W = U − T ∂U/∂T (T of the thermostat), and C_V = d<W>/dT = [ (<W²> − <W>²) / (k_B T)² − T <∂²U/∂T²> / k_B + f/2 ] R / N.
+    Give :func:`mdfit.observables.estimate` the potential, so that its derivatives are known.
+
+    The averages are of W/√N, W²/N, T, f/(2N) and −T ∂²U/∂T²/(k_B N).
     """
 
     uses_velocities = True
+    needs_temperature_derivatives = True
 
     unit = "J/mol/K"
     ensembles = ("NVT",)
 
     def per_snapshot(self, snapshot: Snapshot):
         atoms, freedom = snapshot.number_of_atoms, snapshot.degrees_of_freedom
-        energy = snapshot.potential_energy.astype(jnp.float64) / jnp.sqrt(atoms)
+        energy = snapshot.potential_energy.astype(jnp.float64)
+        own = jnp.zeros_like(energy)
+        if snapshot.temperature_derivatives is not None:
+            slope, curvature = snapshot.temperature_derivatives
+            energy = energy - snapshot.temperature * slope
+            own = -snapshot.temperature * curvature / (BOLTZMANN * atoms)
+        energy = energy / jnp.sqrt(atoms)
         temperature = 2 * snapshot.kinetic_energy / (freedom * BOLTZMANN)
-        return jnp.stack([energy, energy**2, temperature, jnp.full_like(energy, freedom / (2 * atoms))])
+        return jnp.stack([energy, energy**2, temperature, jnp.full_like(energy, freedom / (2 * atoms)), own])
 
     def combine(self, averages):
-        energy, squared_energy, temperature, kinetic = averages
+        energy, squared_energy, temperature, kinetic, own = averages
         thermal = BOLTZMANN * temperature
-        return GAS_CONSTANT * ((squared_energy - energy**2) / thermal**2 + kinetic)
+        return GAS_CONSTANT * ((squared_energy - energy**2) / thermal**2 + kinetic + own)

@@ -29,6 +29,8 @@ class Snapshot(eqx.Module):
         number_frozen: atoms that stand still.
         stiffness: ``(3, 3, 3, 3)`` in eV/Å³: the potential part (1/V) ∂²U/∂ε_ij∂ε_kl for r → (1 + ε) r; only there for
             observables that need it (:func:`mdfit.potentials.born_stiffness`).
+        temperature_derivatives: ``(2,)`` ∂U/∂T in eV/K and ∂²U/∂T² in eV/K² at fixed positions, for observables that need
+            them and potentials that depend on the temperature; None stands for zero.
     """
 
     positions: Float[Array, "atoms 3"]
@@ -44,6 +46,7 @@ class Snapshot(eqx.Module):
     pressure: Float[Array, ""] | None = None
     number_frozen: int = eqx.field(static=True, default=0)
     stiffness: Float[Array, "3 3 3 3"] | None = None
+    temperature_derivatives: Float[Array, "2"] | None = None
 
     @property
     def volume(self) -> Float[Array, ""]:
@@ -67,6 +70,7 @@ class Snapshot(eqx.Module):
         potential_energy: Float[Array, ""],
         stress: Float[Array, "3 3"],
         stiffness: Float[Array, "3 3 3 3"] | None = None,
+        temperature_derivatives: Float[Array, "2"] | None = None,
     ) -> "Snapshot":
         """The same system at another instant; pure, in the units of the attributes."""
         return dataclasses.replace(
@@ -77,6 +81,7 @@ class Snapshot(eqx.Module):
             potential_energy=potential_energy,
             stress=stress,
             stiffness=stiffness,
+            temperature_derivatives=temperature_derivatives,
         )
 
     @classmethod

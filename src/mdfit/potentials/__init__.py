@@ -7,6 +7,7 @@ from mdfit.potentials.evaluation import Prediction, energies, evaluate, forces
 from mdfit.potentials.excluding import Excluding
 from mdfit.potentials.external import ExternalField, ExternalPolynomial, ExternalSpline
 from mdfit.potentials.files import load
+from mdfit.potentials.gradient import Gradient
 from mdfit.potentials.harmonic import HarmonicAngles, HarmonicBonds
 from mdfit.potentials.inverse_power import InversePower
 from mdfit.potentials.lennard_jones import LennardJones
@@ -20,7 +21,7 @@ from mdfit.potentials.readout import Scaling
 from mdfit.potentials.spline import PairSpline
 from mdfit.potentials.stiffness import born_stiffness, lagrangian_stiffness
 from mdfit.potentials.stillinger_weber import StillingerWeber
-from mdfit.potentials.term_by_term import distinct_cutoffs, energy_and_derivatives
+from mdfit.potentials.term_by_term import distinct_cutoffs, energy_and_derivatives, temperature_derivatives
 from mdfit.potentials.zbl import ZBL
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "ExternalPolynomial",
     "ExternalSpline",
     "FramePrediction",
+    "Gradient",
     "HarmonicAngles",
     "HarmonicBonds",
     "InversePower",
@@ -59,6 +61,7 @@ __all__ = [
     "load",
     "predict",
     "prior_from_statistics",
+    "temperature_derivatives",
     "trainable",
     "trainable_except",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
+import operator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,7 +16,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mdfit.errors import PotentialError, UnknownSpeciesError
-from mdfit.graph import Graph
+from mdfit.graph import Graph, Reads
+from mdfit.potentials.gradient import Gradient
 from mdfit.structure import Structure
 
 _REGISTRY: dict[str, type[Potential]] = {}
@@ -30,16 +33,15 @@ class Potential(eqx.Module):
     Attributes:
         cutoff: in Å; edges beyond it must not change the energy.
         species: the atomic numbers (or bead types) that the potential knows; empty when it takes any.
-        position_dependent: true when the energy depends on where the atoms are, not only on the vectors between them, as
-            in an external field; neither moving nor turning everything then leaves the energy as it is.
-        distinguishes_atoms: true when the energy depends on which atom is which, as bonded terms do; the order
-            of atoms matters then.
+        reads: what of the graph the energy depends on; by default the edges alone.
+        fixed_in_space: true for an external field, which neither moving nor turning everything leaves as it is, and which
+            does not follow deformations of the cell.
         many_body: false when the cost per edge is so low that leaving out edges beyond the cutoff does not pay.
     """
 
     many_body: ClassVar[bool] = True
-    position_dependent: ClassVar[bool] = False
-    distinguishes_atoms: ClassVar[bool] = False
+    reads: ClassVar[Reads] = Reads()
+    fixed_in_space: ClassVar[bool] = False
 
     if TYPE_CHECKING:
         # A static field or a property of the subclass.
@@ -55,38 +57,33 @@ class Potential(eqx.Module):
         """Energy of each atom in eV; the value for padding atoms is ignored."""
         raise NotImplementedError
 
-    def energies_and_gradient(self, graph: Graph) -> tuple[Float[Array, " atoms"], Float[Array, "atoms neighbours 3"]]:
-        """Energies of the atoms, and the derivative of their sum with respect to the edge vectors (eV/Å)."""
+    def differentiate(self, graph: Graph) -> tuple[Float[Array, " atoms"], Gradient]:
+        """Energies of the atoms in eV, zero in padding, and the derivative of their sum by all that the potential reads.
 
-        def total(vectors):
-            local = self.atomic_energies(graph.with_vectors(vectors))
-            local = jnp.where(graph.atom_mask, local, jnp.zeros((), local.dtype))
-            return jnp.sum(local), local
-
-        (_, local), gradient = jax.value_and_grad(total, has_aux=True)(graph.vectors)
-        return local, jnp.where(graph.mask[..., None], gradient, jnp.zeros((), gradient.dtype))
-
-    def forces(self, graph: Graph) -> Float[Array, "atoms 3"]:
-        """Forces in eV/Å."""
-        return self.forces_of(graph, self.energies_and_gradient(graph)[1])
-
-    def forces_of(self, graph: Graph, gradient: Float[Array, "atoms neighbours 3"]) -> Float[Array, "atoms 3"]:
-        """Forces in eV/Å from the ``gradient`` g with respect to the edge vectors: F_i = Σ_j (g_ij − g_ji) − ∂E/∂r_i."""
-        forces = graph.sum_neighbours(gradient - graph.flip(gradient))
-        return forces - self.position_gradient(graph) if self.position_dependent else forces
-
-    def position_gradient(self, graph: Graph) -> Float[Array, "atoms 3"]:
-        """∂E/∂r_i in eV/Å at fixed edge vectors: zero but for external fields.
+        Forces, strain derivatives and stiffnesses follow from it.  A subclass may give a faster form.
 
         Raises:
-            PotentialError: when the potential depends on positions, but the graph has none.
+            PotentialError: when the graph does not hold what the potential reads.
         """
+        seen = graph.only(self.reads)
+        arguments = {"vectors": seen.vectors} if self.reads.edges else {}
+        if self.reads.positions:
+            arguments["positions"] = seen.known_positions()
+        if self.reads.cell:
+            arguments["cells"] = seen.known_cells()
 
-        def total(positions):
-            local = self.atomic_energies(graph.with_positions(positions))
-            return jnp.sum(jnp.where(graph.atom_mask, local, jnp.zeros((), local.dtype)))
+        def total(arguments):
+            local = self.atomic_energies(dataclasses.replace(seen, **arguments))
+            local = jnp.where(seen.atom_mask, local, jnp.zeros((), local.dtype))
+            return jnp.sum(local), local
 
-        return jax.grad(total)(graph.known_positions())
+        (_, local), slopes = jax.value_and_grad(total, has_aux=True)(arguments)
+        edges, positions = slopes.get("vectors"), slopes.get("positions")
+        if edges is not None:
+            edges = jnp.where(seen.mask[..., None], edges, jnp.zeros((), edges.dtype))
+        if self.fixed_in_space:
+            return local, Gradient(edges, fixed=positions)
+        return local, Gradient(edges, positions, cells=slopes.get("cells"))
 
     def __add__(self, other: Potential) -> Sum:
         return Sum((*terms_of(self), *terms_of(other)))
@@ -148,12 +145,12 @@ class Sum(Potential):
         return any(term.many_body for term in self.terms)
 
     @property
-    def position_dependent(self) -> bool:  # type: ignore[override]
-        return any(term.position_dependent for term in self.terms)
+    def reads(self) -> Reads:  # type: ignore[override]
+        return functools.reduce(operator.or_, (term.reads for term in self.terms))
 
     @property
-    def distinguishes_atoms(self) -> bool:  # type: ignore[override]
-        return any(term.distinguishes_atoms for term in self.terms)
+    def fixed_in_space(self) -> bool:  # type: ignore[override]
+        return any(term.fixed_in_space for term in self.terms)
 
     def check_structure(self, structure: Structure) -> None:
         super().check_structure(structure)
@@ -161,22 +158,19 @@ class Sum(Potential):
             term.check_structure(structure)
 
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
-        energies = [term.atomic_energies(graph.within(term.cutoff)) for term in self.terms]
+        energies = [term.atomic_energies(seen_by(term, graph)) for term in self.terms]
         return sum(energies[1:], start=energies[0])
 
-    def energies_and_gradient(self, graph: Graph):
-        # Term by term, so that pair potentials keep their explicit derivative.
-        parts = [term.energies_and_gradient(graph.within(term.cutoff)) for term in self.terms]
+    def differentiate(self, graph: Graph):
+        # Term by term, so that pair potentials keep their explicit derivative, and fields stay where they are.
+        parts = [term.differentiate(seen_by(term, graph)) for term in self.terms]
         energies, gradients = zip(*parts, strict=True)
-        return sum(energies[1:], start=energies[0]), sum(gradients[1:], start=gradients[0])
+        return sum(energies[1:], start=energies[0]), functools.reduce(operator.add, gradients)
 
-    def forces(self, graph: Graph):
-        parts = [term.forces(graph.within(term.cutoff)) for term in self.terms]
-        return sum(parts[1:], start=parts[0])
 
-    def position_gradient(self, graph: Graph):
-        parts = [term.position_gradient(graph) for term in self.terms if term.position_dependent]
-        return sum(parts[1:], start=parts[0])
+def seen_by(term: Potential, graph: Graph) -> Graph:
+    """The graph of a sum as one of its terms sees it: edges within its own cutoff, and what it declares to read."""
+    return graph.within(term.cutoff).only(term.reads)
 
 
 class Constant(eqx.Module):

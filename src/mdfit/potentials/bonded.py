@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mdfit.errors import PotentialError, StructureError
-from mdfit.graph import Graph
+from mdfit.graph import Graph, Reads
 from mdfit.graph.gathering import take
 from mdfit.potentials.base import Potential
 from mdfit.potentials.molecules import (
@@ -46,7 +46,7 @@ class BondedPotential(Potential):
     """
 
     many_body: ClassVar[bool] = False
-    distinguishes_atoms: ClassVar[bool] = True
+    reads: ClassVar[Reads] = Reads(order=True)
     order: ClassVar[int]
     may_be_far: ClassVar[bool] = False
 
@@ -77,14 +77,13 @@ class BondedPotential(Potential):
         """Every atom of a tuple has an equal share of its energy."""
         table = np.array(self.atoms, np.int64).reshape(-1, self.order)
         energies = self._energies(graph, table) / self.order
-        shares = jnp.zeros(len(graph.species), energies.dtype)
+        shares = jnp.zeros(graph.species.shape[0], energies.dtype)
         for column in table.T:
             shares = shares.at[in_all_molecules(column, self.number_of_atoms, graph)].add(energies.ravel())
-        return (shares * molecules_of(graph, self.number_of_atoms).validity).astype(jnp.float64)
-
-    def energies_and_gradient(self, graph: Graph):
-        energies, gradient = super().energies_and_gradient(graph)
-        return energies, gradient * molecules_of(graph, self.number_of_atoms).validity[:, None, None]
+        validity = molecules_of(graph, self.number_of_atoms).validity
+        # Zero, but NaN with all derivatives for atoms of no complete molecule.
+        undefined = (validity - 1) * jnp.sum(graph.vectors, axis=(1, 2))
+        return (shares * validity + undefined).astype(jnp.float64)
 
     def check_structure(self, structure: Structure) -> None:
         super().check_structure(structure)
@@ -105,9 +104,9 @@ class BondedPotential(Potential):
     def _energies(self, graph: Graph, table: np.ndarray) -> Float[Array, "molecules tuples"]:
         """Of every molecule, zero for those that are not there."""
         size = self.number_of_atoms
-        number = len(graph.species) // size
-        if number == 0 or len(table) == 0:
-            return jnp.zeros((number, len(table)), graph.dtype)
+        number = graph.species.shape[0] // size
+        if len(table) == 0:
+            return jnp.zeros((number, 0), graph.dtype)
         pairs, index, sign = _steps(self.atoms)
         first, second = (in_all_molecules(column, size, graph) for column in pairs.T)
         edges = edges_between(graph, first, second, self.cutoff)

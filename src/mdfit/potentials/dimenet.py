@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mdfit.graph import Graph
+from mdfit.graph import Graph, Reads
 from mdfit.potentials.base import Constant, Potential
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
 from mdfit.potentials.readout import Scaling, reference_table
@@ -155,6 +155,9 @@ class DimeNetPP(Potential):
         scaling: reference energies and the scale of the data.
         key: of the random initial parameters.
     """
+
+    # What arrives at the sender of a message is collected on the opposite edge.
+    reads = Reads(opposite_edges=True)
 
     species: tuple[int, ...] = eqx.field(static=True, converter=tuple)
     cutoff: float = eqx.field(static=True)

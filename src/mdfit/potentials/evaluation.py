@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mdfit.graph import Graph
-from mdfit.potentials.base import Potential
+from mdfit.potentials.base import Potential, Sum, seen_by
 
 
 class Prediction(eqx.Module):
@@ -30,36 +30,34 @@ class Prediction(eqx.Module):
         return self.strain_derivative / volumes[:, None, None]
 
 
-def atomic_energies(potential: Potential, graph: Graph) -> Float[Array, " atoms"]:
-    """Energies of the atoms in eV, zero for padding."""
-    energies = potential.atomic_energies(graph)
-    return jnp.where(graph.atom_mask, energies, jnp.zeros((), energies.dtype))
-
-
 def energies(potential: Potential, graph: Graph) -> Float[Array, " structures"]:
     """Energy of each structure in eV, summed in double precision."""
-    return graph.sum_structures(potential.atomic_energies(graph))
+    return graph.sum_structures(potential.atomic_energies(graph.only(potential.reads)))
 
 
 def forces(potential: Potential, graph: Graph) -> Float[Array, "atoms 3"]:
     """Forces in eV/Å."""
-    return potential.forces(graph)
+    if not isinstance(potential, Sum):
+        return potential.differentiate(graph)[1].forces(graph)
+    # Term by term, so that pair potentials need nothing of their neighbours' edges.
+    parts = [term.differentiate(one)[1].forces(one) for term in potential.terms for one in (seen_by(term, graph),)]
+    return sum(parts[1:], start=parts[0])
 
 
 def evaluate(potential: Potential, graph: Graph) -> Prediction:
     """Energy, forces, strain derivative and energies of atoms.
 
-    The forces follow from the derivatives with respect to the edge vectors: F_i = Σ_j (g_ij − g_ji), and so does the
-    strain derivative: ∂E/∂ε = Σ_i Σ_j r_ij ⊗ g_ij, which is exact under periodic boundaries for any many-body energy
-    (A. P. Thompson et al., J. Chem. Phys. 131, 154107 (2009), doi:10.1063/1.3245303).  An external field adds to the
-    forces, but not to the strain derivative, which is that of the internal energy: a field is fixed in space.
+    One derivative with respect to edge vectors, positions and cells gives them all: forces are those of
+    :meth:`Gradient.forces`, and ∂E/∂ε = Σ_i Σ_j r_ij ⊗ g_ij + Σ_i r_i ⊗ ∂E/∂r_i + Σ_a c_a ⊗ ∂E/∂c_a, which is exact
+    under periodic boundaries for any many-body energy (A. P. Thompson et al., J. Chem. Phys. 131, 154107 (2009),
+    doi:10.1063/1.3245303) and for sums in reciprocal space.  A term that is fixed in space adds to the forces, but not to
+    the strain derivative, which is that of the internal energy.
     """
-    local, gradient = potential.energies_and_gradient(graph)
-    virial = jnp.einsum("aki,akj->aij", graph.vectors, gradient)
-    virial = 0.5 * (virial + jnp.swapaxes(virial, -1, -2))
+    local, gradient = potential.differentiate(graph)
+    virial = gradient.by_deformation(graph)
     return Prediction(
         energy=graph.sum_structures(local),
-        forces=potential.forces_of(graph, gradient),
-        strain_derivative=graph.sum_structures(virial),
+        forces=gradient.forces(graph),
+        strain_derivative=0.5 * (virial + jnp.swapaxes(virial, -1, -2)),
         atomic_energies=local,
     )

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mdfit.graph import Graph
+from mdfit.errors import PotentialError
+from mdfit.graph import Graph, Reads
 from mdfit.graph.gathering import take
 from mdfit.potentials.base import Potential
 from mdfit.potentials.molecules import check_molecules, edges_between, in_all_molecules, molecules_of
@@ -30,8 +31,6 @@ class Excluding(Potential):
     Raises:
         StructureError: for atoms that are out of range.
     """
-
-    distinguishes_atoms = True
 
     potential: Potential
     number_of_atoms: int = eqx.field(static=True)
@@ -54,8 +53,13 @@ class Excluding(Potential):
         return self.potential.many_body
 
     @property
-    def position_dependent(self) -> bool:  # type: ignore[override]
-        return self.potential.position_dependent
+    def reads(self) -> Reads:  # type: ignore[override]
+        # The nearest image of an excluded pair is looked for from one of its atoms, and hidden from both.
+        return self.potential.reads | Reads(opposite_edges=True, order=True)
+
+    @property
+    def fixed_in_space(self) -> bool:  # type: ignore[override]
+        return self.potential.fixed_in_space
 
     def settings(self) -> dict[str, Any]:
         from mdfit.potentials.files import describe
@@ -75,16 +79,13 @@ class Excluding(Potential):
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
         return self.potential.atomic_energies(self._reduced(graph)) * self._validity(graph)
 
-    def energies_and_gradient(self, graph: Graph):
-        energies, gradient = self.potential.energies_and_gradient(self._reduced(graph))
+    def differentiate(self, graph: Graph):
+        energies, gradient = self.potential.differentiate(self._reduced(graph))
         validity = self._validity(graph)
-        return energies * validity, gradient * validity[:, None, None]
-
-    def forces(self, graph: Graph):
-        return self.potential.forces(self._reduced(graph)) * self._validity(graph)[:, None]
-
-    def position_gradient(self, graph: Graph):
-        return self.potential.position_gradient(graph)
+        if gradient.edges is not None:
+            edges = gradient.edges * validity[:, None, None]
+            gradient = eqx.tree_at(lambda one: one.edges, gradient, edges)
+        return energies * validity, gradient
 
     def _validity(self, graph: Graph) -> Float[Array, " atoms"]:
         return molecules_of(graph, self.number_of_atoms).validity
@@ -93,9 +94,11 @@ class Excluding(Potential):
         """The graph without the edges of excluded pairs."""
         table = np.array(self.pairs, np.int64).reshape(-1, 2)
         first, second = (in_all_molecules(column, self.number_of_atoms, graph) for column in table.T)
-        if len(first) == 0:
+        if len(table) == 0:
             return graph
         edges = edges_between(graph, first, second, np.inf)
+        if graph.reverse is None:
+            raise PotentialError("Excluding needs the opposite edge of each edge, which this graph does not know.")
         opposite = take(graph.reverse.reshape(-1), edges.places)
         kept = jnp.ones(graph.mask.size, bool)
         for places in (edges.places, opposite):

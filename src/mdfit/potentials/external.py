@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mdfit.errors import PotentialError
-from mdfit.graph import Graph
+from mdfit.graph import Graph, Reads
 from mdfit.potentials.base import Potential
 from mdfit.potentials.cubic_spline import cubic_spline
 from mdfit.units import quantity
@@ -26,7 +26,8 @@ class ExternalField(Potential):
     """
 
     many_body = False
-    position_dependent = True
+    reads = Reads(edges=False, positions=True)
+    fixed_in_space = True
 
     @property
     def cutoff(self) -> float:  # type: ignore[override]
@@ -43,9 +44,6 @@ class ExternalField(Potential):
 
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
         return self.field_energy(graph.known_positions(), graph.species)
-
-    def forces(self, graph: Graph):
-        return -self.position_gradient(graph)
 
 
 class ExternalSpline(ExternalField):

@@ -30,12 +30,13 @@ class Molecules(NamedTuple):
 
 def molecules_of(graph: Graph, size: int) -> Molecules:
     """The molecules of ``size`` atoms of a graph."""
-    number = len(graph.species) // size
+    number = graph.species.shape[0] // size
     present = graph.atom_mask[: number * size].reshape(number, size)
     structures = graph.structure[: number * size].reshape(number, size)
     complete = jnp.all(present & (structures == structures[:, :1]), axis=1)
-    left = len(graph.species) - number * size
-    known = jnp.concatenate([jnp.repeat(complete, size), jnp.zeros(left, bool)])
+    left = graph.species.shape[0] - number * size
+    each = jnp.broadcast_to(complete[:, None], (number, size)).reshape(number * size)
+    known = jnp.concatenate([each, jnp.zeros(left, bool)])
     validity = jnp.where(known | ~graph.atom_mask, jnp.ones((), graph.dtype), jnp.nan)
     return Molecules(complete, validity)
 
@@ -52,7 +53,9 @@ class Edges(NamedTuple):
     found: Bool[Array, " pairs"]
 
 
-def edges_between(graph: Graph, first: np.ndarray, second: np.ndarray, cutoff: float) -> Edges:
+def edges_between(
+    graph: Graph, first: np.ndarray | Int[Array, " pairs"], second: np.ndarray | Int[Array, " pairs"], cutoff: float
+) -> Edges:
     """The edge from each atom of ``first`` to the nearest image of that of ``second`` within ``cutoff`` (Å)."""
     width = graph.mask.shape[1]
     squared = jax.lax.stop_gradient(jnp.sum(graph.vectors**2, axis=-1))[first]
@@ -64,10 +67,12 @@ def edges_between(graph: Graph, first: np.ndarray, second: np.ndarray, cutoff: f
     return Edges(jnp.asarray(first, jnp.int32) * width + column, jnp.any(wanted, axis=1))
 
 
-def in_all_molecules(atoms: np.ndarray, size: int, graph: Graph) -> np.ndarray:
+def in_all_molecules(atoms: np.ndarray, size: int, graph: Graph) -> np.ndarray | Int[Array, " entries"]:
     """Indices of ``atoms`` of one molecule in every molecule of the graph, one after the other."""
-    shifts = np.arange(len(graph.species) // size) * size
-    return np.add.outer(shifts, atoms).ravel()
+    number = graph.species.shape[0] // size
+    # An exported program learns the number of molecules when it runs.
+    shifts = size * (np.arange(number) if isinstance(number, int) else jnp.arange(number))
+    return (shifts[:, None] + atoms).reshape(number * len(atoms))
 
 
 def check_molecules(name: str, structure: Structure, size: int) -> None:

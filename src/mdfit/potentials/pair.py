@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from mdfit.graph import Graph
 from mdfit.potentials.base import Potential
+from mdfit.potentials.gradient import Gradient
 
 
 class PairPotential(Potential):
@@ -48,21 +49,12 @@ class PairPotential(Potential):
         squared, first, second = self._pairs(graph)
         return 0.5 * graph.sum_neighbours(self.pair_energy(squared, first, second)).astype(jnp.float64)
 
-    def energies_and_gradient(self, graph: Graph):
-        energy, slope = self._energy_and_slope(graph)
-        return 0.5 * graph.sum_neighbours(energy).astype(jnp.float64), slope[..., None] * graph.vectors
-
-    def forces(self, graph: Graph):
-        _, slope = self._energy_and_slope(graph)
-        # Seen from either atom a pair has the opposite gradient, so nothing need be fetched from the other atom.  The sums
-        # are products with a vector of ones, component by component: XLA's reductions take a third longer.
-        ones = jnp.ones(slope.shape[1], slope.dtype)
-        return 2 * jnp.stack([(slope * graph.vectors[..., axis]) @ ones for axis in range(3)], axis=-1)
-
-    def _energy_and_slope(self, graph: Graph):
-        """φ and dφ/d(r²) of every pair, the slope zero in padding."""
+    def differentiate(self, graph: Graph):
         energy, slope = self.pair_energy_and_slope(*self._pairs(graph))
-        return energy, jnp.where(graph.mask, slope, jnp.zeros((), slope.dtype))
+        slope = jnp.where(graph.mask, slope, jnp.zeros((), slope.dtype))
+        # Component by component, so that sums over pairs run on plain two-dimensional arrays.
+        edges = jnp.stack([slope * graph.vectors[..., axis] for axis in range(3)], axis=-1)
+        return 0.5 * graph.sum_neighbours(energy).astype(jnp.float64), Gradient(edges, odd=True)
 
     def _pairs(self, graph: Graph):
         squared = sum(graph.vectors[..., axis] ** 2 for axis in range(3))

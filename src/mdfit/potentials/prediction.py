@@ -64,7 +64,7 @@ def check_dataset(potential: Potential, dataset: Dataset) -> None:
             message names the frame.
     """
     potential.check_species(set(dataset.species))
-    if not potential.distinguishes_atoms:
+    if not potential.reads.order:
         return
     for index in range(len(dataset)):
         try:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mdfit.graph import Graph
-from mdfit.potentials.base import Potential
+from mdfit.potentials.base import Potential, seen_by, terms_of
 
 #: The six symmetric strains ½(e_k e_lᵀ + e_l e_kᵀ), k ≤ l, and which of them belongs to each of the nine pairs (k, l).
 _PAIRS = tuple(itertools.combinations_with_replacement(range(3), 2))
@@ -20,7 +20,9 @@ _STRAINS = (_STRAINS + np.swapaxes(_STRAINS, 1, 2)) / 2
 
 
 def born_stiffness(potential: Potential, graph: Graph) -> Float[Array, "structures 3 3 3 3"]:
-    """∂²E/∂ε_ij∂ε_kl in eV of each structure, for edge vectors r → (1 + ε) r; not divided by the volume.
+    """∂²E/∂ε_ij∂ε_kl in eV of each structure, for vectors r → (1 + ε) r; not divided by the volume.
+
+    Edge vectors, positions and cells follow the deformation, but for the positions of terms that are fixed in space.
 
     ε is the full deformation gradient less one, so that the result is not symmetric in i and j under stress: it is
     L_ijkl + S_jl δ_ik, where S = ∂E/∂ε and L, the derivative with respect to the Lagrangian strain ½(FᵀF − 1), has all
@@ -29,15 +31,19 @@ def born_stiffness(potential: Potential, graph: Graph) -> Float[Array, "structur
     compiled, and differentiated again with respect to the parameters of the potential.
 
     Args:
-        potential: any potential that is twice differentiable with respect to the edge vectors.
+        potential: any potential that is twice differentiable.
         graph: of one or several structures.
     """
 
     def virial(strain):
-        deformed = graph.vectors + graph.vectors @ strain.T
-        _, gradient = potential.energies_and_gradient(graph.with_vectors(deformed))
-        return graph.sum_structures(jnp.einsum("aki,akj->aij", gradient, graph.vectors))
+        parts = []
+        for term in terms:
+            deformed = graph.deformed(strain, only_edges=term.fixed_in_space)
+            seen = deformed if len(terms) == 1 else seen_by(term, deformed)
+            parts.append(term.differentiate(seen)[1].by_deformation(graph))
+        return sum(parts[1:], start=parts[0])
 
+    terms = terms_of(potential)
     stress, derivative = jax.linearize(virial, jnp.zeros((3, 3), graph.dtype))
     columns = jax.vmap(derivative)(jnp.asarray(_STRAINS, graph.dtype))
     symmetric = jnp.moveaxis(columns[_PLACE], (0, 1), (-2, -1))

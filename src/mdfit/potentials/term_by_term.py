@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mdfit.graph import Graph
 from mdfit.potentials.base import Potential, terms_of
-from mdfit.potentials.evaluation import evaluate
+from mdfit.potentials.evaluation import energies, evaluate
 from mdfit.potentials.stiffness import born_stiffness
 
 
@@ -39,3 +41,33 @@ def energy_and_derivatives(
         second = (born_stiffness(term, graph),) if stiffness else ()
         parts.append((prediction.energy, prediction.strain_derivative, *second))
     return tuple(sum(values[1:], start=values[0]) for values in zip(*parts, strict=True))
+
+
+def temperature_derivatives(
+    potential: Potential, graphs: Sequence[Graph]
+) -> tuple[Float[Array, " structures"], Float[Array, " structures"]]:
+    """∂U/∂T in eV/K and ∂²U/∂T² in eV/K² of each structure, at fixed positions; zero where U does not read T.
+
+    Args:
+        potential: a sum, or any other.
+        graphs: as in :func:`energy_and_derivatives`, with a temperature where the potential reads it.
+    """
+    by_cutoff = dict(zip(distinct_cutoffs(potential), graphs, strict=True))
+    zero = jnp.zeros(graphs[0].number_of_structures, jnp.float64)
+    slope, curvature = zero, zero
+    for term in terms_of(potential):
+        if "temperature" in term.reads.conditions:
+            first, second = _by_temperature(term, by_cutoff[term.cutoff])
+            slope, curvature = slope + first, curvature + second
+    return slope, curvature
+
+
+def _by_temperature(term: Potential, graph: Graph):
+    temperature = graph.condition("temperature")
+    # Each energy depends on its own temperature alone, so that one forward derivative is enough.
+    ones = jnp.ones_like(temperature)
+
+    def slope(kelvin):
+        return jax.jvp(lambda t: energies(term, graph.with_conditions(temperature=t)), (kelvin,), (ones,))[1]
+
+    return jax.jvp(slope, (temperature,), (ones,))

@@ -43,6 +43,7 @@ class FrameGraphs:
         cutoffs: in Å; each has its own graphs, no wider than it needs.
         atoms_at_once: of all frames of a batch.
         triplets_at_once: limits atoms × neighbours² of a batch when given; a batch holds at least one frame.
+        temperature: that potentials see, in K; by default that of the trajectory.
     """
 
     def __init__(
@@ -51,11 +52,15 @@ class FrameGraphs:
         cutoffs: Sequence[float],
         atoms_at_once: int = ATOMS_AT_ONCE,
         triplets_at_once: int | None = None,
+        temperature: float | None = None,
     ):
         atoms = len(trajectory.species)
         if max(cutoffs) == 0:
             atoms_at_once = ATOMS_AT_ONCE_WITHOUT_NEIGHBOURS
         self._frames = trajectory.replicas * len(trajectory)
+        self._conditions = {"temperature": trajectory.temperature if temperature is None else temperature}
+        if trajectory.pressure is not None:
+            self._conditions["pressure"] = trajectory.pressure
         share = BYTES_TO_KEEP // len(cutoffs)
         self._tables: list[_Tables | _AllPairs]
         if all_pairs_suit(atoms, trajectory.periodic) and max(cutoffs) > 0:
@@ -85,7 +90,8 @@ class FrameGraphs:
         for start in range(0, len(self), self._together):
             stop = min(start + self._together, len(self))
             chosen = np.resize(np.arange(start, stop), self._together)
-            yield FrameBatch(tuple(tables.graph(chosen) for tables in self._tables), chosen, stop - start)
+            graphs = [tables.graph(chosen).with_conditions(**self._conditions) for tables in self._tables]
+            yield FrameBatch(tuple(graphs), chosen, stop - start)
 
 
 class _AllPairs:
@@ -100,12 +106,14 @@ class _AllPairs:
         atoms = len(trajectory.species)
         self._species, self._dtype = trajectory.species, trajectory.positions.dtype
         self._positions = trajectory.positions.reshape(-1, atoms, 3)
+        self._cells = trajectory.cells.reshape(-1, 3, 3)
         self.width = atoms - 1
         self.bytes_of_graphs = _bytes_of_edges(len(self._positions) * atoms * self.width, self._dtype)
 
     def graph(self, chosen: np.ndarray) -> Graph:
         """Of some of the frames."""
-        return complete_graph(self._species, self._positions[chosen].astype(np.float64), jnp.dtype(self._dtype))
+        places, cells = self._positions[chosen].astype(np.float64), self._cells[chosen]
+        return complete_graph(self._species, places, cells, jnp.dtype(self._dtype))
 
 
 def _bytes_of_edges(edges: int, dtype) -> int:
@@ -154,5 +162,6 @@ class _Tables:
             for table, index in zip(tables, chosen, strict=True)
         ]
         places = list(self._positions[chosen])
-        arrays = concatenate([self._species] * len(tables), tables, edges, places, neighbours=self.width)
+        cells = list(self._cells[chosen])
+        arrays = concatenate([self._species] * len(tables), tables, edges, places, cells, neighbours=self.width)
         return as_graph(arrays, len(tables), jnp.dtype(self._dtype))

@@ -35,15 +35,20 @@ def check_potential(potential: Potential) -> None:
 
 
 def contract(potential: Potential) -> tuple[Callable[[Potential], None], ...]:
-    """The checks that apply: all, but for those of :data:`OF_INTERNAL_ENERGIES` where positions matter themselves, and
-    those of :data:`OF_EQUAL_ATOMS` where the order of atoms matters.
+    """The checks that apply: all, but for those of :data:`OF_INTERNAL_ENERGIES` where a term is fixed in space, those of
+    :data:`OF_EQUAL_ATOMS` where the order of atoms matters, and those of :data:`OF_SHORT_RANGE` where more is read than
+    edges.
 
-    See ``position_dependent`` and ``distinguishes_atoms`` of :class:`mdfit.potentials.Potential`.  The structures of the
+    See ``reads`` and ``fixed_in_space`` of :class:`mdfit.potentials.Potential`.  The structures of the
     other checks have six atoms or twice six: give bonded potentials a topology of six atoms.
     """
-    left_out = (OF_INTERNAL_ENERGIES if potential.position_dependent else frozenset()) | (
-        OF_EQUAL_ATOMS if potential.distinguishes_atoms else frozenset()
-    )
+    left_out: frozenset[Callable[[Potential], None]] = frozenset()
+    if potential.fixed_in_space:
+        left_out |= OF_INTERNAL_ENERGIES
+    if potential.reads.order:
+        left_out |= OF_EQUAL_ATOMS
+    if potential.reads.positions or potential.reads.cell:
+        left_out |= OF_SHORT_RANGE
     return tuple(check for check in CONTRACT if check not in left_out)
 
 
@@ -134,7 +139,7 @@ def smooth_at_symmetric_structures(potential: Potential) -> None:
     The stiffness of a diamond lattice, whose sites have no inversion, is the same from strains of 10⁻⁴ and 10⁻².
     """
     number = _species(potential)[0]
-    edge = 0.5 * potential.cutoff * 4 / 3**0.5
+    edge = 0.5 * (potential.cutoff or LENGTH_WITHOUT_CUTOFF) * 4 / 3**0.5
     corner = np.array([[0, 0, 0], [0, 2, 2], [2, 0, 2], [2, 2, 0]]) / 4
     places = np.concatenate([corner, corner + 0.25]) * edge
     crystal = Structure(
@@ -282,6 +287,16 @@ OF_INTERNAL_ENERGIES = frozenset(
         smooth_at_symmetric_structures,
         additive_when_far_apart,
         isolated_atoms_are_finite,
+    }
+)
+
+#: Checks that hold only when nothing acts beyond the cutoff; some of them are made without a cell.
+OF_SHORT_RANGE = frozenset(
+    {
+        smooth_at_cutoff,
+        additive_when_far_apart,
+        isolated_atoms_are_finite,
+        gradients_are_finite,
     }
 )
 

@@ -25,6 +25,7 @@ class Context(NamedTuple):
         frozen: atoms that stand still.
         kT: ``(replicas,)`` in eV where replicas differ in temperature, else None.
         pressure: ``(replicas,)`` in eV/Å³ where replicas differ in pressure, else None.
+        conditions: ``(replicas,)`` each, those that the potential reads.
     """
 
     potential: Potential
@@ -33,27 +34,42 @@ class Context(NamedTuple):
     frozen: Frozen | None = None
     kT: Float[Array, " replicas"] | None = None
     pressure: Float[Array, " replicas"] | None = None
+    conditions: dict[str, Float[Array, " replicas"]] | None = None
 
     @property
     def of_replicas(self) -> tuple[Any, ...]:
         """What each replica has of its own."""
-        return self.neighbours, self.kT, self.pressure
+        return self.neighbours, self.kT, self.pressure, self.conditions
 
-    def arguments(self, neighbours: Any, kT: Any, pressure: Any) -> dict[str, Any]:
+    def arguments(self, neighbours: Any, kT: Any, pressure: Any, conditions: Any) -> dict[str, Any]:
         """Of the integrator, for one replica."""
-        own = {"kT": kT, "pressure": pressure}
+        own = {"kT": kT, "pressure": pressure, "conditions": conditions}
         common = {"potential": self.potential, "species": self.species, "frozen": self.frozen}
         return {**common, "neighbours": neighbours, **{n: v for n, v in own.items() if v is not None}}
 
 
-def _forces(positions, *, potential, species, neighbours, frozen=None, cell=None, kT=None, pressure=None):
-    acting = forces(potential, neighbours.graph_of(potential, species, positions))
+def _forces(
+    positions, *, potential, species, neighbours, frozen=None, cell=None, kT=None, pressure=None, conditions=None
+):
+    acting = forces(potential, neighbours.graph_of(potential, species, positions, None, conditions))
     return acting if frozen is None else frozen.still(acting)
 
 
-def _energy(positions, *, box, potential, species, neighbours, frozen=None, perturbation=1.0, kT=None, pressure=None):
-    graph = neighbours.graph_of(potential, species, positions, _scale(box, neighbours))
-    return energies(potential, graph.with_vectors(graph.vectors * perturbation))[0].astype(positions.dtype)
+def _energy(
+    positions,
+    *,
+    box,
+    potential,
+    species,
+    neighbours,
+    frozen=None,
+    perturbation=1.0,
+    kT=None,
+    pressure=None,
+    conditions=None,
+):
+    graph = neighbours.graph_of(potential, species, positions, _scale(box, neighbours), conditions)
+    return energies(potential, graph.scaled(perturbation))[0].astype(positions.dtype)
 
 
 def _scale(box, neighbours: Neighbours):
@@ -135,12 +151,12 @@ class Dynamics:
         return jax.vmap(lambda one: one.box)(state) if self._variable_cell else context.neighbours.cell
 
     def _initialize_all(self, keys, positions, masses, momenta, context: Context):
-        def one(key, place, momentum, neighbours, kT, pressure):
+        def one(key, place, momentum, neighbours, kT, pressure, conditions):
             if context.frozen is not None:
                 key, own = jax.random.split(key)
                 momentum = self._momenta(own, masses, momentum, context.frozen, kT)
             raw = jax.random.key_data(key)
-            arguments = context.arguments(neighbours, kT, pressure)
+            arguments = context.arguments(neighbours, kT, pressure, conditions)
             return self._integrator.initialize(raw, place, masses, momentum, neighbours.cell, **arguments)
 
         return over_replicas(one)(keys, positions, momenta, *context.of_replicas)
@@ -219,13 +235,13 @@ class Dynamics:
         return jnp.max(over_replicas(one)(positions, context.neighbours))
 
     def _record_all(self, state, context: Context) -> Prediction:
-        def one(single, neighbours):
-            scale = _scale(single.box, neighbours) if self._variable_cell else None
-            return evaluate(
-                context.potential, neighbours.graph_of(context.potential, context.species, single.position, scale)
-            )
+        potential, species = context.potential, context.species
 
-        return over_replicas(one)(state, context.neighbours)
+        def one(single, neighbours, conditions):
+            scale = _scale(single.box, neighbours) if self._variable_cell else None
+            return evaluate(potential, neighbours.graph_of(potential, species, single.position, scale, conditions))
+
+        return over_replicas(one)(state, context.neighbours, context.conditions)
 
 
 def over_replicas(function):

@@ -91,7 +91,7 @@ class JaxMD(Engine):
 
 
 def _check_constant_pressure(potential: Potential, state_points: Sequence[StatePoint]) -> None:
-    if potential.position_dependent:
+    if potential.fixed_in_space:
         raise SimulationError(
             "Constant pressure has no meaning in an external field, which does not follow changes of the cell; choose NVE, "
             "Langevin or NoseHoover."

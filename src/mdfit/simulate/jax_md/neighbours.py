@@ -44,9 +44,9 @@ class Neighbours(eqx.Module):
         """The same lists, packed for potentials into ``width`` columns where that is fewer than they have."""
         return replace(self, packed_width=width if width < self.mask.shape[-1] else 0)
 
-    def graph_of(self, potential: Potential, species, positions, scale=None) -> Graph:
-        """The graph that ``potential`` sees at other positions; see :meth:`graph`."""
-        graph = self.graph(species, positions, scale)
+    def graph_of(self, potential: Potential, species, positions, scale=None, conditions=None) -> Graph:
+        """The graph that ``potential`` sees at other positions, under ``conditions`` ``()`` by name; see :meth:`graph`."""
+        graph = self.graph(species, positions, scale).with_conditions(**(conditions or {}))
         return graph.packed(potential.cutoff, self.packed_width) if self.packed_width else graph
 
     def graph(self, species, positions, scale=None) -> Graph:
@@ -68,6 +68,7 @@ class Neighbours(eqx.Module):
             reverse=self.reverse,
             number_of_structures=1,
             positions=positions,
+            cells=(self.cell if scale is None else self.cell * scale)[None],
         )
 
 

@@ -171,14 +171,15 @@ class JaxSimulation(Simulation):
         dtype = self._dtype
         places, boxes = np.asarray(positions, np.float64), np.asarray(cells, np.float64)
         self._images = np.zeros(places.shape, np.int64)
-        if not potential.position_dependent and np.isfinite(places).all():
+        if not potential.fixed_in_space and np.isfinite(places).all():
             # Single precision is coarse far from the origin.
             self._images = distant_images(places, boxes, self.structure.periodic)
             places = places - self._images @ boxes
         positions = jnp.asarray(places, dtype)
         species = jnp.asarray(self.structure.species, jnp.int32)
         lists = self._builder.build(positions, jnp.asarray(cells, dtype)).with_packed_width(self._packed_width)
-        self.context = Context(potential, species, lists, self._frozen, *self._own_conditions(len(positions)))
+        own, seen = self._own_conditions(len(positions)), self._conditions_seen_by(potential, len(positions))
+        self.context = Context(potential, species, lists, self._frozen, *own, seen)
         if potential.many_body:
             crowd = int(self.dynamics.most_neighbours(positions, self.context))
             if crowd > self._packed_width:
@@ -199,6 +200,22 @@ class JaxSimulation(Simulation):
         thermal = [BOLTZMANN * point.temperature for point in self.state_points]
         pressures = [BAR * (point.pressure or 0.0) for point in self.state_points]
         return own(thermal, True), own(pressures, self.sampler.ensemble == "NPT")
+
+    def _conditions_seen_by(self, potential: Potential, replicas: int) -> dict[str, Any] | None:
+        """The conditions that the potential reads, ``(replicas,)`` each."""
+        known: dict[str, list[Any]] = {
+            "temperature": [point.temperature for point in self.state_points],
+            "pressure": [point.pressure for point in self.state_points],
+        }
+        wanted = sorted(potential.reads.conditions)
+        missing = [name for name in wanted if name not in known or None in known[name]]
+        if missing:
+            raise SimulationError(
+                f"The potential reads the {missing[0]}, which not every state point has; give it there, or choose another "
+                "potential."
+            )
+        each = replicas // len(self.state_points)
+        return {name: jnp.repeat(jnp.asarray(known[name], jnp.float64), each) for name in wanted} or None
 
     def sizes(self) -> np.ndarray:
         """The padded sizes of lists on the host, which decide how sums are rounded: to be restored for an exact resume."""
