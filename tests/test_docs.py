@@ -82,7 +82,7 @@ def test_table_of_observables_is_complete():
     from mdfit import observables
 
     table = page("simulation.md").split("## Observables")[1]
-    helpers = {"Observable", "TrajectoryObservable", "Snapshot", "Estimate"}
+    helpers = {"Observable", "TrajectoryObservable", "Snapshot", "Estimate", "BlockAverages"}
     for name in observables.__all__:
         if name[0].isupper() and name not in helpers:
             assert f"`{name}`" in table, name

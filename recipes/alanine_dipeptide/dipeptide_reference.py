@@ -11,6 +11,8 @@ from dipeptide_scales import TEMPERATURE, Reference
 
 from mdfit.data import Aggregation, Frames, Mapping
 from mdfit.engines import openmm
+from mdfit.precision import key
+from mdfit.simulate import Langevin, StatePoint, run
 
 DATA = Path(__file__).parent / "data"
 #: Numbers of the five kinds of beads: CH3, C, CH, N, O.
@@ -43,20 +45,18 @@ def simulate(reference: Reference, seed: int, path: Path, show_progress: bool) -
     """All 22 atoms of the molecule, with the bias; goes on where a run that wrote ``path`` stopped."""
     system = openmm.alanine_dipeptide(reference.environment, reference.force_field, hydrogen_mass="3 amu")
     heavy = np.flatnonzero(system.structure().species[:22] > 1)
-    return openmm.run(
+    return run(
         system.with_bias(heavy[list(PHI_ATOMS)], BIAS),
-        temperature=TEMPERATURE,
+        StatePoint(system.structure(), TEMPERATURE),
+        Langevin(reference.timestep, "1 /ps"),
         duration=reference.duration,
         every=reference.every,
         equilibrate=reference.equilibrate,
-        timestep=reference.timestep,
-        friction="1 /ps",
-        atoms=range(22),
+        key=key(seed),
+        engine=openmm.OpenMM(atoms=range(22)),
         out=path,
-        seed=seed,
-        resume="auto",
         show_progress=show_progress,
-    )
+    ).frames()
 
 
 def mapped(frames: Frames) -> MappedReference:

@@ -13,7 +13,9 @@ from mdfit.data import Frames, Mapping
 from mdfit.engines import openmm
 from mdfit.engines.openmm.system import NANOMETRE, ReferenceSystem
 from mdfit.observables.statistics import error_of_mean, jackknife
+from mdfit.precision import key
 from mdfit.recipes.metrics import Metric, Metrics
+from mdfit.simulate import Langevin, StatePoint, run
 from mdfit.units import BAR, BOLTZMANN, KILOJOULE_PER_MOLE
 
 #: Of the time step in fs.
@@ -31,20 +33,19 @@ def system(reference: Reference) -> ReferenceSystem:
 
 def simulate(reference: Reference, seed: int, path: Path, show_progress: bool) -> Frames:
     """Goes on where a run that wrote ``path`` stopped."""
-    return openmm.run(
-        system(reference),
-        temperature=TEMPERATURE,
+    molecules = system(reference)
+    return run(
+        molecules,
+        StatePoint(molecules.structure(), TEMPERATURE),
+        Langevin(TIMESTEP, "1 /ps"),
         duration=reference.duration,
         equilibrate=reference.equilibrate,
         every=EVERY,
-        timestep=TIMESTEP,
-        friction="1 /ps",
+        key=key(seed),
+        engine=openmm.OpenMM(threads=1),
         out=path,
-        seed=seed,
-        resume="auto",
-        threads=1,
         show_progress=show_progress,
-    )
+    ).frames()
 
 
 def mapped(frames: Frames) -> Frames:

@@ -120,7 +120,7 @@ def run(recipe: Path, scale: str | None, out: Path | None, seed: int | None, qui
         scale = scale or script.scales[0]
         directory = out or Path("runs") / f"{script.directory.name}-{scale}"
         with run_interruptible(directory):
-            _show(run_script(script, directory, scale, seed or 0, show_progress=not quiet), directory)
+            _finish(run_script(script, directory, scale, seed or 0, show_progress=not quiet), directory)
         return
     if seed is not None:
         raise click.UsageError("--seed is for recipes that are Python programs; this one names its seeds in the YAML.")
@@ -128,7 +128,7 @@ def run(recipe: Path, scale: str | None, out: Path | None, seed: int | None, qui
     name = loaded.directory.name + (f"-{scale}" if scale else "")
     directory = out or Path("runs") / name
     with run_interruptible(directory):
-        _finish(run_recipe(loaded, directory, show_progress=not quiet))
+        _finish(run_recipe(loaded, directory, show_progress=not quiet).metrics, directory)
 
 
 @main.command()
@@ -157,24 +157,16 @@ def resume(directory: Path, quiet: bool, trust: bool) -> None:
             if not sys.stdin.isatty() or not click.confirm(f"{error}\nGo on?", err=True):
                 raise
             outcome = go_on(directory, show_progress=not quiet, trust=True)
-        if script:
-            _show(outcome, directory)
-        else:
-            _finish(outcome)
+        _finish(outcome if script else outcome.metrics, directory)
 
 
-def _show(metrics, directory: Path) -> None:
+def _finish(metrics, directory: Path) -> None:
     from mdfit.cli.tables import metrics_table
-
-    click.echo(metrics_table(metrics))
-    click.echo(f"Metrics and figures: {directory}")
-
-
-def _finish(outcome) -> None:
     from mdfit.report import write_report
 
-    report = write_report(outcome.directory)
-    _show(outcome.metrics, outcome.directory)
+    report = write_report(directory)
+    click.echo(metrics_table(metrics))
+    click.echo(f"Metrics and figures: {directory}")
     click.echo(f"Report: {report}")
 
 
@@ -276,10 +268,7 @@ def report(directory: Path, results: Path | None) -> None:
     from mdfit.report import write_report, write_results, write_script_results
 
     script = (directory / REQUEST).exists()
-    if not script:
-        click.echo(f"Report:  {write_report(directory)}")
-    elif results is None:
-        raise click.UsageError(f"The figures are in {directory}; give --results DIR to collect metrics and figures.")
+    click.echo(f"Report:  {write_report(directory)}")
     if results is not None:
         click.echo(f"Results: {(write_script_results if script else write_results)(directory, results)}")
 

@@ -3,6 +3,7 @@
 from mdfit.observables.adf import ADF
 from mdfit.observables.base import Observable, TrajectoryObservable
 from mdfit.observables.basins import Basin, BasinPopulations, Interval
+from mdfit.observables.block_averages import BlockAverages
 from mdfit.observables.collective_variables import Angle, CollectiveVariable, Coordinate, Dihedral, Distance
 from mdfit.observables.constant_pressure import Compressibility, HeatCapacityAtConstantPressure, ThermalExpansion
 from mdfit.observables.coordination import CoordinationNumber
@@ -30,11 +31,12 @@ from mdfit.observables.molecular_distributions import (
 )
 from mdfit.observables.rdf import RDF
 from mdfit.observables.snapshot import Snapshot
-from mdfit.observables.statistics import jackknife
+from mdfit.observables.statistics import bootstrap, jackknife
 from mdfit.observables.stress import Pressure, Stress
 from mdfit.observables.temperature import Temperature
 from mdfit.observables.tetrahedral_order import TetrahedralOrder
 from mdfit.observables.triplet_correlation import EquilateralTripletCorrelation
+from mdfit.observables.variable_divergences import mean_divergence
 from mdfit.observables.vibrations import VelocityAutocorrelation, VibrationalDensityOfStates
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Angle",
     "Basin",
     "BasinPopulations",
+    "BlockAverages",
     "CollectiveVariable",
     "Compressibility",
     "Coordinate",
@@ -75,12 +78,14 @@ __all__ = [
     "VibrationalDensityOfStates",
     "angle_distributions",
     "bond_distributions",
+    "bootstrap",
     "dihedral_distributions",
     "equilibration_warnings",
     "estimate",
     "free_energy_error",
     "jackknife",
     "jensen_shannon_divergence",
+    "mean_divergence",
     "mean_squared_density_error",
     "per_frame",
     "total_variation",

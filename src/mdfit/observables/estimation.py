@@ -8,10 +8,11 @@ import numpy as np
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable, TrajectoryObservable
+from mdfit.observables.block_averages import BlockAverages, checked_weights, one_replica
 from mdfit.observables.estimate import Estimate
 from mdfit.observables.evaluation import per_frame
 from mdfit.observables.low_frequencies import student_factor
-from mdfit.observables.statistics import MANY_REPLICAS, error_of_mean, jackknife, warnings_of
+from mdfit.observables.statistics import MANY_REPLICAS, error_of_mean, warnings_of
 from mdfit.potentials import Potential
 from mdfit.simulate import Trajectory
 from mdfit.units import quantity
@@ -32,6 +33,7 @@ def estimate(
     discard: int | str = 0,
     blocks: int | None = None,
     potential: Potential | None = None,
+    weights: np.ndarray | None = None,
 ) -> Estimate:
     """The value of an observable over a trajectory, with its standard error.
 
@@ -52,18 +54,31 @@ def estimate(
         blocks: parts per replica.
         potential: that of the simulation; for observables that need derivatives of the energy (elastic constants, and the
             heat capacity of potentials that depend on the temperature).
+        weights: of the frames, ``(replicas, frames)``, up to a factor, for averages in another ensemble than that of the
+            simulation; for averages only.
 
     Raises:
-        ObservableError: when there are too few frames, or the observable has no meaning for the trajectory.
+        ObservableError: when there are too few frames, the observable has no meaning for the trajectory, or the weights do
+            not fit.
     """
+    if weights is not None:
+        weights = checked_weights(weights, (trajectory.replicas, len(trajectory)))
+        if isinstance(observable, TrajectoryObservable):
+            raise ObservableError(
+                f"{observable.name} needs the order of the frames, so that they cannot be weighted; simulate the ensemble "
+                "itself."
+            )
+    all_frames = len(trajectory)
     trajectory = _without_start(observable.name, trajectory, discard)
+    if weights is not None:
+        weights = weights[:, all_frames - len(trajectory) :]
     if blocks is not None and (blocks < 1 or blocks * trajectory.replicas < FEWEST_BLOCKS):
         raise ObservableError(
             f"{blocks} blocks per replica give no error bar; take at least {FEWEST_BLOCKS} blocks in all replicas."
         )
     if isinstance(observable, TrajectoryObservable):
         return _of_correlations(observable, trajectory, blocks)
-    return _of_averages(observable, trajectory, blocks, potential)
+    return _of_averages(observable, trajectory, blocks, potential, weights)
 
 
 def _without_start(name: str, trajectory: Trajectory, discard: int | str) -> Trajectory:
@@ -82,12 +97,16 @@ def _without_start(name: str, trajectory: Trajectory, discard: int | str) -> Tra
 
 
 def _of_averages(
-    observable: Observable, trajectory: Trajectory, blocks: int | None, potential: Potential | None
+    observable: Observable,
+    trajectory: Trajectory,
+    blocks: int | None,
+    potential: Potential | None,
+    weights: np.ndarray | None,
 ) -> Estimate:
     values = per_frame(observable, trajectory, potential)
-    averages = values.mean(axis=(0, 1))
+    averages = values.mean(axis=(0, 1)) if weights is None else np.tensordot(weights, values, 2) / weights.sum()
     combined = np.asarray(observable.combine(jnp.asarray(averages)))
-    effects = _effects(observable, values, averages)
+    effects = _effects(observable, values, averages, weights)
     error, effective = error_of_mean(effects.reshape(*values.shape[:2], -1))
     warnings = (
         _still(observable, trajectory)
@@ -97,7 +116,7 @@ def _of_averages(
     if blocks is not None:
         # Parts that are hardly longer than the correlation time are correlated themselves.
         linear, parts = error, blocks * trajectory.replicas
-        error = _jackknife(observable, values, blocks)
+        error = BlockAverages.of_values(observable, values, blocks, weights).standard_error.reshape(-1)
         if _typical(effective, linear) < FEWEST_SAMPLES_PER_BLOCK * parts and trajectory.replicas < MANY_REPLICAS:
             error = np.fmax(error, linear)
             warnings += (
@@ -138,8 +157,14 @@ def _warnings(effective: np.ndarray, error: np.ndarray, replicas: int, observabl
     return warnings_of(varying, replicas, is_curve) if varying.size else ()
 
 
-def _effects(observable: Observable, values: np.ndarray, averages: np.ndarray) -> np.ndarray:
+def _effects(
+    observable: Observable, values: np.ndarray, averages: np.ndarray, weights: np.ndarray | None
+) -> np.ndarray:
     """What each frame adds to the combined value, to first order."""
+    if weights is not None:
+        # That of a ratio of averages: heavy frames that are far off count most.
+        shares = (weights / weights.mean()).reshape(*values.shape[:2], *[1] * averages.ndim)
+        values = averages + shares * (values - averages)
     if observable.is_plain_average:
         return values
     deviations = jnp.asarray((values - averages).reshape(-1, *averages.shape))
@@ -149,17 +174,6 @@ def _effects(observable: Observable, values: np.ndarray, averages: np.ndarray) -
 
     changes = np.asarray(jax.vmap(change)(deviations))
     return changes.reshape(*values.shape[:2], *changes.shape[1:])
-
-
-def _jackknife(observable: Observable, values: np.ndarray, blocks: int) -> np.ndarray:
-    """Standard error from the values without one block at a time."""
-    length = values.shape[1] // blocks
-    if length < 1:
-        raise ObservableError(f"{values.shape[1]} frames cannot be cut into {blocks} blocks; take fewer.")
-    used = values[:, : length * blocks]
-    means = used.reshape(-1, length, *values.shape[2:]).mean(axis=1)
-    combine = jax.jit(observable.combine)
-    return jackknife(lambda average: np.asarray(combine(jnp.asarray(average))), means)[1].reshape(-1)
 
 
 def _of_correlations(observable: TrajectoryObservable, trajectory: Trajectory, blocks: int | None) -> Estimate:
@@ -175,7 +189,7 @@ def _of_correlations(observable: TrajectoryObservable, trajectory: Trajectory, b
         )
     length = len(trajectory) // number
     parts = [
-        np.asarray(observable.of_trajectory(_one_replica(trajectory.part(i * length, (i + 1) * length), replica)))
+        np.asarray(observable.of_trajectory(one_replica(trajectory.part(i * length, (i + 1) * length), replica)))
         for i in range(number)
         for replica in range(trajectory.replicas)
     ]
@@ -190,15 +204,6 @@ def _of_correlations(observable: TrajectoryObservable, trajectory: Trajectory, b
         grid_unit=observable.grid_unit,
         warnings=_still(observable, trajectory),
     )
-
-
-def _one_replica(trajectory: Trajectory, replica: int) -> Trajectory:
-    import dataclasses
-
-    from mdfit.simulate.trajectory import PER_FRAME
-
-    chosen = {name: getattr(trajectory, name)[replica : replica + 1] for name in PER_FRAME}
-    return dataclasses.replace(trajectory, **chosen)
 
 
 def _typical(effective: np.ndarray, error: np.ndarray) -> float:

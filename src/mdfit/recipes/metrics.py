@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ConfigDict
@@ -17,18 +17,24 @@ from mdfit.observables.low_frequencies import student_factor
 from mdfit.storage import Document, read_json, write_json
 from mdfit.training.accuracy import Accuracy
 
+if TYPE_CHECKING:
+    from mdfit.observables import Observable
+    from mdfit.simulate import Trajectory
+
 
 @dataclass(frozen=True)
 class Metric:
     """A value; the standard error is None where there is none (a single deterministic number).
 
     Value ± one standard error holds the true value with a probability of 68 %, unless ``warning`` says why not.
+    ``reference`` is what was measured, or is known otherwise.
     """
 
     value: float
     standard_error: float | None
     unit: str
     warning: str = ""
+    reference: float | None = None
 
     @classmethod
     def of(cls, estimate: Estimate, factor: float = 1.0, unit: str | None = None) -> Metric:
@@ -65,16 +71,21 @@ class MetricDocument(Document):
     standard_error: float | None
     unit: str
     warning: str = ""
+    reference: float | None = None
 
 
 def write_metrics(path: str | Path, metrics: Metrics) -> None:
     """An object: metric name to value, standard error and unit, and the warning where there is one."""
-    write_json(path, {name: _document(metric) for name, metric in metrics.items()})
+    write_json(path, documents_of(metrics))
 
 
-def _document(metric: Metric) -> dict[str, Any]:
-    document = asdict(metric)
-    return document if metric.warning else {name: value for name, value in document.items() if name != "warning"}
+def documents_of(metrics: Metrics) -> dict[str, Any]:
+    """As JSON types, without what is at its default."""
+    optional = ("warning", "reference")
+    return {
+        name: {key: value for key, value in asdict(metric).items() if value not in ("", None) or key not in optional}
+        for name, metric in metrics.items()
+    }
 
 
 def read_metrics(path: str | Path) -> Metrics:
@@ -83,8 +94,27 @@ def read_metrics(path: str | Path) -> Metrics:
     Raises:
         CheckpointError: when the file is missing or damaged.
     """
-    documents: dict[str, MetricDocument] = read_json(path, dict[str, MetricDocument])
+    return metrics_of(read_json(path, dict[str, MetricDocument]))
+
+
+def metrics_of(documents: dict[str, MetricDocument]) -> Metrics:
+    """The metrics that documents hold."""
     return {name: Metric(**entry.model_dump()) for name, entry in documents.items()}
+
+
+def estimated(name: str, trajectory: Trajectory, *observables: Observable) -> Metrics:
+    """``<observable>/<name>`` for each of several scalars over a simulation, with their standard errors."""
+    from mdfit.observables import estimate
+
+    return {f"{one.name.lower()}/{name}": Metric.of(estimate(one, trajectory)) for one in observables}
+
+
+def against(metrics: Metrics, references: Mapping[str, float]) -> Metrics:
+    """The same metrics, some beside the values that they should have."""
+    return {
+        name: replace(metric, reference=references[name]) if name in references else metric
+        for name, metric in metrics.items()
+    }
 
 
 def accuracy_metrics(

@@ -12,27 +12,20 @@ import contextlib
 import importlib.util
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from mdfit._version import __version__
 from mdfit.errors import MdfitError, RecipeError, UntrustedError, nearest
-from mdfit.recipes.metrics import Metrics, read_metrics, write_metrics
-from mdfit.recipes.run_directory import REQUEST, check_links, run_directory, sources, stage_path
+from mdfit.recipes.metrics import Metrics, write_metrics
+from mdfit.recipes.request import Request
+from mdfit.recipes.run_directory import REQUEST, check_links, run_directory, sources
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.storage import Document, read_json, write_json
-
-if TYPE_CHECKING:
-    import optax
-
-    from mdfit.data import Dataset
-    from mdfit.objectives import Objective
-    from mdfit.potentials import Potential
-    from mdfit.training import FitResult
 
 SCRIPT = "recipe.py"
 
@@ -46,6 +39,7 @@ class RequestDocument(Document):
         seed: of all random numbers.
         sources: SHA-256 of its files, and of those of the recipes that it needs, by folder and path.
         mdfit_version: that began the run.
+        title, description: of the recipe.
     """
 
     directory: str
@@ -53,75 +47,8 @@ class RequestDocument(Document):
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     sources: dict[str, str] | None = None
     mdfit_version: str | None = None
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of the recipe.
-
-    Attributes:
-        scale: one of the recipe's scales.
-        seed: of all random numbers.
-        out: directory of the run; what is there already need not be done again.
-        show_progress: whether to draw progress bars.
-    """
-
-    scale: str
-    seed: int
-    out: Path
-    show_progress: bool = True
-
-    @contextlib.contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Adds the time that the block takes to the record of the run."""
-        with StageTimes.read(self.out).measure(stage, self.out):
-            yield
-
-    def stage(self, name: str, make: Callable[[], Metrics]) -> Metrics:
-        """The metrics that ``make`` gives; once finished, a stage is read instead of done again.
-
-        Raises:
-            RecipeError: for a name that is no file name.
-        """
-        path = stage_path(self.out / "stages", f"{name}.json")
-        if not path.exists():
-            with self.timed(name):
-                metrics = make()
-            write_metrics(path, metrics)
-        return read_metrics(path)
-
-    def train(
-        self,
-        name: str,
-        start: Potential,
-        objective: Objective,
-        optimizer: optax.GradientTransformation,
-        steps: int,
-        train_only: Callable[[Potential], Any] | None = None,
-        validate_on: Dataset | None = None,
-    ) -> FitResult:
-        """:func:`mdfit.fit` in the directory ``name`` of the run; goes on where it stopped.
-
-        Raises:
-            KeyboardInterrupt: after Ctrl-C, which ends the whole recipe.
-            RecipeError: for a name that is no file name.
-        """
-        from mdfit.training import fit
-
-        directory = stage_path(self.out, name)
-        with self.timed(f"train {name.replace('_', ' ')}"):
-            return fit(
-                start,
-                objective,
-                optimizer=optimizer,
-                steps=steps,
-                train_only=train_only,
-                validate_on=validate_on,
-                seed=self.seed,
-                out=directory,
-                resume="auto",
-                show_progress=self.show_progress,
-            ).unless_interrupted()
+    title: str | None = None
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,12 +60,14 @@ class ScriptRecipe:
         title: first line of its docstring.
         scales: their names.
         needs: other recipes whose data it reads, in the folder beside its own.
+        description: the rest of its docstring, in paragraphs between empty lines.
     """
 
     directory: Path
     title: str
     scales: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    description: str = ""
 
 
 def is_script(path: str | Path) -> bool:
@@ -174,7 +103,8 @@ def load_script(path: str | Path) -> ScriptRecipe:
             f"{path} is not a recipe: it needs a docstring, SCALES = (...) with the names of its scales, run(request) "
             "and, if it reads the data of other recipes, NEEDS = (...) with their names."
         )
-    return ScriptRecipe(path.resolve().parent, title.splitlines()[0].rstrip("."), scales, needs)
+    first, _, rest = title.partition("\n")
+    return ScriptRecipe(path.resolve().parent, first.rstrip("."), scales, needs, rest.strip())
 
 
 def run_script(
@@ -213,6 +143,8 @@ def run_script(
         seed=seed,
         sources=_all_sources(recipe),
         mdfit_version=__version__,
+        title=recipe.title,
+        description=recipe.description,
     )
     with run_directory(out, resume):
         if resume:

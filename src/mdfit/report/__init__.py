@@ -1,7 +1,7 @@
 """The report of a run: one self-contained HTML page, and small results that can be committed."""
 
-from mdfit.report.page import write_report
 from mdfit.report.results import save_small_plots, write_results
 from mdfit.report.script_results import write_script_results
+from mdfit.report.writing import write_report
 
 __all__ = ["save_small_plots", "write_report", "write_results", "write_script_results"]

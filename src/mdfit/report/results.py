@@ -10,11 +10,11 @@ from mdfit.errors import CheckpointError, OutputError, RecipeError
 from mdfit.recipes.metrics import Metrics, write_metrics
 from mdfit.recipes.run_directory import REQUEST, RESOLVED
 from mdfit.report.figures import Panel, save_row
-from mdfit.report.page import seeds
 from mdfit.report.plots_accuracy import parity_panels
 from mdfit.report.plots_learning import learning_panels
 from mdfit.report.plots_properties import equation_of_state_panels
 from mdfit.report.plots_simulation import rdf_panel
+from mdfit.report.recipe_page import seeds
 from mdfit.report.run_files import RunFiles, read_run
 from mdfit.report.tables import duration, number
 from mdfit.storage import read_json, write_json, write_text

@@ -119,7 +119,7 @@ def read_run(directory: str | Path) -> RunFiles:
         directory=directory,
         loaded=loaded,
         metrics=read_metrics(metrics) if metrics.is_file() else {},
-        history=_read_history(directory / "fit" / "log.jsonl"),
+        history=read_history(directory / "fit" / "log.jsonl"),
         tests=_read_tests(directory / "tests", recipe.data.test_names),
         simulations=_read_all(directory / "simulations", list(recipe.simulations), _SIMULATION),
         properties=_read_arrays(directory / "properties.npz", _PROPERTIES),
@@ -130,7 +130,7 @@ def read_run(directory: str | Path) -> RunFiles:
     )
 
 
-def _read_history(path: Path) -> list[dict[str, Any]]:
+def read_history(path: Path) -> list[dict[str, Any]]:
     """The complete lines of the log; a run that is going on may be writing the last one."""
     if not path.is_file():
         return []

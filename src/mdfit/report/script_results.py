@@ -9,8 +9,11 @@ from pydantic import ConfigDict
 
 from mdfit.errors import OutputError, RecipeError
 from mdfit.provenance import EnvironmentDocument
+from mdfit.recipes.figures import FOLDER, read_figure
 from mdfit.recipes.metrics import read_metrics, write_metrics
 from mdfit.recipes.stage_times import TimesDocument
+from mdfit.report.drawing import panels_of
+from mdfit.report.figures import save_row
 from mdfit.report.results import PROVENANCE, check_target, summary
 from mdfit.storage import Document, checked, read_json, remedy, write_json, write_text
 
@@ -30,7 +33,7 @@ class ScriptProvenance(Document):
 
 
 def write_script_results(run: str | Path, to: str | Path) -> Path:
-    """Copies metrics, provenance, figures and small potentials of a complete run, and writes a readable ``run.md``.
+    """Copies metrics, provenance and small potentials of a complete run, draws its figures, and writes a ``run.md``.
 
     Returns:
         The path of ``run.md``.
@@ -48,9 +51,14 @@ def write_script_results(run: str | Path, to: str | Path) -> Path:
     check_target(to)
     write_json(to / PROVENANCE, provenance)
     write_metrics(to / "metrics.json", metrics)
-    figures = _small(run, "*.png", LARGEST_FIGURE)
+    drawn = []
+    for path in sorted((run / FOLDER).glob("*.json")):
+        drawn.append(to / f"{path.stem}.png")
+        save_row(panels_of(path.stem, read_figure(path)), drawn[-1], LARGEST_FIGURE)
+    pictures = [path for path in _small(run, "*.png", LARGEST_FIGURE) if to / path.name not in drawn]
+    figures = sorted([*drawn, *pictures], key=lambda path: path.name)
     try:
-        for path in (*figures, *_small(run, "*.mdfit", LARGEST_POTENTIAL)):
+        for path in (*pictures, *_small(run, "*.mdfit", LARGEST_POTENTIAL)):
             shutil.copyfile(path, to / path.name)
     except OSError as error:
         raise OutputError(f"Could not write {to}: {error.strerror or error}; {remedy(error)}.") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -10,10 +12,12 @@ import numpy as np
 from mdfit.cli.tables import with_error
 from mdfit.recipes.metrics import FEWEST_FRAMES, Metric, Metrics, accuracy_metrics
 from mdfit.recipes.stage_times import StageTimes
-from mdfit.report.run_files import RunFiles, TestErrors
+from mdfit.report.run_files import TestErrors
 
 #: Groups in a table; the rest are counted.
 _MOST_ROWS = 40
+#: More models than these do not fit side by side.
+_MOST_COLUMNS = 12
 _ACRONYMS = ("rmse", "mae", "nve", "nvt", "npt", "rdf")
 
 
@@ -40,11 +44,10 @@ class MetricRow:
     warning: str = ""
 
 
-def metric_sections(run: RunFiles) -> dict[str, list[MetricRow]]:
-    """All metrics by what comes before the slash in their names."""
-    properties = run.loaded.recipe.properties
-    reference = {} if properties is None else properties.reference
-    rows = [(name, _metric_row(name, metric, reference.get(name))) for name, metric in run.metrics.items()]
+def metric_sections(metrics: Metrics, references: Mapping[str, float] | None = None) -> dict[str, list[MetricRow]]:
+    """All metrics by what comes before the slash in their names; beside them their references, or those of a recipe."""
+    known = references or {}
+    rows = [(name, _metric_row(name, metric, known.get(name, metric.reference))) for name, metric in metrics.items()]
     return {
         section: [row for _, row in part] for section, part in groupby(rows, lambda item: item[0].partition("/")[0])
     }
@@ -64,6 +67,26 @@ def _metric_row(name: str, metric: Metric, reference: float | None) -> MetricRow
         deviation=deviation.replace("-", "−"),
         warning=metric.warning,
     )
+
+
+def comparison_table(metrics: Metrics) -> Table | None:
+    """Metrics ``<quantity>/<model>`` with a row for each quantity and a column for each model; None without such.
+
+    Quantities of a single model, and models of a single quantity, are left out.
+    """
+    cells = {tuple(name.split("/", 1)): metric for name, metric in metrics.items() if "/" in name}
+    models = [one for one, count in Counter(model for _, model in cells).items() if count > 1]
+    quantities = [one for one, count in Counter(quantity for quantity, _ in cells).items() if count > 1]
+    rows = []
+    for quantity in quantities:
+        own = [cells.get((quantity, model)) for model in models]
+        unit = next((metric.unit for metric in own if metric is not None), "")
+        heading = f"{readable(quantity)} ({unit})" if unit else readable(quantity)
+        if sum(metric is not None for metric in own) > 1:
+            rows.append([heading, *("" if metric is None else number(metric) for metric in own)])
+    if len(rows) < 2 or not 2 <= len(models) <= _MOST_COLUMNS:
+        return None
+    return Table(["quantity", *(readable(model) for model in models)], rows)
 
 
 def number(metric: Metric) -> str:
