@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from mdfit.data import Frames
-from mdfit.data.frame_files import append_frames, create_frames
 from mdfit.errors import MdfitError
 
 
@@ -25,11 +24,10 @@ def frames() -> Frames:
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory):
+def good(tmp_path_factory, write_frames):
     path = tmp_path_factory.mktemp("h5md") / "good.h5"
     with h5py.File(path, "w") as file:
-        create_frames(file, "atoms", frames())
-        append_frames(file, "atoms", 0, frames(), np.arange(4), 1.0)
+        write_frames(file, "atoms", frames(), np.arange(4), 1.0)
     return path
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mdfit.data import Frames, Mapping, read_trajectory
-from mdfit.data.frame_files import append_frames, create_frames
 from mdfit.errors import DataError
 from mdfit.simulate import Trajectory
 
@@ -156,12 +155,11 @@ def test_h5md_without_units_is_refused(tmp_path, options, words):
         Frames.read(h5md(tmp_path / "a.h5", **options))
 
 
-def test_own_frames_at_constant_pressure_tell_their_ensemble(tmp_path):
+def test_own_frames_at_constant_pressure_tell_their_ensemble(tmp_path, write_frames):
     cells = 5 * np.eye(3) * (1 + 0.01 * np.arange(FRAMES))[:, None, None]
     frames = Frames(SPECIES, [16.0, 1.0, 1.0], positions(), cells, np.ones(3, bool), temperature=300.0)
     with h5py.File(tmp_path / "own.h5", "w") as file:
-        create_frames(file, "all", frames)
-        append_frames(file, "all", 0, frames, np.arange(FRAMES), 2.0)
+        write_frames(file, "all", frames, np.arange(FRAMES), 2.0)
     again = Frames.read(tmp_path / "own.h5")
     assert again.positions.tobytes() == frames.positions.tobytes()
     assert Trajectory.of_frames(again).ensemble == "NPT"

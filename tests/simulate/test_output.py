@@ -32,7 +32,8 @@ def go(small, out=None, sampler=None, frames=8, **settings):
     point = StatePoint(structure, settings.pop("temperature", 120.0), settings.pop("pressure", None))
     every = settings.pop("every", 20.0)
     # A thin skin: lists are rebuilt several times between frames.
-    settings = {"key": KEY, "skin": 0.15, "equilibrate": 20.0, **settings}
+    engine = settings.pop("engine", None) or JaxMD(0.15, settings.pop("neighbour_lists", "auto"))
+    settings = {"key": KEY, "engine": engine, "equilibrate": 20.0, **settings}
     return run(small.potential, point, sampler, duration=frames * every, every=every, out=out, **settings)
 
 
@@ -113,7 +114,7 @@ def test_interrupted_equilibration_goes_on_bit_for_bit(small, tmp_path, monkeypa
     assert not (tmp_path / name).exists()
     assert can_resume(tmp_path / name)
     with pytest.raises(OutputError, match=r"restart exists; resume the run"):
-        go(small, tmp_path / name, **{**arguments, "equilibrate": 400.0})
+        go(small, tmp_path / name, resume=False, **{**arguments, "equilibrate": 400.0})
     # There are no frames that could be lost: `resume=path.exists()` goes on, too.
     shutil.copytree(tmp_path, tmp_path / "copy")
     assert_same(go(small, tmp_path / "copy" / name, **arguments), whole)
@@ -277,7 +278,7 @@ def test_other_settings_are_not_resumed(small, tmp_path):
         ({"sampler": NVE(4.0)}, "sampler Langevin"),
         ({"temperature": 100.0}, "temperature 120.0 .now 100.0"),
         ({"every": 40.0}, "steps between frames 5 .now 10"),
-        ({"engine": JaxMD(dtype="float64")}, "number format float32"),
+        ({"engine": JaxMD(0.15, dtype="float64")}, "number format float32"),
         ({"replicas": 2}, "replicas 1"),
     ):
         with pytest.raises(CheckpointError, match=word):
