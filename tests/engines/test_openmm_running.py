@@ -321,29 +321,30 @@ def test_the_contract_of_engines(check, tmp_path):
 def test_ideal_gas_at_constant_pressure(anisotropic):
     """P(V) ∝ Vᴺ exp(−βPV), of which the mean is (N + 1) k_B T / P, also where every edge moves by itself."""
     atoms = Structure(
-        np.full(20, 18, np.int32),
-        np.random.default_rng(0).uniform(0, 20, (20, 3)),
-        20.0 * np.eye(3),
+        np.full(100, 18, np.int32),
+        np.random.default_rng(0).uniform(0, 67, (100, 3)),
+        67.0 * np.eye(3),
         np.ones(3, bool),
-        np.full(20, 39.95),
+        np.full(100, 39.95),
     )
     system, topology = free_atoms(atoms)
     system.setDefaultPeriodicBoxVectors(*(atoms.cell / 10))
     nothing = openmm.NonbondedForce()
     nothing.setNonbondedMethod(openmm.NonbondedForce.CutoffPeriodic)
     nothing.setCutoffDistance(0.1)
-    for _ in range(20):
+    for _ in range(100):
         nothing.addParticle(0.0, 0.1, 0.0)
     system.addForce(nothing)
     reference = ReferenceSystem(topology, system, atoms.positions)
-    points = [StatePoint(reference.structure(), 300.0, pressure) for pressure in (100.0, 200.0)]
-    sampler = MonteCarloNPT("2 fs", "10 /ps", attempt_every=1, anisotropic=anisotropic)
+    points = [StatePoint(reference.structure(), 300.0, pressure) for pressure in (10.0, 20.0)]
+    # Free of forces the three edges walk at random: in a longer run one would become too short.
+    sampler = MonteCarloNPT("2 fs", "10 /ps", 2, anisotropic)
     engine = OpenMM("Reference", relax=False)
     found = simulate(
-        reference, points, sampler, duration="40 ps", every="20 fs", equilibrate="2 ps", key=key(4), engine=engine
+        reference, points, sampler, duration="16 ps", every="20 fs", equilibrate="4 ps", key=key(4), engine=engine
     )
     for point, trajectory in zip(points, found, strict=True):
-        expected = 21 * BOLTZMANN * 300.0 / (point.pressure * BAR)
+        expected = 101 * BOLTZMANN * 300.0 / (point.pressure * BAR)
         error, _ = error_of_mean(trajectory.volumes[..., None])
         # By chance once in 16,000 runs.
         assert abs(trajectory.volumes.mean() - expected) < 4 * error[0]

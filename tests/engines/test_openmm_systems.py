@@ -1,17 +1,19 @@
 """Energies and forces of OpenMM in our units, against independent calculations."""
 
+from types import SimpleNamespace
+
 import jax.numpy as jnp
 import numpy as np
 import openmm
 import pytest
 from scipy.special import erf, erfc
 
-from mdfit.engines.openmm import ReferenceSystem, alanine_dipeptide, water_box
-from mdfit.engines.openmm.simulation import Settings, Simulation
+from mdfit.engines.openmm import OpenMM, ReferenceSystem, alanine_dipeptide, water_box
 from mdfit.errors import SimulationError
 from mdfit.graph import build_graph
 from mdfit.potentials import PeriodicDihedrals, evaluate
-from mdfit.precision import cast
+from mdfit.precision import cast, key
+from mdfit.simulate import Langevin, StatePoint
 from mdfit.units import KILOJOULE_PER_MOLE
 
 COULOMB = 14.3996454784  # eV Å / e²
@@ -39,16 +41,18 @@ def molecules(box):
 
 
 def started(reference, platform="Reference"):
-    settings = Settings(300.0, 1.0, 1.0, 0, platform)
-    return Simulation(reference, settings, np.arange(len(reference.atoms)), np.dtype("float64"))
+    point = StatePoint(reference.structure(), 300.0)
+    engine = OpenMM(platform, relax=False, dtype="float64")
+    return engine.simulation(reference, [point], Langevin("1 fs"), [point.structure])
 
 
 def frame_of(reference):
     """One frame at the start, not relaxed."""
     simulation = started(reference)
-    simulation._context.setPositions(reference.positions / 10)
-    simulation._context.computeVirtualSites()
-    return simulation.frame()
+    replica = simulation._replicas[0]
+    replica._context.setPositions(reference.positions / 10)
+    replica._context.computeVirtualSites()
+    return SimpleNamespace(**simulation.frame())
 
 
 def test_the_molecule_has_the_geometry_of_the_model():
@@ -110,7 +114,7 @@ def test_the_energy_of_a_box_is_that_of_an_ewald_sum_and_of_lennard_jones_pairs(
     box = water_box(27, cutoff="4.6 Å", seed=3)
     edge = box.structure().cell[0, 0]
     simulation = started(box)
-    simulation.start()
+    simulation.begin(key(0))
     relaxed = simulation.frame()
     atoms = relaxed.positions[0].reshape(27, 3, 3)
     charges, molecule = np.tile(CHARGES, 27), np.arange(27).repeat(4)
@@ -124,7 +128,7 @@ def test_the_energy_of_a_box_is_that_of_an_ewald_sum_and_of_lennard_jones_pairs(
     tail = 8 * np.pi * 27**2 / edge**3 * EPSILON * (SIGMA**12 / (9 * 4.6**9) - SIGMA**6 / (3 * 4.6**3))
     everything = with_sites(atoms).reshape(-1, 3)
     found = potential_energy(box.system, everything)
-    assert found == pytest.approx(relaxed.energies[0], abs=1e-3)
+    assert found == pytest.approx(relaxed.potential_energies[0], abs=1e-3)
     force = next(force for force in box.system.getForces() if isinstance(force, openmm.NonbondedForce))
     force.setUseDispersionCorrection(False)
     without_tail = potential_energy(box.system, everything)
@@ -159,7 +163,7 @@ def test_environments_and_force_fields_of_alanine_dipeptide():
         for environment in ("vacuum", "implicit")
         for field in ("amber03", "amber99sb-ildn")
     }
-    energies = [frame_of(system).energies[0] for system in systems.values()]
+    energies = [frame_of(system).potential_energies[0] for system in systems.values()]
     assert len({round(energy, 3) for energy in energies}) == 4
     molecule = systems["vacuum", "amber03"]
     assert molecule.structure().number_of_atoms == 22
@@ -219,7 +223,7 @@ def test_a_bias_moves_atoms_but_is_no_part_of_frames():
     assert added == pytest.approx(energy, rel=1e-6)
     one, other = frame_of(molecule), frame_of(biased)
     np.testing.assert_array_equal(one.forces, other.forces)
-    np.testing.assert_array_equal(one.energies, other.energies)
+    np.testing.assert_array_equal(one.potential_energies, other.potential_energies)
     assert biased.fingerprint() != molecule.fingerprint()
     with pytest.raises(SimulationError, match="four different atoms of 0 to 21, not"):
         molecule.with_bias((1, 2, 3, 22), terms)

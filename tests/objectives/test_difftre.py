@@ -2,7 +2,6 @@
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -38,7 +37,7 @@ def objective(measurements, **settings) -> DiffTRe:
         "sample": "2 ps",
         "every": "0.1 ps",
         "equilibrate": "0.5 ps",
-        "dtype": jnp.float64,
+        "engine": JaxMD(dtype="float64"),
         "fewest_samples": 0.5,
     }
     return DiffTRe(measurements, Langevin("5 fs", friction="2 /ps"), **(defaults | settings))
@@ -92,10 +91,10 @@ def test_gradient_of_an_average_is_the_change_between_two_simulations():
     """∂<U>/∂ε of the crystal against long runs at ε ± 15 %; false alarms at five standard errors: under 1e-5."""
     at = StatePoint(argon(), TEMPERATURE)
     sampler = Langevin("5 fs", friction="2 /ps")
-    settings = {"duration": "60 ps", "every": "0.2 ps", "equilibrate": "2 ps", "dtype": jnp.float64, "replicas": 2}
+    settings = {"duration": "60 ps", "every": "0.2 ps", "equilibrate": "2 ps", "engine": JaxMD(dtype="float64")}
 
     def energy(scale, seed):
-        trajectory = run(potential(scale), at, sampler, key=jax.random.key(seed), **settings)
+        trajectory = run(potential(scale), at, sampler, replicas=2, key=jax.random.key(seed), **settings)
         return trajectory.potential_energies.mean(), trajectory.potential_energies.std() / np.sqrt(300)
 
     (low, low_error), (high, high_error) = energy(0.85, 1), energy(1.15, 2)

@@ -13,7 +13,7 @@ from mdfit.observables import HeatCapacity, estimate
 from mdfit.observables.evaluation import per_frame
 from mdfit.potentials import ExternalField, LennardJones, distinct_cutoffs, energies, temperature_derivatives
 from mdfit.reweighting import average_with_error, reduced_energy
-from mdfit.simulate import Langevin, StatePoint, Trajectory, run_together
+from mdfit.simulate import Langevin, StatePoint, Trajectory, run
 from mdfit.simulate.frame_graphs import FrameGraphs
 from mdfit.structure import Structure
 from mdfit.units import BOLTZMANN, FEMTOSECOND
@@ -78,7 +78,7 @@ def test_every_replica_sees_its_own_temperature():
     """Mean squared distances at two temperatures; a false alarm at four standard errors: 1 in 8000."""
     count, kelvin = 300, (200.0, 600.0)
     step = 0.02 / FEMTOSECOND
-    runs = run_together(
+    runs = run(
         Well(),
         [StatePoint(particles(count), one) for one in kelvin],
         Langevin(10 * step, friction=2.0 * FEMTOSECOND * 1000),

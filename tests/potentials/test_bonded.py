@@ -383,7 +383,7 @@ def test_structures_of_other_molecules_are_refused():
         graph = build_graph(
             [molecules(size=2).replace(species=np.full(size, 6), masses=np.ones(size), positions=places)] * 2,
             5.0,
-            engine=JaxMD(dtype="float64"),
+            dtype=jnp.float64,
             atoms=37,
         )
         for one in (potential, Excluding(LennardJones(0.01, 2.0, 5.0), 10, TEN.bonds)):

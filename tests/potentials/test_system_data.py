@@ -25,7 +25,7 @@ from mdfit.potentials import (
     evaluate,
     forces,
 )
-from mdfit.simulate import NPT, Langevin, StatePoint, run
+from mdfit.simulate import NPT, JaxMD, Langevin, StatePoint, run
 from mdfit.structure import Structure
 from mdfit.testing import contract
 
@@ -142,7 +142,9 @@ def test_pressure_of_the_barostat_is_that_of_the_strain_derivative():
 
 def test_dynamics_at_constant_pressure_see_the_present_cell():
     at = StatePoint(crystal(5), 50.0, 1.0)
-    frames = run(TERMS["sum"](), at, NPT("1 fs"), duration=4, every=2, dtype=jnp.float64, key=jax.random.key(0))
+    frames = run(
+        TERMS["sum"](), at, NPT("1 fs"), duration=4, every=2, engine=JaxMD(dtype="float64"), key=jax.random.key(0)
+    )
     graph = build_graph(frames.structure(1), 6.0, dtype=jnp.float64)
     expected = evaluate(TERMS["sum"](), graph)
     assert frames.potential_energies[0, 1] == pytest.approx(float(expected.energy[0]), rel=1e-9)

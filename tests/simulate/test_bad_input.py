@@ -10,7 +10,7 @@ import pytest
 from mdfit.errors import NeighborListError, SimulationError, UnitError, UnknownSpeciesError
 from mdfit.potentials import LennardJones, StillingerWeber
 from mdfit.potentials.pair import PairPotential
-from mdfit.simulate import NPT, NVE, Langevin, NoseHoover, StatePoint, run, sampler_of
+from mdfit.simulate import NPT, NVE, JaxMD, Langevin, NoseHoover, StatePoint, run, sampler_of
 
 
 def go(potential, structure, sampler, temperature=60.0, pressure=None, **settings):
@@ -121,7 +121,6 @@ def test_unknown_element(small):
         ({"duration": -100.0}, "holds no frame"),
         ({"equilibrate": -4.0}, "must not be negative"),
         ({"replicas": 0}, "at least one replica"),
-        ({"skin": 0.0}, "skin of the neighbour list must be positive"),
         ({"temperature": -1.0}, "temperature must not be negative"),
     ],
 )
@@ -132,12 +131,19 @@ def test_settings_that_make_no_sense(small, settings, message):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"duration": "3 eV"}, {"every": "10 Å"}, {"skin": "1 fs"}, {"temperature": "3 fs"}, {"pressure": "1 K"}],
+    [{"duration": "3 eV"}, {"every": "10 Å"}, {"temperature": "3 fs"}, {"pressure": "1 K"}],
 )
 def test_wrong_dimension(small, settings):
     name = next(iter(settings))
     with pytest.raises(UnitError, match=name):
         go(small.potential, small.argon(1), NVE(2.0), **settings)
+
+
+def test_skins_that_make_no_sense():
+    with pytest.raises(SimulationError, match="skin of the neighbour list must be positive"):
+        JaxMD(skin=0.0)
+    with pytest.raises(UnitError, match="skin"):
+        JaxMD(skin="1 fs")
 
 
 def test_time_step_and_friction_must_be_positive(small):

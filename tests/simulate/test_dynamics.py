@@ -8,7 +8,7 @@ import pytest
 from mdfit.errors import NeighborListError, SimulationError
 from mdfit.potentials import LennardJones, StillingerWeber
 from mdfit.simulate import NPT, NVE, JaxMD, Langevin, NoseHoover, StatePoint, run
-from mdfit.simulate.jax_md.simulation import PACKING_MARGIN
+from mdfit.simulate.jax_md.simulation import PACKING_MARGIN, JaxSimulation
 from mdfit.structure import Structure
 from mdfit.units import BOLTZMANN, FEMTOSECOND
 
@@ -115,8 +115,8 @@ def test_more_neighbours_than_there_was_room_for_are_not_lost(small, monkeypatch
     # In the perfect crystal only four neighbours are within the cutoff; at 3000 K there are many more.
     structure, potential = small.silicon(), StillingerWeber.silicon()
     widths = []
-    pack = Simulation._pack
-    monkeypatch.setattr(Simulation, "_pack", lambda self, width: widths.append(width) or pack(self, width))
+    pack = JaxSimulation._pack
+    monkeypatch.setattr(JaxSimulation, "_pack", lambda self, width: widths.append(width) or pack(self, width))
     arguments = {"temperature": 3000.0, "every": 20, "replicas": replicas, "skin": skin}
     packed = simulate(potential, structure, NVE(1.0), 200, **arguments)
     monkeypatch.setattr(StillingerWeber, "many_body", False)

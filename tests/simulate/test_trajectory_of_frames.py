@@ -60,7 +60,7 @@ def test_structures_have_velocities_where_they_are_known(both):
 def test_frames_that_are_no_trajectory(both):
     first, second = both[1]
     with pytest.raises(SimulationError, match="do not tell their temperature"):
-        Trajectory.of_frames(first)
+        Trajectory.of_frames(dataclasses.replace(first, temperature=None))
     with pytest.raises(SimulationError, match="different lengths or atoms"):
         Trajectory.of_frames(first, second.select(slice(0, 5)), temperature=120.0)
     with pytest.raises(SimulationError, match="at least one run"):

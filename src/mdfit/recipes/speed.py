@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import time
 
-import jax.numpy as jnp
-
 from mdfit.potentials import Potential
 from mdfit.precision import key
 from mdfit.progress import Bar
 from mdfit.recipes.metrics import Metric
-from mdfit.simulate import StatePoint
+from mdfit.simulate import JaxMD, StatePoint
 from mdfit.simulate.samplers import Sampler
-from mdfit.simulate.simulation import Simulation
-from mdfit.units import quantity
 
 
 def nanoseconds_per_day(
     potential: Potential, at: StatePoint, sampler: Sampler, steps: int, skin: str | float = "0.5 Å"
 ) -> Metric:
     """Of a simulation that is compiled and under way, in ns/day; ``steps`` are timed after a fifth of them."""
-    simulation = Simulation(potential, at, sampler)
-    simulation.prepare(key(0), 1, quantity(skin, "Å", "skin"), "auto", jnp.float32)
+    simulation = JaxMD(skin).simulation(potential, [at], sampler, [at.structure])
+    simulation.begin(key(0))
     simulation.advance(max(20, steps // 5), Bar())
     simulation.frame()
     began = time.perf_counter()

@@ -178,7 +178,7 @@ class _Mortal(Engine):
 
     def __init__(self, engine: Engine, advances: int):
         self._engine, self._advances = engine, advances
-        self.name = engine.name  # type: ignore[misc]
+        self.name = engine.name
 
     @property
     def number_format(self) -> str:
