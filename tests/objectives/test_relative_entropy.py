@@ -350,3 +350,12 @@ def test_a_newton_step_of_two_ensembles_is_that_of_their_sum():
     gradient = random.normal(size=3)
     one, two = newton_step([curvature], gradient, 0.1), newton_step([curvature] * 2, 2 * gradient, 0.1)
     np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+def test_what_a_mapped_reference_does_not_know_is_not_zero():
+    first = structure(np.array([0.5, 1.5]))
+    reference = MappedEnsemble.of(Dataset((LabelledStructure(first),)), "30 K")
+    trajectory = reference.trajectory(np.arange(1), np.float64)
+    for unknown in (trajectory.velocities, trajectory.potential_energies, trajectory.stresses):
+        assert np.isnan(unknown).all()
+    assert np.array_equal(trajectory.positions[0, 0], first.positions)

@@ -53,15 +53,15 @@ def check_observable(observable: Observable, at: StatePoint) -> None:
 
 
 def _first_frame(at: StatePoint, ensemble: str) -> Trajectory:
-    """The structure of a state point as a trajectory of one frame."""
+    """The structure of a state point as a trajectory of one frame; what is not known before a simulation is NaN."""
     structure = at.structure
     return Trajectory(
         times=np.zeros(1),
         positions=structure.positions[None, None],
-        velocities=np.zeros((1, 1, *structure.positions.shape)),
+        velocities=np.full((1, 1, *structure.positions.shape), np.nan),
         cells=structure.cell[None, None],
-        potential_energies=np.zeros((1, 1)),
-        stresses=np.zeros((1, 1, 3, 3)),
+        potential_energies=np.full((1, 1), np.nan),
+        stresses=np.full((1, 1, 3, 3), np.nan),
         species=structure.species,
         masses=structure.masses,
         periodic=structure.periodic,

@@ -67,16 +67,16 @@ class MappedEnsemble:
         return len(self.positions)
 
     def trajectory(self, frames: np.ndarray, dtype: Any) -> Trajectory:
-        """Some of the frames; energies, stresses and velocities are not known and zero."""
+        """Some of the frames; energies, stresses and velocities are not known: NaN."""
         structure = self.state_point.structure
         number = len(frames)
         return Trajectory(
             times=np.arange(1.0, number + 1),
             positions=self.positions[None, frames].astype(dtype),
-            velocities=np.zeros((1, number, structure.number_of_atoms, 3), dtype),
+            velocities=np.full((1, number, structure.number_of_atoms, 3), np.nan, dtype),
             cells=self.cells[None, frames],
-            potential_energies=np.zeros((1, number)),
-            stresses=np.zeros((1, number, 3, 3)),
+            potential_energies=np.full((1, number), np.nan),
+            stresses=np.full((1, number, 3, 3), np.nan),
             species=structure.species,
             masses=structure.masses,
             periodic=structure.periodic,
