@@ -317,40 +317,58 @@ def test_the_contract_of_engines(check, tmp_path):
     check(oscillators(), tmp_path)
 
 
-@pytest.mark.parametrize("anisotropic", [False, True])
-def test_ideal_gas_at_constant_pressure(anisotropic):
-    """P(V) ∝ Vᴺ exp(−βPV), of which the mean is (N + 1) k_B T / P, also where every edge moves by itself."""
-    atoms = Structure(
-        np.full(100, 18, np.int32),
-        np.random.default_rng(0).uniform(0, 67, (100, 3)),
-        67.0 * np.eye(3),
-        np.ones(3, bool),
-        np.full(100, 39.95),
-    )
-    system, topology = free_atoms(atoms)
-    system.setDefaultPeriodicBoxVectors(*(atoms.cell / 10))
+def ideal_gas(shape_stiffness: float) -> ReferenceSystem:
+    """Twenty atoms in a cell whose edges have the energy Σ k/2 (L − 40 Å)², k in eV/Å²."""
+    edge, number = 44.0, 20
+    places = np.random.default_rng(0).uniform(0, edge, (number, 3))
+    cell, masses = edge * np.eye(3), np.full(number, 39.95)
+    system, topology = free_atoms(Structure(np.full(number, 18, np.int32), places, cell, np.ones(3, bool), masses))
+    system.setDefaultPeriodicBoxVectors(*(cell / 10))
     nothing = openmm.NonbondedForce()
     nothing.setNonbondedMethod(openmm.NonbondedForce.CutoffPeriodic)
     nothing.setCutoffDistance(0.1)
-    for _ in range(100):
+    for _ in range(number):
         nothing.addParticle(0.0, 0.1, 0.0)
     system.addForce(nothing)
-    reference = ReferenceSystem(topology, system, atoms.positions)
+    k = shape_stiffness * 100 / KILOJOULE_PER_MOLE
+    system.addForce(openmm.CustomVolumeForce(f"{k / 2} * ((ax - 4)^2 + (by - 4)^2 + (cz - 4)^2)"))
+    return ReferenceSystem(topology, system, places)
+
+
+@pytest.mark.parametrize("anisotropic", [False, True])
+def test_ideal_gas_at_constant_pressure(anisotropic):
+    """P ∝ Vᴺ exp(−β(PV + U)) of the volume, or of three edges that move by themselves, whose mean is a sum over a grid."""
+    k = 0.003 if anisotropic else 0.0
+    reference = ideal_gas(k)
     points = [StatePoint(reference.structure(), 300.0, pressure) for pressure in (10.0, 20.0)]
-    # Free of forces the three edges walk at random: in a longer run one would become too short.
-    sampler = MonteCarloNPT("2 fs", "10 /ps", 2, anisotropic)
-    engine = OpenMM("Reference", relax=False)
+    sampler = MonteCarloNPT("2 fs", "10 /ps", attempt_every=2, anisotropic=anisotropic)
     found = simulate(
-        reference, points, sampler, duration="16 ps", every="20 fs", equilibrate="4 ps", key=key(4), engine=engine
+        reference,
+        points,
+        sampler,
+        duration="40 ps",
+        every="20 fs",
+        equilibrate="4 ps",
+        key=key(4),
+        engine=OpenMM("Reference", relax=False),
     )
+    kT, edges = BOLTZMANN * 300.0, np.linspace(5, 100, 200)
     for point, trajectory in zip(points, found, strict=True):
-        expected = 101 * BOLTZMANN * 300.0 / (point.pressure * BAR)
+        pressure = point.pressure * BAR
+        if anisotropic:
+            x, y, z = np.meshgrid(edges, edges, edges, indexing="ij")
+            exponent = 20 * np.log(x * y * z) - (pressure * x * y * z) / kT
+            exponent -= k / 2 * ((x - 40) ** 2 + (y - 40) ** 2 + (z - 40) ** 2) / kT
+            weights = np.exp(exponent - exponent.max())
+            expected = np.sum(weights * x * y * z) / np.sum(weights)
+        else:
+            expected = 21 * kT / pressure
         error, _ = error_of_mean(trajectory.volumes[..., None])
         # By chance once in 16,000 runs.
         assert abs(trajectory.volumes.mean() - expected) < 4 * error[0]
         assert error[0] < 0.05 * expected
-        edges = np.diagonal(trajectory.cells[0], axis1=1, axis2=2)
-        assert (np.ptp(edges[:, 0] / edges[:, 1]) > 0.1) == anisotropic
+        first, second, _ = np.diagonal(trajectory.cells[0], axis1=1, axis2=2).T
+        assert (np.ptp(first / second) > 0.1) == anisotropic
         assert trajectory.ensemble == "NPT"
 
 

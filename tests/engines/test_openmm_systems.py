@@ -40,15 +40,15 @@ def molecules(box):
     return box.positions.reshape(-1, 4, 3)[:, :3]
 
 
-def started(reference, platform="Reference"):
+def started(reference, platform="Reference", relax=True):
     point = StatePoint(reference.structure(), 300.0)
-    engine = OpenMM(platform, relax=False, dtype="float64")
+    engine = OpenMM(platform, relax=relax, dtype="float64")
     return engine.simulation(reference, [point], Langevin("1 fs"), [point.structure])
 
 
 def frame_of(reference):
     """One frame at the start, not relaxed."""
-    simulation = started(reference)
+    simulation = started(reference, relax=False)
     replica = simulation._replicas[0]
     replica._context.setPositions(reference.positions / 10)
     replica._context.computeVirtualSites()
@@ -115,7 +115,7 @@ def test_the_energy_of_a_box_is_that_of_an_ewald_sum_and_of_lennard_jones_pairs(
     edge = box.structure().cell[0, 0]
     simulation = started(box)
     simulation.begin(key(0))
-    relaxed = simulation.frame()
+    relaxed = SimpleNamespace(**simulation.frame())
     atoms = relaxed.positions[0].reshape(27, 3, 3)
     charges, molecule = np.tile(CHARGES, 27), np.arange(27).repeat(4)
     coulomb = ewald(with_sites(atoms).reshape(-1, 3), charges, edge, molecule)
