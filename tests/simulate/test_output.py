@@ -367,6 +367,7 @@ def test_full_disk_stops_before_hdf5_is_harmed(small, tmp_path, monkeypatch):
         return SimpleNamespace(free=0 if len(asked) > 3 else 2**40)
 
     monkeypatch.setattr("shutil.disk_usage", usage)
+    monkeypatch.setattr("mdfit.simulate.h5md.LONGEST_WAIT", 0.0)
     with pytest.raises(OutputError, match=r"frame 3 .*No space left.*resume"):
         go(small, tmp_path / "run.h5")
     monkeypatch.undo()

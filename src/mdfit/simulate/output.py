@@ -58,11 +58,15 @@ def goes_on(output: Output, resume: Resume) -> bool:
         # A run that was stopped before its first frame: going on is the same as beginning anew.
         return True
     files = (path, restart_path(path))
-    if resume == "auto" and any(file.exists() for file in files):
-        missing = next(file for file in files if not file.exists())
+    if resume == "auto" and files[1].exists():
         raise CheckpointError(
-            f"There is no {missing} any more, so that the run cannot go on; restore it, or move {path} and its restart "
-            "file away to simulate again."
+            f"There is no {path} any more, so that the run cannot go on; restore it, or move {files[1]} away to simulate "
+            "again."
+        )
+    if resume == "auto" and path.exists():
+        raise OutputError(
+            f"{path} exists, but no restart file beside it, so that no run can go on there; choose another name, or move "
+            "the file away."
         )
     for file in files:
         if file.exists():
