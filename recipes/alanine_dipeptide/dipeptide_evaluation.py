@@ -43,7 +43,6 @@ def simulate(
         replicas=evaluation.chains,
         starts=starts,
         out=path,
-        resume="auto",
         show_progress=show_progress,
     )
 

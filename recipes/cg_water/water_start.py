@@ -64,7 +64,6 @@ def fitted_network(beads: int, frames: int, epochs: int, seed: int, out: Path, s
             train_only=all_but_the_prior,
             seed=seed,
             out=out,
-            resume="auto",
             show_progress=show_progress,
         )
         result.unless_interrupted().last.save(path)

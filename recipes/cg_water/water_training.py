@@ -101,6 +101,5 @@ def train(
         train_only=all_but_the_prior,
         seed=seed,
         out=out,
-        resume="auto",
         show_progress=show_progress,
     ).unless_interrupted()

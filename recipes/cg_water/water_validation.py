@@ -56,7 +56,6 @@ def validate(
         key=jax.random.key(seed + 10_000),
         engine=JaxMD(skin=SKIN),
         out=out,
-        resume="auto",
     )
     metrics = {}
     for observable in (Pressure(), Temperature()):

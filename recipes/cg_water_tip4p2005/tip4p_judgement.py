@@ -118,7 +118,6 @@ def simulate(
         key=jax.random.key(seed),
         engine=JaxMD(skin=SKIN),
         out=path,
-        resume="auto",
         show_progress=show_progress,
     )
 

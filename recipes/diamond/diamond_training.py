@@ -208,7 +208,6 @@ def train(potential: Potential, phase: Phase, cells: int, request: Request) -> F
         train_only=only_network if phase.trains == "network" else trainable,
         seed=request.seed,
         out=out,
-        resume="auto",
         show_progress=request.show_progress,
     ).unless_interrupted()
 
@@ -225,7 +224,6 @@ def judge(potential: Potential, validation: Validation, duration: str, request: 
         every=validation.every,
         key=key(1000 + request.seed),
         out=out,
-        resume="auto",
         show_progress=request.show_progress,
     )
     constants = mf.estimate(ElasticConstants(), trajectory, potential=potential)

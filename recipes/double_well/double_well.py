@@ -133,7 +133,6 @@ def train(scale: Scale, seed: int, out: Path | None = None, show_progress: bool 
         train_only=only_spline,
         seed=seed,
         out=out,
-        resume="auto",
         show_progress=show_progress,
     ).unless_interrupted()
 

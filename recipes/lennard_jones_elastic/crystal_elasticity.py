@@ -146,7 +146,6 @@ def recover(start: LennardJones, targets: Metrics, settings: Settings, request: 
         steps=settings.updates,
         seed=request.seed,
         out=out,
-        resume="auto",
         show_progress=request.show_progress,
     ).unless_interrupted()
 

@@ -153,6 +153,5 @@ def _fit(
         steps=stage.updates,
         seed=seed,
         out=out,
-        resume="auto",
         show_progress=show_progress,
     ).unless_interrupted()

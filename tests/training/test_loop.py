@@ -104,7 +104,11 @@ def test_a_run_is_not_overwritten(tmp_path):
     train(tmp_path / "run", epochs=1)
     before = (tmp_path / "run" / "checkpoint.safetensors").read_bytes()
     with pytest.raises(CheckpointError, match="already holds a run"):
-        train(tmp_path / "run", epochs=1)
+        train(tmp_path / "run", epochs=1, resume=False)
+    # The same call returns what is finished; another one is refused.
+    assert train(tmp_path / "run", epochs=1).stopped == "finished"
+    with pytest.raises(CheckpointError, match="was trained with"):
+        train(tmp_path / "run", epochs=1, seed=1)
     assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == before
 
 

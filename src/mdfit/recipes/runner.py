@@ -144,7 +144,6 @@ class _Stages:
                 patience=training.patience,
                 seed=training.seed,
                 out=directory,
-                resume="auto",
                 show_progress=self.show_progress,
                 configuration=self.loaded.document(),
             )

@@ -78,7 +78,7 @@ def fit(
     train_only: Callable[[Potential], Any] | None = None,
     seed: int = 0,
     out: str | Path | None = None,
-    resume: bool | Literal["auto"] = False,
+    resume: bool | Literal["auto"] = "auto",
     checkpoint_seconds: float = 60.0,
     show_progress: bool = True,
     configuration: dict[str, Any] | None = None,
@@ -98,9 +98,10 @@ def fit(
         train_only: from a potential to a tree of flags like :func:`mdfit.potentials.trainable`, to freeze parts.
         seed: of the order of the data.
         out: directory for checkpoints, log and the fitted potential.
-        resume: go on from the checkpoint in ``out``; the loss history is that of an uninterrupted run.  ``"auto"``: if
-            there is one, else begin.  A training goes on only as it was begun: the same data, objective, optimiser, start
-            and version of mdfit, for the same or a larger number of updates; one that is finished is returned.
+        resume: ``"auto"`` goes on from the checkpoint in ``out``, if there is one, else begins; True: there must be one;
+            False: there must be none.  The loss history is that of an uninterrupted run.  A training goes on only as it
+            was begun: the same data, objective, optimiser, start and version of mdfit, for the same or a larger number of
+            updates; one that is finished is returned.
         checkpoint_seconds: wall time between checkpoints within an epoch; there is one after every epoch, too.
         show_progress: a progress bar with the losses and the time left.
         configuration: written to ``run.json`` (a recipe, say).
@@ -112,7 +113,7 @@ def fit(
         TrainingError: when the loss is not finite or diverges; the last good state is in ``out``.
         SimulationError: when a simulation of the objective explodes at the start, or still does after most of the last
             update has been taken back; the last good state is in ``out``.
-        CheckpointError: when ``resume`` finds no checkpoint or one of another run.
+        CheckpointError: when there is a checkpoint of another run, or none or one against ``resume``.
         OutputError: when ``out`` cannot be written, holds other files of these names, or another process writes there.
     """
     total = _total_steps(objective, epochs, steps)
