@@ -205,8 +205,10 @@ def test_simulate(silicon):
     for name in ("Temperature", "PotentialEnergy", "Pressure"):
         assert f"{name}: " in result.stdout
     assert "12 frames in a.h5" in result.stdout
-    assert "a.h5 exists; resume the run, choose another name or delete the file" in fails(
-        "simulate", *arguments, "--duration", "24 fs"
+    # The same command returns what is whole; other settings are refused.
+    assert "12 frames in a.h5" in mdfit("simulate", *arguments, "--duration", "24 fs").stdout
+    assert "a.h5 was written with another random key or seed" in fails(
+        "simulate", *arguments, "--duration", "24 fs", "--seed", "1"
     )
     longer = mdfit("simulate", *arguments, "--duration", "30 fs", "--resume")
     assert longer.exit_code == 0, longer.output
@@ -312,7 +314,7 @@ def test_simulate_names_a_damaged_potential(silicon, damage):
     [
         (["--temperature", "300 fs"], "temperature is '300 fs', which is a time, but a temperature is needed"),
         (["--temperature", "300 K", "--timestep", "0 fs"], "timestep must be positive"),
-        (["--temperature", "300 K", "--sampler", "NPT"], "needs a state point with a pressure"),
+        (["--temperature", "300 K", "--sampler", "NPT"], "Constant pressure needs a pressure"),
         (["--temperature", "300 K", "--every", "0.7 fs"], "is not a multiple of the time step"),
         (["--temperature", "300 K", "--out", "a.dcd"], "Trajectories end in .h5"),
         (["--temperature", "300 K", "--out", "crystal.extxyz/a.h5"], "Could not write crystal.extxyz/a.h5"),

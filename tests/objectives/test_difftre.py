@@ -79,7 +79,7 @@ def test_the_batches_that_frames_are_cut_into_do_not_matter(monkeypatch):
     parameters = split(potential())
     found = []
     for together in (2048, 96):
-        monkeypatch.setattr(frame_graphs.FrameGraphs.__init__, "__defaults__", (together, None))
+        monkeypatch.setattr(frame_graphs.FrameGraphs.__init__, "__defaults__", (together, None, None))
         aim = objective(targets(at))
         found.append(aim.evaluate(parameters, aim.initial_state(3, parameters))[0])
     assert float(found[0].loss) == pytest.approx(float(found[1].loss), rel=1e-10)

@@ -234,7 +234,7 @@ def test_frames_without_a_restart_file_are_not_thrown_away(finished, tmp_path):
     run = trained_only(finished, tmp_path / "run")
     (run / "simulations").mkdir()
     shutil.copy(finished / "simulations" / "warm.h5", run / "simulations")
-    with pytest.raises(CheckpointError, match=r"no .*warm\.h5\.restart any more"):
+    with pytest.raises(OutputError, match=r"warm\.h5 exists, but no restart file beside it"):
         resume_run(run, show_progress=False)
     assert (run / "simulations" / "warm.h5").read_bytes() == (finished / "simulations" / "warm.h5").read_bytes()
 
