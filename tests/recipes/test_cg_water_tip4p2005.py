@@ -24,7 +24,8 @@ def test_a_bead_is_the_centre_of_mass_with_the_force_on_its_molecule():
 
     random, number = np.random.default_rng(0), 5
     species, masses = np.tile([8, 1, 1], number), np.tile([15.99943, 1.007947, 1.007947], number)
-    positions, forces = random.uniform(0, 9, (2, 4, 3 * number, 3))
+    positions = random.uniform(0, 12, (4, number, 3)).repeat(3, axis=1) + random.normal(0, 0.5, (4, 3 * number, 3))
+    forces = random.normal(size=positions.shape)
     frames = Frames(species, masses, positions, 12 * np.eye(3), np.ones(3, bool), forces=forces)
     beads = mapped(frames)
     weights = masses[:3] / masses[:3].sum()
