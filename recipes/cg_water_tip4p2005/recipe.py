@@ -6,76 +6,100 @@ J. Zavadlav, J. Chem. Phys. 157, 244103 (2022), doi:10.1063/5.0124538.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from tip4p_figures import draw_curves, draw_learning
-from tip4p_judgement import curves, judged, judged_reference, published, simulate, speed
+from tip4p_judgement import AXES, agreement, curves, published
 from tip4p_models import network, spline
-from tip4p_reference import judged_system, mapped
-from tip4p_reference import simulate as simulate_reference
-from tip4p_scales import SIZES, TEMPERATURE, Model
-from tip4p_training import match_forces, minimise_entropy
+from tip4p_reference import SAMPLER, judged_system, mapped, system
+from tip4p_scales import SIZES, SKIN, TEMPERATURE, Scale
 
 from mdfit.data import Frames
-from mdfit.recipes.metrics import Metrics
+from mdfit.engines.openmm import OpenMM
+from mdfit.observables import Pressure, Temperature, estimate
+from mdfit.recipes.figures import Plot, history_series
+from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
-from mdfit.simulate import StatePoint, Trajectory
+from mdfit.recipes.speed import nanoseconds_per_day
+from mdfit.simulate import JaxMD, Langevin, StatePoint, Trajectory
 from mdfit.training import FitResult
 
 SCALES = ("cpu", "demo", "paper")
-LABELS = {
-    "rdf": ("r (Å)", "g(r)"),
-    "adf": ("angle (rad)", "p(angle) (1/rad)"),
-    "g3": ("r (Å)", "g₃(r, r, r)"),
-}
-PICTURES = {"rdf": "rdf.png", "adf": "adf.png", "g3": "three_body.png"}
 
 
 def run(request: Request) -> Metrics:
     """Reference, four models, and an independent simulation of each."""
-    scale, out = SIZES[request.scale], request.out
-    with request.timed("reference"):
-        frames = simulate_reference(scale.reference, request.seed, out / "reference.h5", request.show_progress)
-    beads = mapped(frames)
-    seen = beads.spread(scale.reference.judged_frames)
-    with request.timed("judge reference"):
-        found = {"reference": curves(Trajectory.of_frames(seen, temperature=TEMPERATURE), out / "curves_reference.npz")}
-    metrics = judged_reference(found["reference"], beads.structure(0))
-    chosen = frames.spread(scale.reference.judged_frames)
-    metrics |= request.stage("all atoms", lambda: judged_system(scale.reference, chosen, request.seed))
-    histories = {}
-    for number, (name, kind, result) in enumerate(_models(request, beads)):
-        model, histories[name] = result.potential, result.history
-        model.save(out / f"{name}.mdfit")
-        # From a frame that relative entropy does not start from, with velocities of its own.
-        at = StatePoint(beads.structure(len(beads) // 2), TEMPERATURE)
-        path, seed = out / f"judged_{name}.h5", request.seed + 101 + number
-        with request.timed(f"simulate {name}"):
-            trajectory = simulate(model, at, scale.timestep, kind.judging, seed, path, request.show_progress)
-        with request.timed(f"judge {name}"):
-            found[name] = curves(trajectory, out / f"curves_{name}.npz")
-            metrics |= judged(name, trajectory, found[name], found["reference"])
+    scale = SIZES[request.scale]
+    water = system(scale.reference)
+    ambient = StatePoint(water.structure(), TEMPERATURE)
+    atoms = request.simulate(
+        "reference", water, ambient, SAMPLER, scale.reference.sampling, engine=OpenMM(threads=1)
+    ).frames()
+    chosen = atoms.spread(scale.reference.judged_frames)
+    beads, seen = mapped(atoms), mapped(chosen)
+    reference = curves(request, "reference", Trajectory.of_frames(seen, temperature=TEMPERATURE))
+    metrics = agreement(reference, beads.structure(0))
+    metrics |= request.stage(
+        "all atoms", lambda: judged_system(scale.reference, chosen, request.seed_of("all atoms")), scale.reference
+    )
+
+    # From a frame that relative entropy does not start from, with velocities of its own.
+    at, langevin = StatePoint(beads.structure(len(beads) // 2), TEMPERATURE), Langevin(scale.timestep, "1 /ps")
+    models = trained(request, scale, beads, langevin)
+    found = {}
+    for name, result in models.items():
+        model, kind = request.save(name, result.potential), scale.kind(name)
+        simulated = request.simulate(f"judged_{name}", model, at, langevin, kind.judging, engine=JaxMD(SKIN))
+        found[name] = curves(request, name, simulated)
+        for observable in (Pressure(), Temperature()):
+            metrics[f"{observable.name.lower()}/{name}"] = Metric.of(estimate(observable, simulated))
         metrics |= request.stage(
-            f"speed {name}", lambda m=model, a=at, k=kind, n=name: _speed(m, a, k, n, scale.timestep)
+            f"speed {name}",
+            lambda n=name, m=model, k=kind: {
+                f"speed/{n}": nanoseconds_per_day(m, at, langevin, k.speed_steps, skin=SKIN)
+            },
+            model,
         )
-    for kind, file in PICTURES.items():
-        draw_curves(found, published(beads.structure(0))[kind], kind, LABELS[kind], out / file)
-    draw_learning(histories, out / "learning.png")
+
+    for kind, known in published(beads.structure(0)).items():
+        x, y, first = AXES[kind]
+        metrics |= request.compare(
+            kind,
+            {name: own[kind] for name, own in found.items()},
+            reference[kind],
+            x,
+            y,
+            target_label="all atoms",
+            published={"all atoms, published": known},
+            x_limits=(first, None),
+        )
+    request.draw("learning", *course(models))
     return metrics
 
 
-def _speed(model, at: StatePoint, kind: Model, name: str, timestep: float) -> Metrics:
-    return {f"speed/{name}": speed(model, at, timestep, kind.speed_steps, seed=0)}
-
-
-def _models(request: Request, beads: Frames) -> Iterator[tuple[str, Model, FitResult]]:
-    """The four models with their names and kinds, each trained when it is asked for."""
-    scale = SIZES[request.scale]
-    starts = {"spline": spline(scale.size), "network": network(scale.size, request.seed)}
+def trained(request: Request, scale: Scale, beads: Frames, langevin: Langevin) -> dict[str, FitResult]:
+    """The four models; the prior, their last term, is never trained."""
+    starts = {"spline": spline(scale.size), "network": network(scale.size, request.key("network"))}
+    models: dict[str, FitResult] = {}
     for name, start in starts.items():
-        kind: Model = getattr(scale, name)
-        matched = match_forces(request, f"force_matching_{name}", start, beads, kind.matching)
-        yield f"force_matching_{name}", kind, matched
-        before = matched.potential if kind.after_matching else start
-        entropic = f"relative_entropy_{name}"
-        yield entropic, kind, minimise_entropy(request, entropic, before, beads, kind.entropy, scale.timestep)
+        kind, matching, entropy = scale.kind(name), f"force_matching_{name}", f"relative_entropy_{name}"
+        models[matching] = kind.matching.train(request, matching, start, beads, fixed=[-1])
+        before = models[matching].potential if kind.after_matching else start
+        models[entropy] = kind.entropy.train(request, entropy, before, beads, TEMPERATURE, langevin, fixed=[-1])
+    return models
+
+
+def course(models: dict[str, FitResult]) -> list[Plot]:
+    """Errors of the forces along force matching, and norms of the gradient along relative entropy."""
+    matched = {name: own.history for name, own in models.items() if name.startswith("force")}
+    entropic = {name: own.history for name, own in models.items() if name.startswith("relative")}
+    forces = [
+        history_series(name.replace("_", " "), own, lambda record: 1000 * record["validation_loss"] ** 0.5)
+        for name, own in matched.items()
+    ]
+    gradients = [
+        history_series(name.replace("_", " "), own, "gradient_norm", factor=1 / own[0]["gradient_norm"])
+        for name, own in entropic.items()
+    ]
+    label = "norm of the gradient, first = 1"
+    return [
+        Plot(title="Errors of forces", x="epochs", y="RMSE of validation forces (meV/Å)", series=forces),
+        Plot(title="Norms of the gradient", x="updates", y=label, series=gradients, y_scale="log"),
+    ]

@@ -27,19 +27,10 @@ def spline(size: Literal["small", "published"]) -> Sum:
     return zero + prior()
 
 
-def network(size: Literal["small", "published"], seed: int) -> Sum:
+def network(size: Literal["small", "published"], key: jax.Array) -> Sum:
     """A small PaiNN, or DimeNet++ of the published size, with random parameters and a cutoff of 5 Å; and the prior."""
-    scaling, key = Scaling({BEAD: 0.0}, scale=BOLTZMANN * TEMPERATURE), jax.random.key(seed)
+    scaling = Scaling({BEAD: 0.0}, scale=BOLTZMANN * TEMPERATURE)
     if size == "published":
         return DimeNetPP((BEAD,), 5.0, scaling=scaling, key=key) + prior()
-    small = PaiNN(
-        (BEAD,),
-        5.0,
-        channels=16,
-        layers=2,
-        radial_functions=8,
-        mean_neighbours=NEIGHBOURS,
-        scaling=scaling,
-        key=key,
-    )
-    return small + prior()
+    sizes = {"channels": 16, "layers": 2, "radial_functions": 8, "mean_neighbours": NEIGHBOURS}
+    return PaiNN((BEAD,), 5.0, **sizes, scaling=scaling, key=key) + prior()

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mdfit.recipes.methods import Descent, Entropy, Matching
+from mdfit.recipes.request import Sampling
+
 #: Of the reference and of all models, in K.
 TEMPERATURE = 298.0
-#: Between saved frames of the reference.
-EVERY = "0.1 ps"
+#: Of the neighbour lists: beads move 0.04 Å in a time step of 10 fs, the fastest of them four times as much.
+SKIN = "1 Å"
 
 
 @dataclass(frozen=True)
@@ -18,75 +21,16 @@ class Reference:
     Attributes:
         molecules: in a cube, at 0.9977 g/cm³.
         cutoff: of Lennard-Jones and of the direct part of Ewald's sum.
-        duration: kept.
-        equilibrate: dropped.
+        sampling: how long it is.
         judged_frames: for the curves that models are compared with.
         speed_steps: time steps that measure its speed and its temperature.
     """
 
     molecules: int
     cutoff: str
-    duration: str
-    equilibrate: str
+    sampling: Sampling
     judged_frames: int
     speed_steps: int
-
-
-@dataclass(frozen=True)
-class Matching:
-    """Force matching with Adam.
-
-    Attributes:
-        frames: of the reference, at equal intervals; a tenth of them chooses the best parameters.
-        steps: updates.
-        batch: frames of each.
-        rate: first learning rate; it falls exponentially to a hundredth.
-    """
-
-    frames: int
-    steps: int
-    batch: int
-    rate: float
-
-
-@dataclass(frozen=True)
-class Entropy:
-    """Relative entropy with one chain, which goes on where the last one ended.
-
-    Attributes:
-        frames: of the reference, at equal intervals.
-        updates: of the parameters.
-        rates: first and last learning rate; it falls exponentially.
-        sample: length of the chain of each update in fs.
-        equilibrate: dropped before, in fs.
-        every: between frames in fs.
-        batch: reference frames of each update.
-        newton: damping of Newton steps, of which the rates are parts; None stands for Adam.
-    """
-
-    frames: int
-    updates: int
-    rates: tuple[float, float]
-    sample: float
-    equilibrate: float
-    every: float
-    batch: int
-    newton: float | None = None
-
-
-@dataclass(frozen=True)
-class Judging:
-    """An independent simulation of a model, all in fs.
-
-    Attributes:
-        duration: kept.
-        equilibrate: dropped.
-        every: between frames.
-    """
-
-    duration: float
-    equilibrate: float
-    every: float
 
 
 @dataclass(frozen=True)
@@ -95,88 +39,101 @@ class Model:
 
     Attributes:
         matching: by forces.
-        entropy: by relative entropy.
+        entropy: by relative entropy, with one chain, which goes on where the last one ended.
         after_matching: whether relative entropy starts from the force-matched model, or from the bare prior.
-        judging: of both.
+        judging: the independent simulation of both.
         speed_steps: time steps that measure the speed.
     """
 
     matching: Matching
     entropy: Entropy
     after_matching: bool
-    judging: Judging
+    judging: Sampling
     speed_steps: int
 
 
 @dataclass(frozen=True)
 class Scale:
-    """All sizes; ``size`` is that of the network and the spline, ``timestep`` that of all models in fs."""
+    """All sizes; ``size`` is that of the network and the spline, ``timestep`` that of all models."""
 
     reference: Reference
     size: Literal["small", "published"]
-    timestep: float
+    timestep: str
     spline: Model
     network: Model
 
+    def kind(self, name: str) -> Model:
+        """Of the model with this name."""
+        return self.spline if name.endswith("spline") else self.network
+
 
 CPU = Scale(
-    reference=Reference(500, "9 Å", "400 ps", "30 ps", 500, 5000),
+    reference=Reference(500, "9 Å", Sampling("400 ps", "30 ps", "0.1 ps"), 500, 5000),
     size="small",
-    timestep=10.0,
+    timestep="10 fs",
     spline=Model(
-        matching=Matching(400, steps=600, batch=4, rate=1e-2),
-        entropy=Entropy(400, 24, (0.5, 0.1), sample=10_000, equilibrate=1_000, every=100, batch=200, newton=0.03),
+        matching=Matching(600, batch=4, rate=1e-2, frames=400),
+        entropy=Entropy(
+            Descent(24, (0.5, 0.1), damping=0.03), Sampling("10 ps", "1 ps", "0.1 ps"), batch=200, frames=400, skin=SKIN
+        ),
         after_matching=False,
-        judging=Judging(100_000, 5_000, 250),
+        judging=Sampling("100 ps", "5 ps", "0.25 ps"),
         speed_steps=2000,
     ),
     network=Model(
-        matching=Matching(1600, steps=1500, batch=4, rate=5e-3),
-        entropy=Entropy(400, 40, (1e-3, 1e-4), sample=5_000, equilibrate=500, every=100, batch=100),
+        matching=Matching(1500, batch=4, rate=5e-3, frames=1600),
+        entropy=Entropy(
+            Descent(40, (1e-3, 1e-4)), Sampling("5 ps", "0.5 ps", "0.1 ps"), batch=100, frames=400, skin=SKIN
+        ),
         after_matching=True,
-        judging=Judging(100_000, 5_000, 250),
+        judging=Sampling("100 ps", "5 ps", "0.25 ps"),
         speed_steps=500,
     ),
 )
-_SHORT = Judging(3_000, 500, 50)
 DEMO = Scale(
-    reference=Reference(216, "9 Å", "6 ps", "1 ps", 30, 200),
+    reference=Reference(216, "9 Å", Sampling("6 ps", "1 ps", "0.1 ps"), 30, 200),
     size="small",
-    timestep=10.0,
+    timestep="10 fs",
     spline=Model(
-        matching=Matching(30, steps=60, batch=4, rate=1e-2),
-        entropy=Entropy(60, 4, (0.4, 0.4), sample=5_000, equilibrate=500, every=50, batch=60, newton=0.1),
+        matching=Matching(60, batch=4, rate=1e-2, frames=30),
+        entropy=Entropy(
+            Descent(4, (0.4, 0.4), damping=0.1), Sampling("5 ps", "0.5 ps", "50 fs"), batch=60, frames=60, skin=SKIN
+        ),
         after_matching=False,
-        judging=_SHORT,
+        judging=Sampling("3 ps", "0.5 ps", "50 fs"),
         speed_steps=200,
     ),
     network=Model(
-        matching=Matching(30, steps=60, batch=2, rate=5e-3),
-        entropy=Entropy(30, 2, (1e-3, 1e-3), sample=500, equilibrate=100, every=50, batch=10),
+        matching=Matching(60, batch=2, rate=5e-3, frames=30),
+        entropy=Entropy(
+            Descent(2, (1e-3, 1e-3)), Sampling("0.5 ps", "0.1 ps", "50 fs"), batch=10, frames=30, skin=SKIN
+        ),
         after_matching=True,
-        judging=_SHORT,
+        judging=Sampling("3 ps", "0.5 ps", "50 fs"),
         speed_steps=50,
     ),
 )
-_PUBLISHED = Entropy(8000, 300, (3e-3, 3e-5), sample=70_000, equilibrate=5_000, every=100, batch=700)
-_PUBLISHED_JUDGING = Judging(1_000_000, 100_000, 100)
 #: The settings of the published program (with a Langevin thermostat): 100 epochs of 8,000 frames.
 PAPER = Scale(
-    reference=Reference(1020, "9 Å", "1 ns", "100 ps", 2000, 5000),
+    reference=Reference(1020, "9 Å", Sampling("1 ns", "100 ps", "0.1 ps"), 2000, 5000),
     size="published",
-    timestep=2.0,
+    timestep="2 fs",
     spline=Model(
-        matching=Matching(8000, steps=80_000, batch=10, rate=1e-1),
-        entropy=Entropy(8000, 300, (0.1, 1e-3), sample=70_000, equilibrate=5_000, every=100, batch=700),
+        matching=Matching(80_000, batch=10, rate=1e-1, frames=8000),
+        entropy=Entropy(
+            Descent(300, (0.1, 1e-3)), Sampling("70 ps", "5 ps", "0.1 ps"), batch=700, frames=8000, skin=SKIN
+        ),
         after_matching=False,
-        judging=_PUBLISHED_JUDGING,
+        judging=Sampling("1 ns", "100 ps", "0.1 ps"),
         speed_steps=2000,
     ),
     network=Model(
-        matching=Matching(8000, steps=80_000, batch=10, rate=1e-3),
-        entropy=_PUBLISHED,
+        matching=Matching(80_000, batch=10, rate=1e-3, frames=8000),
+        entropy=Entropy(
+            Descent(300, (3e-3, 3e-5)), Sampling("70 ps", "5 ps", "0.1 ps"), batch=700, frames=8000, skin=SKIN
+        ),
         after_matching=False,
-        judging=_PUBLISHED_JUDGING,
+        judging=Sampling("1 ns", "100 ps", "0.1 ps"),
         speed_steps=500,
     ),
 )

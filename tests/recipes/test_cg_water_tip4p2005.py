@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from mdfit.recipes.metrics import read_metrics
-from mdfit.simulate import Trajectory
-from mdfit.units import BAR, BOLTZMANN, KILOJOULE_PER_MOLE
 
 pytestmark = pytest.mark.usefixtures("recipe_modules")
 FOLDER = Path(__file__).parents[2] / "recipes" / "cg_water_tip4p2005"
@@ -19,21 +17,22 @@ MODELS = (
 )
 
 
-@pytest.fixture(scope="module")
-def reference():
-    """Settings of a box of 64 molecules, whose edge is 12.4 Å."""
-    pytest.importorskip("openmm")
-    from tip4p_scales import Reference
+def test_a_bead_is_the_centre_of_mass_with_the_force_on_its_molecule():
+    from tip4p_reference import mapped
 
-    return Reference(64, "6 Å", "1 ps", "0.1 ps", 10, 100)
+    from mdfit.data import Frames
 
-
-@pytest.fixture(scope="module")
-def frames(reference, tmp_path_factory):
-    """A few frames of all atoms."""
-    from tip4p_reference import simulate
-
-    return simulate(reference, 0, tmp_path_factory.mktemp("water") / "reference.h5", False)
+    random, number = np.random.default_rng(0), 5
+    species, masses = np.tile([8, 1, 1], number), np.tile([15.99943, 1.007947, 1.007947], number)
+    positions = random.uniform(0, 12, (4, number, 3)).repeat(3, axis=1) + random.normal(0, 0.5, (4, 3 * number, 3))
+    forces = random.normal(size=positions.shape)
+    frames = Frames(species, masses, positions, 12 * np.eye(3), np.ones(3, bool), forces=forces)
+    beads = mapped(frames)
+    weights = masses[:3] / masses[:3].sum()
+    centres = np.einsum("fmad,a->fmd", positions.reshape(4, number, 3, 3), weights)
+    np.testing.assert_allclose(beads.positions, centres, atol=1e-4)
+    np.testing.assert_allclose(beads.forces, forces.reshape(4, number, 3, 3).sum(axis=2), atol=1e-5)
+    np.testing.assert_allclose(beads.masses, 18.0154, rtol=1e-4)
 
 
 def test_published_curves_are_those_of_water():
@@ -58,72 +57,14 @@ def test_published_curves_are_those_of_water():
     assert grids["g3"].grid[curves["g3"].argmax()] == pytest.approx(2.97, abs=0.1)
 
 
-def test_beads_are_centres_of_mass_with_the_force_on_the_molecule(frames):
-    from tip4p_reference import mapped
-
-    beads = mapped(frames)
-    molecules = frames.positions.reshape(len(frames), 64, 3, 3).astype(float)
-    weights = np.array([15.99943, 1.007947, 1.007947])
-    centres = np.einsum("fmad,a->fmd", molecules, weights / weights.sum())
-    np.testing.assert_allclose(beads.positions, centres, atol=1e-4)
-    np.testing.assert_allclose(beads.forces, frames.forces.reshape(len(frames), 64, 3, 3).sum(axis=2), atol=1e-5)
-    np.testing.assert_allclose(beads.masses, 18.0154, rtol=1e-4)
-    np.testing.assert_array_equal(beads.spread(2).positions, beads.positions[[0, 9]])
-
-
-def test_pressure_is_the_derivative_of_the_energy_by_the_volume(reference, frames):
-    from tip4p_reference import TEMPERATURE, context_of, pressures, system
-
-    molecules = system(reference)
-    context = context_of(molecules, 0)
-    (found,) = pressures(molecules, context, frames.select([4]))
-    cell = frames.cells[4].astype(float)
-    places = context.getState(getPositions=True).getPositions(asNumpy=True)._value * 10
-    # OpenMM moves the mean of the four particles of a molecule; on average the choice does not matter.
-    centres = np.repeat(places.reshape(64, 4, 3).mean(axis=1), 4, axis=0)
-    energies = []
-    for scale in (0.999, 1.001):
-        context.setPeriodicBoxVectors(*(scale * cell / 10).tolist())
-        context.setPositions((places + (scale - 1) * centres) / 10)
-        energies.append(context.getState(getEnergy=True).getPotentialEnergy()._value * KILOJOULE_PER_MOLE)
-    volume = np.linalg.det(cell)
-    slope = (energies[1] - energies[0]) / (volume * (1.001**3 - 0.999**3))
-    expected = (64 * BOLTZMANN * TEMPERATURE / volume - slope) / BAR
-    # Energies of single precision leave some bar.
-    assert found == pytest.approx(expected, abs=20)
-
-
-def test_the_deviation_of_a_curve_from_itself_vanishes(frames):
-    import jax.numpy as jnp
-    from tip4p_judgement import WIDTH, Curve
-    from tip4p_reference import mapped
-
-    from mdfit.observables import RDF, per_frame
-    from mdfit.observables.low_frequencies import student_factor
-
-    observable = RDF(150 * WIDTH, 150, smearing=WIDTH)
-    values = per_frame(observable, Trajectory.of_frames(mapped(frames), temperature=298.0))[0]
-    curve = Curve(observable, values)
-    np.testing.assert_allclose(curve.value, observable.combine(jnp.asarray(values.mean(axis=0))))
-    assert curve.deviation(curve.value)[0] == 0
-    value, error = curve.deviation(curve.value[:100] + 1000)
-    assert value == pytest.approx(1000)
-    # So far off, the deviation is linear in the curve: a thousand minus its mean.
-    blocks = values[: len(values) // 10 * 10].reshape(10, -1, values.shape[1]).mean(axis=1)
-    means = np.array([np.asarray(observable.combine(jnp.asarray(block)))[:100].mean() for block in blocks])
-    # Within so many standard errors lies Student's t with a probability of 68.27 %.
-    assert error == pytest.approx(student_factor(9) * means.std(ddof=1) / np.sqrt(10), rel=1e-3)
-    expected = student_factor(len(values) - 1) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
-    np.testing.assert_allclose(curve.standard_error, expected, atol=1e-6)
-
-
 def test_the_prior_is_not_trained_and_the_spline_starts_from_it():
     import jax
     from tip4p_models import network, spline
-    from tip4p_training import all_but_the_prior
 
-    for model in (spline("small"), network("small", 0), spline("published")):
-        flags = all_but_the_prior(model)
+    from mdfit.potentials import trainable_except
+
+    for model in (spline("small"), network("small", jax.random.key(0)), spline("published")):
+        flags = trainable_except(model, [-1])
         assert any(jax.tree.leaves(flags.terms[0]))
         assert not any(jax.tree.leaves(flags.terms[1]))
     assert not np.any(spline("small").terms[0].coefficients)

@@ -137,7 +137,8 @@ class BlockAverages:
 def one_replica(trajectory: Trajectory, replica: int) -> Trajectory:
     """A trajectory of one of the replicas."""
     chosen = {name: getattr(trajectory, name)[replica : replica + 1] for name in PER_FRAME}
-    return dataclasses.replace(trajectory, **chosen)
+    forces = None if trajectory.forces is None else trajectory.forces[replica : replica + 1]
+    return dataclasses.replace(trajectory, forces=forces, **chosen)
 
 
 def _limits(frames: int, blocks: int) -> list[int]:
