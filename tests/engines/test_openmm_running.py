@@ -201,6 +201,10 @@ def test_other_settings_are_not_resumed(molecule, tmp_path):
         run(alanine_dipeptide("vacuum", "amber03"), out=out, resume=True, **SHORT)
     with pytest.raises(CheckpointError, match="other elements"):
         run(molecule, out=out, resume=True, engine=OpenMM("Reference", atoms=range(6)), **SHORT)
+    # Two carbons of the same mass.
+    run(molecule, out=tmp_path / "one.h5", engine=OpenMM("Reference", atoms=[4]), **SHORT)
+    with pytest.raises(CheckpointError, match="another potential"):
+        run(molecule, out=tmp_path / "one.h5", engine=OpenMM("Reference", atoms=[14]), **SHORT)
     restart_path(out).unlink()
     with pytest.raises(CheckpointError, match="to resume"):
         run(molecule, out=out, resume=True, **SHORT)

@@ -13,6 +13,7 @@ from mdfit.engines.openmm.system import ReferenceSystem
 from mdfit.errors import SimulationError
 from mdfit.simulate import Engine, Langevin, MonteCarloNPT, Sampler, StatePoint
 from mdfit.simulate.state_point import check_same_atoms
+from mdfit.storage import digest
 from mdfit.structure import Structure
 
 _SAMPLERS = (Langevin, MonteCarloNPT)
@@ -96,4 +97,6 @@ class OpenMM(Engine):
         return OpenMMSimulation(system, state_points, starts, chosen, settings)
 
     def fingerprint(self, system: ReferenceSystem) -> str:
-        return system.fingerprint()
+        whole = system.fingerprint()
+        # Other atoms of the same elements are another recording.
+        return whole if self.atoms is None else f"{whole} atoms {digest(np.asarray(self.atoms, np.int64))}"
