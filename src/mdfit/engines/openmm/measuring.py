@@ -35,14 +35,10 @@ def pressures(system: ReferenceSystem, frames: Frames, temperature: float) -> np
     # A barostat that never acts tells the pressure.
     barostat = openmm.MonteCarloBarostat(1.0, temperature, 0)
     context = context_of(system, Langevin("1 fs"), temperature, 0, barostat)
-    places = system.positions.copy()
-    context.setVelocities(np.zeros_like(places))
+    context.setVelocities(np.zeros_like(system.positions))
     found = []
-    for positions, cell in zip(frames.positions, frames.cells, strict=True):
-        places[system.atoms] = positions
-        context.setPeriodicBoxVectors(*(cell / NANOMETRE).tolist())
-        context.setPositions(places / NANOMETRE)
-        context.computeVirtualSites()
+    for frame in range(len(frames)):
+        _place(context, system, frames, frame)
         found.append(barostat.computeCurrentPressure(context)._value)
     # At rest only the forces count.
     molecules = len(context.getMolecules())
@@ -75,11 +71,7 @@ def speed(system: ReferenceSystem, at: Frames, sampler: Langevin, temperature: f
         seed: of velocities and noise.
     """
     context = context_of(system, sampler, temperature, seed)
-    places = system.positions.copy()
-    places[system.atoms] = at.positions[-1]
-    context.setPeriodicBoxVectors(*(at.cells[-1] / NANOMETRE).tolist())
-    context.setPositions(places / NANOMETRE)
-    context.computeVirtualSites()
+    _place(context, system, at, -1)
     context.setVelocitiesToTemperature(temperature, seed % 2**30 + 1)
     context.getIntegrator().step(steps // 5)
     temperatures, seconds = [], 0.0
@@ -91,6 +83,14 @@ def speed(system: ReferenceSystem, at: Frames, sampler: Langevin, temperature: f
         temperatures.append(2 * kinetic / (system.degrees_of_freedom * BOLTZMANN))
     simulated = len(temperatures) * BETWEEN * sampler.timestep_fs * 1e-6
     return Speed(np.array(temperatures), 86400 * simulated / seconds)
+
+
+def _place(context: Any, system: ReferenceSystem, frames: Frames, frame: int) -> None:
+    places = system.positions.copy()
+    places[system.atoms] = frames.positions[frame]
+    context.setPeriodicBoxVectors(*(frames.cells[frame] / NANOMETRE).tolist())
+    context.setPositions(places / NANOMETRE)
+    context.computeVirtualSites()
 
 
 def context_of(system: ReferenceSystem, sampler: Langevin, temperature: float, seed: int, *forces: Any) -> Any:
