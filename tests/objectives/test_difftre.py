@@ -66,7 +66,7 @@ def test_gradient_is_that_of_the_reweighted_loss():
         for sign in (-2, -1, 1, 2):
             moved = eqx.tree_at(where, parameters.trained, where(parameters.trained) + sign * step)
             shifted, kept = aim.evaluate(parameters._replace(trained=moved), state)
-            assert kept[0].generation == same[0].generation
+            assert kept[0].samples.generation == same[0].samples.generation
             losses.append(float(shifted.loss))
         difference = (losses[0] - 8 * losses[1] + 8 * losses[2] - losses[3]) / (12 * step)
         assert float(where(evaluation.gradient)) == pytest.approx(difference, rel=1e-6)
@@ -119,7 +119,7 @@ def test_trajectories_are_used_again_while_their_weights_allow():
     for scale in (1.0, 1.02, 3.0):
         evaluation, after = aim.evaluate(split(potential(scale)), state)
         sizes.append((float(evaluation.metrics["recomputed"]), float(evaluation.metrics["effective_size"])))
-        assert int(after[0].generation) == int(state[0].generation) + int(sizes[-1][0])
+        assert int(after[0].samples.generation) == int(state[0].samples.generation) + int(sizes[-1][0])
     assert sizes[0] == (0, pytest.approx(20))
     assert sizes[1][0] == 0
     assert 18 <= sizes[1][1] < 20
@@ -313,5 +313,5 @@ def test_an_objective_starts_anew_with_each_training():
     before, parameters = split(potential(0.5)), split(potential())
     used.evaluate(before, used.initial_state(0, before))
     found, expected = (o.evaluate(parameters, o.initial_state(1, parameters))[1] for o in (used, fresh))
-    for again, first in zip(found[0].frames, expected[0].frames, strict=True):
+    for again, first in zip(found[0].samples.frames, expected[0].samples.frames, strict=True):
         np.testing.assert_array_equal(again, first)

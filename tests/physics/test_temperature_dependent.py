@@ -7,12 +7,12 @@ import numpy as np
 
 from mdfit.graph import Reads
 from mdfit.graph.gathering import take
-from mdfit.objectives.base import Parameters
-from mdfit.objectives.frame_values import FrameValues
+from mdfit.models import Parameters
 from mdfit.observables import HeatCapacity, estimate
 from mdfit.observables.evaluation import per_frame
 from mdfit.potentials import ExternalField, LennardJones, distinct_cutoffs, energies, temperature_derivatives
 from mdfit.reweighting import average_with_error, reduced_energy
+from mdfit.reweighting.frame_values import FrameValues
 from mdfit.simulate import Langevin, StatePoint, Trajectory, run
 from mdfit.simulate.frame_graphs import FrameGraphs
 from mdfit.structure import Structure

@@ -210,5 +210,5 @@ def test_bad_input():
         bennett(np.zeros(3), np.zeros((1, 3)))
     with pytest.raises(ReweightingError, match="first ensemble has 3 samples, but weights of shape"):
         bennett(np.zeros(3), np.zeros(3), first_log_weights=jnp.zeros(2))
-    with pytest.raises(ReweightingError, match="one reduced energy per sample"):
+    with pytest.raises(ReweightingError, match="one change of the reduced energy each"):
         exponential_average(np.zeros((2, 3)))

@@ -5,17 +5,7 @@ import pytest
 from scipy import stats
 
 from mdfit.errors import ReweightingError
-from mdfit.reweighting import generalised_pareto_fit, pareto_tail
-
-
-@pytest.mark.parametrize("shape", [-0.3, 0.0, 0.3, 0.7, 1.2])
-def test_shape_and_scale_are_recovered(shape):
-    # Standard errors of the maximum-likelihood estimates, (1 + k)/√n and σ √(2 (1 + k)/n); four of them, false alarm 6e-5.
-    size, scale = 20_000, 3.0
-    samples = stats.genpareto.rvs(shape, scale=scale, size=size, random_state=1)
-    found_shape, found_scale = generalised_pareto_fit(samples)
-    assert abs(found_shape - shape) < 4 * (1 + shape) / np.sqrt(size)
-    assert abs(found_scale / scale - 1) < 4 * np.sqrt(2 * (1 + shape) / size)
+from mdfit.reweighting import pareto_tail
 
 
 @pytest.mark.parametrize(("shape", "reliable"), [(0.2, True), (0.45, True), (1.0, False)])
@@ -24,7 +14,7 @@ def test_weights_with_a_power_law_tail(shape, reliable):
     # moves it by 10 (1/2 − k)/(M + 10).
     uniform = np.random.default_rng(2).uniform(size=100_000)
     tail = pareto_tail(-shape * np.log(uniform))
-    assert tail.samples_in_tail == np.ceil(3 * np.sqrt(100_000))
+    assert tail.samples_in_tail == np.floor(3 * np.sqrt(100_000))
     expected = shape + 10 * (0.5 - shape) / (tail.samples_in_tail + 10)
     assert abs(tail.shape - expected) < 4 * (1 + shape) / np.sqrt(tail.samples_in_tail)
     assert tail.reliable == reliable
@@ -84,5 +74,3 @@ def test_bad_input():
         pareto_tail([-np.inf, -np.inf])
     with pytest.raises(ReweightingError, match="at least 1, but"):
         pareto_tail(np.zeros(30), statistical_inefficiency=0.2)
-    with pytest.raises(ReweightingError, match="at least 5 finite positive samples"):
-        generalised_pareto_fit([1.0, 2.0])

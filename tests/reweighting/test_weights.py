@@ -9,7 +9,6 @@ from mdfit.errors import ReweightingError, UnitError
 from mdfit.reweighting import (
     average,
     average_with_error,
-    linearised_average,
     log_weights,
     reduced_energy,
     require_finite,
@@ -83,29 +82,6 @@ def test_many_ensembles_at_once():
     assert together.shape == (5, 3, 2)
     weights = np.exp(-change[4]) / np.exp(-change[4]).sum()
     np.testing.assert_allclose(together[4], np.einsum("i,ijk", weights, values), rtol=1e-12)
-
-
-def test_linearised_average_is_exact_to_first_order():
-    random = np.random.default_rng(4)
-    energy, values = random.normal(size=500), random.normal(size=(500, 2))
-
-    def difference(strength):
-        logarithms = log_weights(strength * energy)
-        return average(logarithms, values) - linearised_average(logarithms, values)
-
-    assert np.abs(jax.jacfwd(difference)(0.0)).max() < 1e-13
-    # What is left is of second order: four times smaller for half the change.
-    np.testing.assert_allclose(difference(0.02) / difference(0.01), 4.0, rtol=0.05)
-    explicit = values.mean(axis=0) - 0.3 * np.mean((energy - energy.mean())[:, None] * values, axis=0)
-    np.testing.assert_allclose(linearised_average(log_weights(0.3 * energy), values), explicit, rtol=1e-12)
-
-
-def test_linearised_average_leaves_forbidden_states_out():
-    change = np.array([0.1, 0.2, 0.4, np.inf])
-    values = np.array([1.0, 2.0, 3.0, 1e9])
-    expected = linearised_average(log_weights(change[:3]), values[:3])
-    assert float(linearised_average(log_weights(change), values)) == pytest.approx(float(expected), rel=1e-12)
-    assert np.isnan(linearised_average(log_weights(np.array([0.1, np.nan])), values[:2]))
 
 
 def test_bad_input():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mdfit.errors import MeasurementError, ObservableError
-from mdfit.observables import Observable
+from mdfit.observables import FreeEnergy, Observable
 from mdfit.simulate import StatePoint, Trajectory
 
 #: In K: 298 and 298.15 K are the same temperature.
@@ -37,7 +37,7 @@ def check_conditions(source: str, temperature: float | None, pressure: float | N
         )
 
 
-def check_observable(observable: Observable, at: StatePoint) -> None:
+def check_observable(observable: Observable | FreeEnergy, at: StatePoint) -> None:
     """Raises MeasurementError when a simulation at the state point cannot give the observable."""
     allowed = observable.ensembles or ("NVT", "NPT")
     if allowed == ("NPT",) and at.pressure is None:

@@ -13,7 +13,7 @@ from mdfit.errors import MeasurementError
 from mdfit.measurements.conditions import check_conditions, check_observable
 from mdfit.measurements.records import Record, is_file, record_of
 from mdfit.measurements.values import Values, components
-from mdfit.observables import Observable
+from mdfit.observables import FreeEnergy, Observable
 from mdfit.simulate import StatePoint
 
 
@@ -30,7 +30,7 @@ class Measurement:
         doi: where the value was published.
     """
 
-    observable: Observable
+    observable: Observable | FreeEnergy
     value: np.ndarray
     at: StatePoint
     sigma: np.ndarray | None
@@ -39,7 +39,7 @@ class Measurement:
 
     def __init__(
         self,
-        observable: Observable,
+        observable: Observable | FreeEnergy,
         value: Values | Path,
         at: StatePoint,
         sigma: Values | None = None,
@@ -49,7 +49,7 @@ class Measurement:
         """Describes a measurement.
 
         Args:
-            observable: any of :mod:`mdfit.observables` that is a function of averages.
+            observable: any of :mod:`mdfit.observables` that is a function of averages, or a free energy.
             value: a number in the unit of the observable, a string such as ``"1 bar"``, a list of one of these for each
                 component, a dictionary by label (``{"C11": "1079 GPa", ...}``), or the path of a file: CSV for a curve,
                 YAML for anything (see :func:`mdfit.measurements.read`).  Curves in files are interpolated onto the grid
@@ -65,7 +65,7 @@ class Measurement:
                 ``at`` cannot give.
             UnitError: for a quantity of another dimension.
         """
-        if not isinstance(observable, Observable):
+        if not isinstance(observable, (Observable, FreeEnergy)):
             raise MeasurementError(
                 f"{getattr(observable, 'name', observable)} is not a function of averages, which a measurement needs; "
                 "dynamical quantities can be predicted (mdfit.estimate), but not trained on."
@@ -115,7 +115,7 @@ class Measurement:
         object.__setattr__(self, name, value)
 
 
-def _positive(sigma: Values, observable: Observable) -> np.ndarray:
+def _positive(sigma: Values, observable: Observable | FreeEnergy) -> np.ndarray:
     array = components(sigma, observable, f"The uncertainty of {observable.name}", broadcast=True)
     if not (array > 0).all():
         raise MeasurementError(
@@ -125,7 +125,7 @@ def _positive(sigma: Values, observable: Observable) -> np.ndarray:
     return array
 
 
-def _weights(weight: Values, observable: Observable) -> np.ndarray:
+def _weights(weight: Values, observable: Observable | FreeEnergy) -> np.ndarray:
     array = np.asarray(weight, np.float64) if not isinstance(weight, str) else np.array(np.nan)
     if not (np.isfinite(array).all() and (array >= 0).all() and array.any() and array.shape in ((), observable.shape)):
         raise MeasurementError(

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mdfit.errors import MeasurementError, UnitError, nearest
-from mdfit.observables import Observable
+from mdfit.observables import FreeEnergy, Observable
 from mdfit.units import quantity
 
 #: A number in the unit of the observable, a string with a unit, one of these per component, or by label.
@@ -38,7 +38,7 @@ def in_unit(given: Any, unit: str, name: str) -> np.ndarray:
     return array
 
 
-def components(given: Values, observable: Observable, name: str, broadcast: bool) -> np.ndarray:
+def components(given: Values, observable: Observable | FreeEnergy, name: str, broadcast: bool) -> np.ndarray:
     """An array of the observable's shape, in its unit.
 
     Args:
@@ -60,7 +60,7 @@ def components(given: Values, observable: Observable, name: str, broadcast: bool
     return np.array(array)
 
 
-def _in_order(given: Mapping[str, float | str], observable: Observable, name: str) -> list[float | str]:
+def _in_order(given: Mapping[str, float | str], observable: Observable | FreeEnergy, name: str) -> list[float | str]:
     if not observable.labels:
         raise MeasurementError(f"{name} has labels, but {observable.name} has none; give {_described(observable)}.")
     for label in given:
@@ -74,7 +74,7 @@ def _in_order(given: Mapping[str, float | str], observable: Observable, name: st
     return [given[label] for label in observable.labels]
 
 
-def _described(observable: Observable) -> str:
+def _described(observable: Observable | FreeEnergy) -> str:
     if observable.grid is not None:
         return f"{len(observable.grid)} values on its grid"
     if observable.labels:

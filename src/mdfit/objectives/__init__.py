@@ -1,7 +1,8 @@
 """Training objectives: each gives a loss and a gradient; they add and scale."""
 
+from mdfit.models import Parameters
 from mdfit.objectives.alternating import Alternating
-from mdfit.objectives.base import Combinable, Evaluation, Objective, Parameters, WeightedSum
+from mdfit.objectives.base import Combinable, Evaluation, Objective, WeightedSum
 from mdfit.objectives.boltzmann_inversion import BoltzmannInversion
 from mdfit.objectives.difftre import DiffTRe
 from mdfit.objectives.force_matching import ForceMatching

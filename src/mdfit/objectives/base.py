@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mdfit.errors import TrainingError
-from mdfit.potentials import Potential
+from mdfit.models import Parameters
 
 
 class Evaluation(eqx.Module):
@@ -29,16 +29,6 @@ class Evaluation(eqx.Module):
     gradient: Any
     metrics: dict[str, Float[Array, ""]]
     is_step: bool = eqx.field(static=True, default=False)
-
-
-class Parameters(NamedTuple):
-    """A potential split into what is trained and the rest."""
-
-    trained: Any
-    fixed: Any
-
-    def combine(self) -> Potential:
-        return eqx.combine(self.trained, self.fixed)
 
 
 @runtime_checkable
@@ -78,11 +68,6 @@ def refuse_step(name: str) -> TrainingError:
         f"{name} gives steps in place of gradients, which have no meaning in sums and multiples, nor in turns with "
         "gradients: use it alone, with optax.sgd(1.0) or less, or without its Newton steps."
     )
-
-
-def part_of_step(old: Any, new: Any, fraction: float) -> Any:
-    """(1 − α) old + α new of every leaf."""
-    return jax.tree.map(lambda o, n: o + (n - o) * jnp.asarray(fraction, o.dtype), old, new)
 
 
 def weighted_sum(weights: Sequence[float], evaluations: Sequence[Evaluation]) -> tuple[Float[Array, ""], Any]:

@@ -12,13 +12,12 @@ import numpy as np
 
 from mdfit.errors import TrainingError
 from mdfit.measurements import Measurement
-from mdfit.objectives.base import Combinable, Evaluation, Parameters
-from mdfit.objectives.frame_values import FrameValues
-from mdfit.objectives.reference_trajectories import Reference, ReferenceSampler
+from mdfit.models import Parameters
+from mdfit.objectives.base import Combinable, Evaluation
 from mdfit.observables import RDF
 from mdfit.potentials import PairSpline, Potential
 from mdfit.potentials.base import terms_of
-from mdfit.reweighting import thermal_energy
+from mdfit.reweighting import Ensemble, Samples, thermal_energy
 from mdfit.simulate import JaxMD, Lengths, Sampler
 
 #: Where one of the distributions is below this, their ratio says nothing.
@@ -67,18 +66,19 @@ class BoltzmannInversion(Combinable):
             raise TrainingError(f"Boltzmann inversion needs an RDF as its target, not {target.observable.name}.")
         self._target, self._rdf = target, target.observable
         lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
-        self._sampler = ReferenceSampler(target.at, sampler, lengths, replicas, engine)
+        self._ensemble = Ensemble(
+            target.at, sampler, lengths, replicas, observables=(self._rdf,), engine=engine, free_energies=False
+        )
 
-    def initial_state(self, seed: int, parameters: Parameters) -> Reference:
-        return self._sampler.empty(seed)
+    def initial_state(self, seed: int, parameters: Parameters) -> Samples:
+        return self._ensemble.empty(seed, parameters)
 
-    def evaluate(self, parameters: Parameters, state: Reference) -> tuple[Evaluation, Reference]:
+    def evaluate(self, parameters: Parameters, state: Samples) -> tuple[Evaluation, Samples]:
         """The deviation of the distribution of a new simulation, and the step of the spline."""
         potential = parameters.combine()
         spline = _trained_spline(parameters, potential)
-        state = self._sampler.renewed(potential, state)
-        frames = FrameValues((self._rdf,), self._sampler.trajectory(state), potential)
-        found = frames.of(parameters)[1].mean(axis=0)
+        state, view, _ = self._ensemble.renewed(parameters, state)
+        found = view.values[0].mean(axis=0)
         step = boltzmann_step(spline, self._rdf.grid, found, self._target.value, self._target.at.temperature)
         # The optimiser subtracts.
         direction = jax.tree.map(lambda leaf: -jnp.asarray(step, leaf.dtype), parameters.trained)

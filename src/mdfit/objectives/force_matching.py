@@ -15,7 +15,8 @@ import numpy as np
 from mdfit.data import Dataset
 from mdfit.errors import TrainingError
 from mdfit.graph.batches import Batch, Batches
-from mdfit.objectives.base import Combinable, Evaluation, Parameters
+from mdfit.models import Parameters
+from mdfit.objectives.base import Combinable, Evaluation
 from mdfit.potentials import Potential, Prediction, check_dataset, evaluate
 
 

@@ -22,6 +22,7 @@ from mdfit.observables.equilibration import equilibration_warnings
 from mdfit.observables.estimate import Estimate
 from mdfit.observables.estimation import estimate
 from mdfit.observables.evaluation import per_frame, variable_per_frame
+from mdfit.observables.free_energy import FreeEnergy
 from mdfit.observables.free_energy_profile import FreeEnergyProfile
 from mdfit.observables.heat_capacity import HeatCapacity
 from mdfit.observables.molecular_distributions import (
@@ -58,6 +59,7 @@ __all__ = [
     "ElasticConstants",
     "EquilateralTripletCorrelation",
     "Estimate",
+    "FreeEnergy",
     "FreeEnergyProfile",
     "HeatCapacity",
     "HeatCapacityAtConstantPressure",

@@ -14,8 +14,8 @@ from mdfit.observables.snapshot import Snapshot
 from mdfit.simulate import Trajectory
 
 
-class _Described:
-    """What both kinds of observables tell of themselves.
+class Described:
+    """What all kinds of observables tell of themselves.
 
     Attributes:
         unit: of the value.
@@ -45,7 +45,7 @@ class _Described:
             )
 
 
-class Observable(_Described, ABC):
+class Observable(Described, ABC):
     """A function of averages of instantaneous values.
 
     Its value is ``combine(<per_snapshot(x)>)``; most observables are plain averages, whose ``combine`` changes nothing.
@@ -94,7 +94,7 @@ class Observable(_Described, ABC):
         return "look at the frame before this one"
 
 
-class TrajectoryObservable(_Described, ABC):
+class TrajectoryObservable(Described, ABC):
     """A quantity that needs the order of the frames: correlations in time."""
 
     @abstractmethod

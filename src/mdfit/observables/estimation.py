@@ -61,6 +61,11 @@ def estimate(
         ObservableError: when there are too few frames, the observable has no meaning for the trajectory, or the weights do
             not fit.
     """
+    if not isinstance(observable, (Observable, TrajectoryObservable)):
+        raise ObservableError(
+            f"{observable.name} is of two ensembles, not of one trajectory; weigh its frames with mdfit.reweighting.reweight, "
+            "whose result has a free_energy, or take frames of both to mdfit.reweighting.bennett."
+        )
     if weights is not None:
         weights = checked_weights(weights, (trajectory.replicas, len(trajectory)))
         if isinstance(observable, TrajectoryObservable):

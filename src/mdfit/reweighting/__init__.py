@@ -7,19 +7,26 @@ from mdfit.reweighting.effective_size import (
     effective_size,
     kish_effective_size,
 )
+from mdfit.reweighting.ensemble import Ensemble, Outlook
 from mdfit.reweighting.free_energy import FreeEnergyDifference, bennett, exponential_average
 from mdfit.reweighting.path import along_path
 from mdfit.reweighting.resampling import systematic_resampling
-from mdfit.reweighting.step_limit import StepLimit, limit_step, tightest
-from mdfit.reweighting.tail import ParetoTail, generalised_pareto_fit, pareto_tail
+from mdfit.reweighting.reweighted import Reweighted, reweight
+from mdfit.reweighting.samples import SampledFrames, Samples, Starts
+from mdfit.reweighting.tail import ParetoTail, pareto_tail
 from mdfit.reweighting.weighted_average import WeightedAverage, average_with_error
-from mdfit.reweighting.weights import average, linearised_average, log_weights, reduced_energy, thermal_energy
+from mdfit.reweighting.weights import average, log_weights, reduced_energy, thermal_energy
 
 __all__ = [
     "EffectiveSamples",
+    "Ensemble",
     "FreeEnergyDifference",
+    "Outlook",
     "ParetoTail",
-    "StepLimit",
+    "Reweighted",
+    "SampledFrames",
+    "Samples",
+    "Starts",
     "WeightedAverage",
     "along_path",
     "average",
@@ -28,15 +35,12 @@ __all__ = [
     "effective_samples",
     "effective_size",
     "exponential_average",
-    "generalised_pareto_fit",
     "kish_effective_size",
-    "limit_step",
-    "linearised_average",
     "log_weights",
     "pareto_tail",
     "reduced_energy",
     "require_finite",
+    "reweight",
     "systematic_resampling",
     "thermal_energy",
-    "tightest",
 ]

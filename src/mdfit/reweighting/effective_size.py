@@ -15,13 +15,14 @@ from mdfit.reweighting.checks import require_finite
 from mdfit.reweighting.weights import log_weights
 
 
-def effective_size(log_weights: Float[Array, " samples"]) -> Float[Array, ""]:
+def effective_size(log_weights: Float[ArrayLike, " samples"]) -> Float[Array, ""]:
     """Number of samples with notable weights, exp(−Σ w ln w), between 1 and the number of samples.
 
     The exponential of the entropy; for Gaussian changes of the reduced energy it is N exp(−var(Δu)/2).  It knows nothing
     of correlations between samples (see :func:`effective_samples`).  Pure and differentiable.
     S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021), doi:10.1038/s41467-021-27241-4.
     """
+    log_weights = jnp.asarray(log_weights)
     possible = ~jnp.isneginf(log_weights)
     # The inner choice keeps 0·∞ out of the derivative.
     logarithm = jnp.where(possible, log_weights, 0.0)

@@ -36,6 +36,12 @@ class FreeEnergyDifference(eqx.Module):
     overlap: Float[Array, ""]
     effective_samples: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.asarray(jnp.inf, DOUBLE))
 
+    @classmethod
+    def zero(cls) -> "FreeEnergyDifference":
+        """That between an ensemble and itself, without error."""
+        nothing = jnp.zeros((), DOUBLE)
+        return cls(nothing, jnp.zeros(2, DOUBLE), jnp.ones((), DOUBLE), jnp.asarray(jnp.inf, DOUBLE))
+
     @property
     def standard_error(self) -> Float[Array, ""]:
         """Of ``difference``; infinite when an ensemble has less than one effective sample.
@@ -64,7 +70,11 @@ class FreeEnergyDifference(eqx.Module):
 
 
 def exponential_average(
-    change: Float[ArrayLike, " samples"], *, statistical_inefficiency: ArrayLike = 1.0, reverse: bool = False
+    change: Float[ArrayLike, " samples"],
+    *,
+    log_weights: Float[ArrayLike, " samples"] | None = None,
+    statistical_inefficiency: ArrayLike = 1.0,
+    reverse: bool = False,
 ) -> FreeEnergyDifference:
     """Free-energy perturbation: Δf = −ln <exp(−Δu)>₀, or in reverse Δf = ln <exp(Δu)>₁.
 
@@ -74,36 +84,41 @@ def exponential_average(
 
     Args:
         change: Δu = u₁(x) − u₀(x) of samples of the first ensemble, or in reverse of samples of the second one.
+        log_weights: of the samples, normalised, when they come from another ensemble.
         statistical_inefficiency: how many successive samples are worth one.
         reverse: whether the samples are of the second ensemble.
 
     Raises:
         ReweightingError: ``change`` is not a list of numbers, or empty.
     """
-    change = jnp.asarray(change, DOUBLE)
-    exponent = change if reverse else -change
-    weights = jax.lax.stop_gradient(normalised_log_weights(-exponent))
-    logarithm = jax.nn.logsumexp(exponent) - jnp.log(change.size)
-    effective = change.size / jnp.asarray(statistical_inefficiency, DOUBLE)
-    variance = _over_degrees_of_freedom(change.size / kish_effective_size(weights) - 1, effective)
+    samples = _ensemble("second" if reverse else "first", change, log_weights, statistical_inefficiency)
+    shares, exponent = samples.log_weights, samples.change if reverse else -samples.change
+    logarithm = jax.nn.logsumexp(shares + exponent)
+    constant = jax.lax.stop_gradient(samples)
+    weights = jax.lax.stop_gradient(normalised_log_weights(-exponent - shares))
+    relative = jnp.exp(jax.lax.stop_gradient(exponent - logarithm)) - 1
+    variance = _over_degrees_of_freedom(_mean_square(constant, relative), constant.number)
+    reliable = _reliable_number(weights, constant, reverse) / jnp.asarray(statistical_inefficiency, DOUBLE)
     zero = jnp.zeros_like(variance)
     return FreeEnergyDifference(
         difference=logarithm if reverse else -logarithm,
         variances=jnp.stack([zero, variance] if reverse else [variance, zero]),
-        overlap=effective_size(weights) / change.size,
-        effective_samples=_reliable_number(weights, exponent) * effective / change.size,
+        overlap=jnp.minimum(effective_size(weights) / effective_size(constant.log_weights), 1.0),
+        effective_samples=reliable,
     )
 
 
-def _reliable_number(weights: Array, exponent: Array) -> Array:
-    """Kish's number of samples, or the one expected of normal exponents, N exp(−var), when that is smaller.
+def _reliable_number(weights: Array, samples: "_Ensemble", reverse: bool) -> Array:
+    """Kish's number of samples, or the one expected of normal changes, n exp(−var), when that is smaller.
 
     The variance is that of the side of large weights, from the bulk of the samples: Kish's number is too large when the
     largest weights have not been sampled.
     """
-    known = jax.lax.stop_gradient(jnp.where(jnp.isfinite(exponent), exponent, jnp.nan))
+    exponent = samples.change if reverse else -samples.change
+    known = jnp.where(jnp.isfinite(exponent), exponent, jnp.nan)
     gains = jnp.nan_to_num(jnp.maximum(known - jnp.nanmedian(known), 0))
-    return jnp.minimum(kish_effective_size(weights), exponent.size * jnp.exp(-2 * jnp.mean(gains**2)))
+    expected = kish_effective_size(samples.log_weights) * jnp.exp(-2 * jnp.exp(samples.log_weights) @ gains**2)
+    return jnp.minimum(kish_effective_size(weights), expected)
 
 
 def bennett(
@@ -209,10 +224,15 @@ def _quality(ensemble: _Ensemble, argument: Array) -> tuple[Array, Array]:
     weights = jnp.exp(ensemble.log_weights)
     fermi = jax.nn.log_sigmoid(-argument)
     relative = jnp.exp(fermi - jax.nn.logsumexp(ensemble.log_weights + fermi)) - 1
-    # Kish's number has Σ w² = 1/n, so that equal weights give the mean square.
-    mean_square = jnp.sum(weights**2 * relative**2) / jnp.sum(weights**2)
+    mean_square = _mean_square(ensemble, relative)
     common = ensemble.number * jnp.sum(weights * jnp.exp(fermi + jax.nn.log_sigmoid(argument)))
     return _over_degrees_of_freedom(mean_square, ensemble.number), common
+
+
+def _mean_square(ensemble: _Ensemble, relative: Array) -> Array:
+    """Of relative deviations; Kish's number has Σ w² = 1/n, so that equal weights give the mean."""
+    squares = jnp.exp(2 * ensemble.log_weights)
+    return jnp.sum(squares * relative**2) / jnp.sum(squares)
 
 
 def _over_degrees_of_freedom(mean_square: Array, effective: Array) -> Array:

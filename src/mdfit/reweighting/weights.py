@@ -93,18 +93,3 @@ def average(
     parameters themselves (energies, pressures) have to be computed with the same parameters as the weights.
     """
     return jnp.tensordot(jnp.exp(log_weights), jnp.asarray(values, DOUBLE), axes=1)
-
-
-def linearised_average(
-    log_weights: Float[Array, " samples"], values: Float[ArrayLike, "samples *shape"]
-) -> Float[Array, "*shape"]:
-    """Reweighted mean to first order in the change, <O> + cov(O, ln w), over samples whose weight is not zero.
-
-    Less noise than :func:`average`, but an error of second order in the change of the reduced energy.
-    """
-    values = jnp.asarray(values, DOUBLE)
-    possible = jnp.isfinite(log_weights) | jnp.isnan(log_weights)
-    uniform = possible / jnp.sum(possible)
-    logarithm = jnp.where(possible, log_weights, 0.0)
-    deviation = jnp.where(possible, logarithm - uniform @ logarithm, 0.0)
-    return jnp.tensordot(uniform * (1 + deviation), values, axes=1)

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from mdfit.models import part_of_step
 from mdfit.objectives import Evaluation
-from mdfit.objectives.base import part_of_step
 
 
 class FitState(eqx.Module):

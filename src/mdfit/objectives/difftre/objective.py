@@ -5,6 +5,7 @@ S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021), doi:10.1038/s41467-021-272
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,16 +14,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from mdfit.errors import SimulationError, TrainingError
+from mdfit.errors import TrainingError
 from mdfit.measurements import Measurement
-from mdfit.objectives.base import Combinable, Evaluation, Parameters
+from mdfit.models import Parameters
+from mdfit.objectives.base import Combinable, Evaluation
 from mdfit.objectives.difftre.gauss_newton import damped_step
-from mdfit.objectives.frame_values import FrameValues
-from mdfit.objectives.reference_trajectories import Reference, ReferenceSampler
-from mdfit.objectives.step_halving import largest_fraction
+from mdfit.objectives.difftre.targets import Constants, Outcome, Targets
+from mdfit.observables import FreeEnergy
 from mdfit.observables.statistics import windowed_inefficiency
-from mdfit.reweighting import average, effective_size, log_weights, thermal_energy
+from mdfit.reweighting import Ensemble, Outlook, Reweighted, Samples, thermal_energy
 from mdfit.simulate import JaxMD, Lengths, Sampler, StatePoint
+
+log = logging.getLogger(__name__)
 
 
 class DiffTRe(Combinable):
@@ -90,186 +93,139 @@ class DiffTRe(Combinable):
             raise TrainingError(
                 "parameter_sizes are those of Gauss-Newton steps; give gauss_newton, or leave them out."
             )
+        if sampler.ensemble != "NVT" and any(isinstance(m.observable, FreeEnergy) for m in measurements):
+            raise TrainingError(
+                f"FreeEnergy is of the ensemble NVT, but the sampler is {sampler.ensemble}; use Langevin, Brownian or "
+                "NoseHoover."
+            )
         self._reuse, self._step_ratio, self._fewest = reuse, step_ratio, fewest_samples
         self._gauss_newton, self._sizes = gauss_newton, parameter_sizes
         self.takes_steps = gauss_newton is not None
         lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
         points: dict[int, StatePoint] = {id(m.at): m.at for m in measurements}
-        self._points = [
-            _Point(
-                ReferenceSampler(at, sampler, lengths, replicas, engine),
-                tuple(m for m in measurements if m.at is at),
+        self._points = []
+        for at in points.values():
+            targets = Targets([m for m in measurements if m.at is at], 1 / float(thermal_energy(at.temperature)))
+            ensemble = Ensemble(
+                at,
+                sampler,
+                lengths,
+                replicas,
+                observables=targets.observables,
+                engine=engine,
+                free_energies=bool(targets.others),
             )
-            for at in points.values()
-        ]
+            self._points.append(_Point(ensemble, targets))
 
-    def initial_state(self, seed: int, parameters: Parameters) -> tuple[Reference, ...]:
-        return tuple(point.sampler.empty(seed + index) for index, point in enumerate(self._points))
+    def initial_state(self, seed: int, parameters: Parameters) -> tuple[PointState, ...]:
+        return tuple(
+            PointState(point.ensemble.empty(seed + index, parameters), np.full(len(point.targets.others), np.nan))
+            for index, point in enumerate(self._points)
+        )
 
     def evaluate(
-        self, parameters: Parameters, state: tuple[Reference, ...]
-    ) -> tuple[Evaluation, tuple[Reference, ...]]:
+        self, parameters: Parameters, state: tuple[PointState, ...]
+    ) -> tuple[Evaluation, tuple[PointState, ...]]:
         """Loss and gradient; new trajectories are made where the old ones are worth too little."""
-        outcomes = [
-            point.evaluate(parameters, reference, self._reuse, self._fewest)
-            for point, reference in zip(self._points, state, strict=True)
-        ]
+        outcomes, states = [], []
         metrics: dict[str, Any] = {}
-        for index, outcome in enumerate(outcomes):
-            prefix = f"{index}/" if len(outcomes) > 1 else ""
-            metrics |= {prefix + name: value for name, value in outcome.metrics.items()}
+        for index, (point, old) in enumerate(zip(self._points, state, strict=True)):
+            new, outlook = self._at_hand(point, parameters, old)
+            outcome = point.targets.outcome(outlook.reweighted, _constants(new))
+            prefix = f"{index}/" if len(self._points) > 1 else ""
+            metrics |= {prefix + name: value for name, value in (outlook.metrics | outcome.metrics).items()}
+            outcomes.append(outcome)
+            states.append(new)
         loss = jnp.sum(jnp.stack([outcome.loss for outcome in outcomes]))
-        evaluation = Evaluation(loss, self._direction(parameters, outcomes), metrics, self.takes_steps)
-        return evaluation, tuple(o.reference for o in outcomes)
+        return Evaluation(loss, self._direction(parameters, outcomes), metrics, self.takes_steps), tuple(states)
 
-    def _direction(self, parameters: Parameters, outcomes: list[_Outcome]) -> Any:
+    def _at_hand(self, point: _Point, parameters: Parameters, state: PointState) -> tuple[PointState, Outlook]:
+        """Frames that are worth enough, and how their free energy compares with the measured ones."""
+        outlook = point.ensemble.at_hand(parameters, state.samples, self._reuse)
+        offsets = state.offsets
+        if outlook.recomputed:
+            _check_number(outlook.reweighted, self._fewest, point.ensemble.where)
+        if np.isnan(offsets).any():
+            offsets = _offsets(point, parameters, outlook.samples)
+        return PointState(outlook.samples, offsets), outlook
+
+    def _direction(self, parameters: Parameters, outcomes: list[Outcome]) -> Any:
         """The gradient, or a Gauss–Newton step in its place."""
         if self._gauss_newton is None:
-            gradients = [o.frames.pull_back(parameters, o.slopes) for o in outcomes]
+            gradients = [o.view.frames.pull_back(parameters, o.slopes) for o in outcomes]
             return jax.tree.map(lambda *leaves: sum(leaves[1:], start=leaves[0]), *gradients)
-        linear = [point.linearised(parameters, o) for point, o in zip(self._points, outcomes, strict=True)]
-        residuals, jacobian = (np.concatenate(parts) for parts in zip(*linear, strict=True))
+        targets = [point.targets for point in self._points]
+        residuals = np.concatenate([t.deviations(o) for t, o in zip(targets, outcomes, strict=True)])
+        jacobian = np.concatenate(
+            [
+                o.view.frames.jacobian(parameters, t.slopes_of_deviations(o))
+                for t, o in zip(targets, outcomes, strict=True)
+            ]
+        )
         flat, unravel = ravel_pytree(parameters.trained)
         sizes = _flat_sizes(self._sizes, parameters.trained)
         return unravel(jnp.asarray(damped_step(residuals, jacobian, self._gauss_newton, sizes), flat.dtype))
 
-    def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Reference, ...]) -> float:
+    def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[PointState, ...]) -> float:
         """How much of the step to the ``proposed`` trained parameters keeps enough effective frames."""
         if self._step_ratio is None:
             return 1.0
-        fractions = [
-            point.step_fraction(parameters, proposed, reference, self._step_ratio)
-            for point, reference in zip(self._points, state, strict=True)
-        ]
-        return min(fractions)
+        return min(
+            point.ensemble.step_fraction(parameters, proposed, own.samples, self._step_ratio)
+            for point, own in zip(self._points, state, strict=True)
+        )
 
 
-class _Outcome(NamedTuple):
-    """The loss at one state point, and what its derivative follows from: the values of the frames and its slopes."""
+class PointState(NamedTuple):
+    """What there is of one state point; arrays only, for checkpoints.
 
-    loss: jax.Array
-    metrics: dict[str, Any]
-    reference: Reference
-    frames: FrameValues
-    values: tuple[np.ndarray, ...]
-    slopes: tuple[Any, ...]
+    Attributes:
+        samples: its frames.
+        offsets: β A of the first parameters minus that of the other potential of each measured free energy; NaN before
+            the first simulation.
+    """
+
+    samples: Samples
+    offsets: np.ndarray
 
 
-class _Point:
-    """One state point: its sampler, its measurements, and the values of the frames at hand."""
+class _Point(NamedTuple):
+    """One state point: its ensemble, and what was measured there."""
 
-    def __init__(self, sampler: ReferenceSampler, measurements: tuple[Measurement, ...]):
-        self.sampler, self.measurements = sampler, measurements
-        self._kT = float(thermal_energy(sampler.state_point.temperature))
-        self._names = _distinct([m.observable.name for m in measurements])
-        self._loss = jax.jit(jax.value_and_grad(self._loss_of_values, has_aux=True))
-        self._deviations = jax.jit(self._deviations_of_values)
-        self._slopes = jax.jit(jax.jacrev(self._deviations_of_changing), static_argnums=3)
-        self._frames: tuple[Reference, FrameValues] | None = None
+    ensemble: Ensemble
+    targets: Targets
 
-    def identity(self) -> tuple:
-        """See :func:`mdfit.storage.fingerprint`."""
-        return self.sampler, self.measurements
 
-    def evaluate(self, parameters: Parameters, reference: Reference, reuse: float, fewest: float) -> _Outcome:
-        recomputed = False
-        if reference.generation > 0:
-            values = self._values(reference, parameters).of(parameters)
-            size = self._effective_size(values[0], reference)
-        if reference.generation == 0 or not size >= reuse * self._samples(reference):
-            reference, values = self._renewed(parameters, reference, fewest)
-            recomputed, size = True, float(self._samples(reference))
-        energies = reference.frames[3].reshape(-1)
-        slopes: tuple[Any, ...]
-        (loss, (parts, predictions)), slopes = self._loss(values, energies)
-        metrics = {"effective_size": jnp.asarray(size), "recomputed": jnp.asarray(float(recomputed))}
-        for measurement, name, part, prediction in zip(self.measurements, self._names, parts, predictions, strict=True):
-            metrics[f"loss/{name}"] = part
-            if prediction.ndim == 0:
-                metrics[name] = prediction
-            for index, label in enumerate(measurement.observable.labels):
-                metrics[f"{name}/{label}"] = prediction[index]
-        return _Outcome(loss, metrics, reference, self._values(reference, parameters), values, slopes)
+def _constants(state: PointState) -> Constants:
+    samples = state.samples
+    free_energies = state.offsets + np.asarray(samples.free_energy.difference)
+    return Constants(samples.frames.energies.reshape(-1), samples.log_shares, free_energies)
 
-    def linearised(self, parameters: Parameters, outcome: _Outcome) -> tuple[np.ndarray, np.ndarray]:
-        """The deviations whose squares add to the loss, and their derivatives by the parameters, one row each."""
-        energies, follow = outcome.reference.frames[3].reshape(-1), (True, *outcome.frames.follow)
-        changing = tuple(value for value, follows in zip(outcome.values, follow, strict=True) if follows)
-        slopes = self._slopes(changing, outcome.values, energies, follow)
-        deviations = np.asarray(self._deviations(outcome.values, energies))
-        return deviations, outcome.frames.jacobian(parameters, slopes)
 
-    def step_fraction(self, parameters: Parameters, proposed: Any, reference: Reference, ratio: float) -> float:
-        def size(at: Parameters) -> float:
-            return self._effective_size(self._values(reference, at).energies(at), reference)
+def _offsets(point: _Point, parameters: Parameters, samples: Samples) -> np.ndarray:
+    keys = jax.random.split(
+        jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(samples.key)), 1), len(point.targets.others)
+    )
+    found = [
+        point.ensemble.difference_from(other, parameters, samples, key)
+        for other, key in zip(point.targets.others, keys, strict=True)
+    ]
+    for difference in found:
+        for warning in difference.warnings:
+            log.warning("Free energy at %s: %s.", point.ensemble.where, warning)
+    return np.asarray([float(one.difference) for one in found])
 
-        return largest_fraction(size, parameters, proposed, ratio * size(parameters))
 
-    def _renewed(self, parameters: Parameters, reference: Reference, fewest: float):
-        """A new trajectory, and the values of its frames."""
-        potential = parameters.combine()
-        reference = self.sampler.renewed(potential, reference)
-        frames = self._values(reference, parameters)
-        values = frames.of(parameters)
-        if not all(np.isfinite(value).all() for value in values):
-            raise SimulationError(
-                f"Energies or observables of the trajectory at {self._where} are not finite; start from another "
-                "potential or choose a smaller learning rate. The parameters before this step are kept."
-            )
-        own = values[0].reshape(reference.frames[3].shape)
-        reference = reference._replace(frames=(*reference.frames[:3], own, *reference.frames[4:]))
-        self._frames = (reference, frames)
-        # By the window, which is too kind to short runs: a few frames too many are no harm where the next step has others.
-        samples = own.size / max(float(windowed_inefficiency(own[..., None])[0]), 1.0)
-        if samples < fewest:
-            raise TrainingError(
-                f"The trajectory at {self._where} is worth {samples:.1f} independent frames by its potential energies, "
-                f"but {fewest:g} are asked for; sample longer, equilibrate longer or use more replicas."
-            )
-        return reference, values
-
-    def _values(self, reference: Reference, parameters: Parameters) -> FrameValues:
-        if self._frames is None or self._frames[0].frames is not reference.frames:
-            self._frames = (reference, self._values_of(reference, parameters))
-        return self._frames[1]
-
-    def _values_of(self, reference: Reference, parameters: Parameters) -> FrameValues:
-        observables = tuple(m.observable for m in self.measurements)
-        return FrameValues(observables, self.sampler.trajectory(reference), parameters.combine())
-
-    def _effective_size(self, energies: np.ndarray, reference: Reference) -> float:
-        change = (energies - reference.frames[3].reshape(-1)) / self._kT
-        return float(effective_size(log_weights(change)))
-
-    def _predictions(self, values, reference_energies) -> list[jax.Array]:
-        energies, *observed = values
-        weights = log_weights((energies - reference_energies) / self._kT)
-        return [
-            m.observable.combine(average(weights, value)) for m, value in zip(self.measurements, observed, strict=True)
-        ]
-
-    def _loss_of_values(self, values, reference_energies):
-        predictions = self._predictions(values, reference_energies)
-        parts = [m.chi_square(prediction) for m, prediction in zip(self.measurements, predictions, strict=True)]
-        return sum(parts[1:], start=parts[0]), (parts, predictions)
-
-    def _deviations_of_values(self, values, reference_energies):
-        predictions = self._predictions(values, reference_energies)
-        return jnp.concatenate([m.deviations(p) for m, p in zip(self.measurements, predictions, strict=True)])
-
-    def _deviations_of_changing(self, changing, values, reference_energies, follow: tuple[bool, ...]):
-        """A function of those values alone that follow the potential."""
-        new = iter(changing)
-        joined = tuple(next(new) if follows else value for value, follows in zip(values, follow, strict=True))
-        return self._deviations_of_values(joined, reference_energies)
-
-    @property
-    def _where(self) -> str:
-        return f"{self.sampler.state_point.temperature:g} K"
-
-    @staticmethod
-    def _samples(reference: Reference) -> int:
-        return reference.frames[3].size
+def _check_number(view: Reweighted, fewest: float, where: str) -> None:
+    """Raises TrainingError for a new trajectory of too few independent frames."""
+    energies = view.energies.reshape(view.replicas, -1, 1)
+    # By the window, which is too kind to short runs: a few frames too many are no harm where the next step has others.
+    samples = energies.size / max(float(windowed_inefficiency(energies)[0]), 1.0)
+    if samples < fewest:
+        raise TrainingError(
+            f"The trajectory at {where} is worth {samples:.1f} independent frames by its potential energies, but "
+            f"{fewest:g} are asked for; sample longer, equilibrate longer or use more replicas."
+        )
 
 
 def _flat_sizes(sizes: Callable[[Any], Any] | None, trained: Any) -> np.ndarray | float:
@@ -286,7 +242,3 @@ def _flat_sizes(sizes: Callable[[Any], Any] | None, trained: Any) -> np.ndarray 
     if not np.all(np.isfinite(flat) & (flat > 0)):
         raise TrainingError("parameter_sizes must all be finite and larger than 0.")
     return flat
-
-
-def _distinct(names: list[str]) -> list[str]:
-    return [name if names.count(name) == 1 else f"{name} {names[:i].count(name) + 1}" for i, name in enumerate(names)]

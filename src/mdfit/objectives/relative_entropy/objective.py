@@ -7,22 +7,46 @@ J. Zavadlav, J. Chem. Phys. 157, 244103 (2022), doi:10.1063/5.0124538.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mdfit.errors import SimulationError, TrainingError
-from mdfit.objectives.base import Combinable, Evaluation, Parameters, weighted_sum
-from mdfit.objectives.relative_entropy.chains import Chains, ChainState
-from mdfit.objectives.relative_entropy.ensemble import MappedEnsemble
+from mdfit.models import Parameters
+from mdfit.objectives.base import Combinable, Evaluation, weighted_sum
+from mdfit.objectives.relative_entropy.chain_starts import ChainStarts, Start
+from mdfit.objectives.relative_entropy.mapped_ensemble import MappedEnsemble
 from mdfit.objectives.relative_entropy.newton import Curvature, newton_step
 from mdfit.objectives.relative_entropy.portions import Portions
 from mdfit.potentials import Potential
+from mdfit.reweighting import Ensemble, Samples
 from mdfit.simulate import JaxMD, Lengths, Sampler
 
-Start = Literal["last", "weights", "reference"]
+
+class ChainState(NamedTuple):
+    """The chains of one state point and how far its training has come; arrays only, for checkpoints.
+
+    Attributes:
+        samples: frames of the chains.
+        origin: the loss of the first model; NaN before it is known.
+        updates: evaluations done.
+        seed: decides the order of the reference frames and the starts.
+    """
+
+    samples: Samples
+    origin: np.ndarray
+    updates: np.ndarray
+    seed: np.ndarray
+
+
+class _Point(NamedTuple):
+    """One state point: its chains, where they start, and the reference in portions."""
+
+    ensemble: Ensemble
+    starts: ChainStarts
+    portions: Portions
 
 
 class RelativeEntropy(Combinable):
@@ -84,21 +108,35 @@ class RelativeEntropy(Combinable):
     ):
         ensembles = [ensembles] if isinstance(ensembles, MappedEnsemble) else list(ensembles)
         _check(ensembles, sampler, chains, start, bias, batch, reuse, step_ratio, newton)
-        self._newton, self._step_ratio = newton, step_ratio
+        self._newton, self._step_ratio, self._reuse = newton, step_ratio, reuse
         self.takes_steps = newton is not None
         lengths = Lengths.of(sample, every, equilibrate, sampler.timestep_fs)
         engine = JaxMD() if engine is None else engine
-        self._chains = [Chains(e, sampler, lengths, chains, start, bias, reuse, engine) for e in ensembles]
-        self._portions = [Portions(e, len(e) if batch is None else batch, engine.dtype) for e in ensembles]
+        self._points = [
+            _Point(
+                Ensemble(one.state_point, sampler, lengths, chains, bias=bias, engine=engine),
+                ChainStarts(one, chains, start, spread=bias is not None),
+                Portions(one, len(one) if batch is None else batch, engine.dtype),
+            )
+            for one in ensembles
+        ]
 
     def initial_state(self, seed: int, parameters: Parameters) -> tuple[ChainState, ...]:
-        return tuple(chains.empty(seed + index, parameters.trained) for index, chains in enumerate(self._chains))
+        return tuple(
+            ChainState(
+                samples=point.ensemble.empty(seed + index, parameters),
+                origin=np.asarray(np.nan),
+                updates=np.asarray(0, np.int64),
+                seed=np.asarray(seed + index, np.int64),
+            )
+            for index, point in enumerate(self._points)
+        )
 
     def evaluate(
         self, parameters: Parameters, state: tuple[ChainState, ...]
     ) -> tuple[Evaluation, tuple[ChainState, ...]]:
         """Loss and gradient; new chains are simulated where the old ones are worth too little."""
-        outcomes = [self._evaluate(index, parameters, chains) for index, chains in enumerate(state)]
+        outcomes = [self._at(*pair, parameters) for pair in zip(self._points, state, strict=True)]
         evaluations = [evaluation for evaluation, *_ in outcomes]
         loss, direction = weighted_sum([1.0] * len(outcomes), evaluations)
         if self._newton is not None:
@@ -109,43 +147,49 @@ class RelativeEntropy(Combinable):
             metrics |= {prefix + name: value for name, value in evaluation.metrics.items()}
         return Evaluation(loss, direction, metrics, self.takes_steps), tuple(chains for _, chains, _ in outcomes)
 
-    def _evaluate(
-        self, index: int, parameters: Parameters, state: ChainState
+    def _at(
+        self, point: _Point, state: ChainState, parameters: Parameters
     ) -> tuple[Evaluation, ChainState, Curvature | None]:
         """Loss and gradient at one state point, its chains and, for Newton steps, the second derivative."""
-        chains = self._chains[index]
-        reference = self._portions[index].of_update(int(state.updates), int(state.seed), parameters.combine())
+        ensemble, seed = point.ensemble, int(state.seed)
+        reference = point.portions.of_update(int(state.updates), seed, parameters.combine())
         energies, mean_slope = reference.energies_and_mean_gradient(parameters)
         if not np.isfinite(energies).all():
             raise SimulationError(
                 f"The energy of reference frame {int(np.flatnonzero(~np.isfinite(energies))[0])} of a batch is not finite; "
                 "look for overlapping beads in the reference, or start from another potential."
             )
-        state, model = chains.evaluated(parameters, state)
-        beta = chains.beta
+        outlook = ensemble.at_hand(
+            parameters,
+            state.samples,
+            self._reuse,
+            starts=lambda before: point.starts.next(state.samples, before, seed),
+            # Chains that set out from the reference anew each time need no trajectory to forget the very first start.
+            throw_away=point.starts.kind != "reference",
+        )
+        model, beta = outlook.reweighted, ensemble.beta
         up = model.frames.pull_back(parameters, (beta * model.weights,))
         gradient = jax.tree.map(lambda down, up: beta * down - up, mean_slope, up)
-        raw = beta * float(energies.mean()) - model.free_energy
-        state = state._replace(origin=np.asarray(raw)) if np.isnan(state.origin) else state
-        metrics = {
-            "effective_size": jnp.asarray(model.effective_size),
-            "recomputed": jnp.asarray(float(model.recomputed)),
+        raw = beta * float(energies.mean()) - float(model.free_energy.difference)
+        origin = np.asarray(raw) if np.isnan(state.origin) else state.origin
+        metrics = outlook.metrics | {
             "energy_gap": jnp.asarray(beta * (energies.mean() - model.weights @ model.energies)),
             "gradient_norm": jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradient))),
         }
-        curvature = None if self._newton is None else model.curvature(parameters, beta)
-        loss = jnp.asarray(raw - float(state.origin))
-        return Evaluation(loss, gradient, metrics), state._replace(updates=state.updates + 1), curvature
+        curvature = None
+        if self._newton is not None:
+            curvature = Curvature.of(model.frames.energy_gradients(parameters), model.weights, beta)
+        new = ChainState(outlook.samples, origin, state.updates + 1, state.seed)
+        return Evaluation(jnp.asarray(raw - float(origin)), gradient, metrics), new, curvature
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[ChainState, ...]) -> float:
         """How much of the step to the ``proposed`` trained parameters keeps enough effective frames."""
         if self._step_ratio is None:
             return 1.0
-        fractions = [
-            chains.step_fraction(parameters, proposed, s, self._step_ratio)
-            for chains, s in zip(self._chains, state, strict=True)
-        ]
-        return min(fractions)
+        return min(
+            point.ensemble.step_fraction(parameters, proposed, own.samples, self._step_ratio)
+            for point, own in zip(self._points, state, strict=True)
+        )
 
 
 def _check(ensembles, sampler, chains, start, bias, batch, reuse, step_ratio, newton) -> None:

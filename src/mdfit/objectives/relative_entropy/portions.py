@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mdfit.objectives.frame_values import FrameValues
-from mdfit.objectives.relative_entropy.ensemble import MappedEnsemble
+from mdfit.objectives.relative_entropy.mapped_ensemble import MappedEnsemble
 from mdfit.potentials import Potential
+from mdfit.reweighting.frame_values import FrameValues
 
 
 class Portions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mdfit.objectives.base import Parameters, part_of_step
+from mdfit.models import Parameters, part_of_step
 
 #: Steps are halved at most so often to keep the effective size.
 MOST_HALVINGS = 16

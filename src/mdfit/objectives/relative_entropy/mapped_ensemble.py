@@ -9,7 +9,7 @@ import numpy as np
 
 from mdfit.data import Dataset
 from mdfit.errors import TrainingError
-from mdfit.objectives.reference_trajectories import Starts
+from mdfit.reweighting import Starts
 from mdfit.simulate import StatePoint, Trajectory
 
 
@@ -87,8 +87,8 @@ class MappedEnsemble:
             timestep=1.0,
         )
 
-    def starts(self, generator: np.random.Generator, chains: int, stratified: bool) -> tuple[Starts, np.ndarray]:
-        """Frames drawn for the chains, and ln of the share of the ensemble that each chain stands for.
+    def starts(self, generator: np.random.Generator, chains: int, stratified: bool) -> Starts:
+        """Frames drawn for the chains.
 
         Stratified, every region gets the same number of chains (the larger regions those that are left over), each of
         which then stands for its part of the region's share of the reference.
@@ -104,4 +104,5 @@ class MappedEnsemble:
         chosen = np.concatenate(
             [generator.choice(m, n, replace=len(m) < n) for m, n in zip(members, numbers, strict=True)]
         )
-        return Starts(self.positions[chosen], self.cells[chosen]), np.log(np.repeat(shares / numbers, numbers))
+        log_shares = np.log(np.repeat(shares / numbers, numbers))
+        return Starts(self.positions[chosen], self.cells[chosen], log_shares)

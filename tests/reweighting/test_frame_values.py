@@ -4,8 +4,7 @@ import equinox as eqx
 import numpy as np
 import pytest
 
-from mdfit.objectives.base import Parameters
-from mdfit.objectives.frame_values import FrameValues, _follows_potential
+from mdfit.models import Parameters
 from mdfit.observables import (
     RDF,
     Coordinate,
@@ -16,6 +15,7 @@ from mdfit.observables import (
 )
 from mdfit.observables.snapshot import Snapshot
 from mdfit.potentials import LennardJones, distinct_cutoffs
+from mdfit.reweighting.frame_values import FrameValues, _follows_potential
 from mdfit.simulate import Langevin, StatePoint, run
 from mdfit.simulate.frame_graphs import FrameGraphs
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from mdfit.objectives.base import Parameters
+from mdfit.models import Parameters
 from mdfit.observables import Observable
 from mdfit.observables.snapshot import Snapshot
 from mdfit.potentials import Potential, distinct_cutoffs, energy_and_derivatives, temperature_derivatives

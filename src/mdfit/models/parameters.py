@@ -1,0 +1,30 @@
+"""The parameters of a model while it is trained."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+
+class Parameters(NamedTuple):
+    """A model split into what is trained and the rest; both are trees like the model, with None in place of the other.
+
+    Attributes:
+        trained: what changes.
+        fixed: what stays.
+    """
+
+    trained: Any
+    fixed: Any
+
+    def combine(self) -> Any:
+        """The model."""
+        return eqx.combine(self.trained, self.fixed)
+
+
+def part_of_step(old: Any, new: Any, fraction: float) -> Any:
+    """(1 − α) old + α new of every leaf."""
+    return jax.tree.map(lambda o, n: o + (n - o) * jnp.asarray(fraction, o.dtype), old, new)

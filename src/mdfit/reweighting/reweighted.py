@@ -1,0 +1,164 @@
+"""What the frames of one ensemble say of another one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import equinox as eqx
+import numpy as np
+
+from mdfit.errors import ReweightingError
+from mdfit.models import Parameters
+from mdfit.observables import Observable
+from mdfit.potentials import Potential, trainable
+from mdfit.reweighting.checks import require_finite
+from mdfit.reweighting.effective_size import EffectiveSamples, effective_samples, effective_size
+from mdfit.reweighting.frame_values import FrameValues
+from mdfit.reweighting.free_energy import FreeEnergyDifference, exponential_average
+from mdfit.reweighting.path import along_path
+from mdfit.reweighting.tail import LARGEST_SHAPE, ParetoTail, pareto_tail
+from mdfit.reweighting.weighted_average import WeightedAverage, average_with_error
+from mdfit.reweighting.weights import log_weights, reduced_energy
+from mdfit.simulate import Trajectory
+from mdfit.units import quantity
+
+
+@dataclass(frozen=True, eq=False)
+class Reweighted:
+    """Frames of one ensemble with their weights in another: that of other parameters, temperature or pressure.
+
+    Attributes:
+        frames: as functions of the parameters.
+        energies: ``(samples,)`` in eV, of the other parameters; samples are the frames of all replicas.
+        values: ``(samples, *shape)`` of each observable.
+        change: ``(samples,)`` of the reduced energy, from the ensemble of the frames to the other one.
+        log_shares: ``(samples,)`` ln of the share of the frames' own ensemble that each stands for.
+        replicas: how many the frames are of.
+        path: β A of the frames' own ensemble minus that of the first one.
+    """
+
+    frames: FrameValues
+    energies: np.ndarray
+    values: tuple[np.ndarray, ...]
+    change: np.ndarray
+    log_shares: np.ndarray
+    replicas: int
+    path: FreeEnergyDifference
+
+    def __len__(self) -> int:
+        return len(self.energies)
+
+    @cached_property
+    def log_weights(self) -> np.ndarray:
+        """``(samples,)`` ln of the weights, whose sum is 1."""
+        return np.asarray(log_weights(self.change - self.log_shares))
+
+    @property
+    def weights(self) -> np.ndarray:
+        """``(samples,)``, of sum 1."""
+        return np.exp(self.log_weights)
+
+    @cached_property
+    def effective_size(self) -> float:
+        """Samples with notable weights, relative to those with notable shares, times the number of frames; at most that."""
+        own = float(effective_size(self.log_shares))
+        return min(float(effective_size(self.log_weights)) / own, 1.0) * len(self)
+
+    @cached_property
+    def effective_samples(self) -> EffectiveSamples:
+        """Independent samples that a weighted average rests on, by the correlations of the weights in time."""
+        return effective_samples((self.change - self.log_shares).reshape(self.replicas, -1))
+
+    @cached_property
+    def tail(self) -> ParetoTail:
+        """Of the factors by which weights differ from shares: whether averages can be trusted."""
+        return pareto_tail(-self.change)
+
+    @property
+    def tail_is_too_heavy(self) -> bool:
+        """Whether no feasible number of frames makes averages reliable; false where there are too few to tell."""
+        return LARGEST_SHAPE <= self.tail.shape < np.inf
+
+    @cached_property
+    def free_energy(self) -> FreeEnergyDifference:
+        """β A of the other ensemble minus that of the first one."""
+        return along_path([self.path, exponential_average(self.change, log_weights=self.log_shares)])
+
+    def average(self, number: int = 0) -> WeightedAverage:
+        """Mean and standard error of the values of an observable, in its unit, before :meth:`Observable.combine`.
+
+        Args:
+            number: of the observable.
+
+        Raises:
+            ReweightingError: a value is not finite.
+        """
+        values = self.values[number]
+        change = (self.change - self.log_shares).reshape(self.replicas, -1)
+        return average_with_error(change, values.reshape(self.replicas, -1, *values.shape[1:]))
+
+
+def reweight(
+    trajectory: Trajectory,
+    potential: Potential,
+    made_by: Potential | None = None,
+    *,
+    temperature: float | str | None = None,
+    pressure: float | str | None = None,
+    observables: Sequence[Observable] = (),
+) -> Reweighted:
+    """The frames of a trajectory in the ensemble of another potential, at another temperature or pressure.
+
+    Observables of velocities keep those of the trajectory: at another temperature only functions of positions are right.
+
+    Args:
+        trajectory: canonical, or at constant pressure.
+        potential: of the other ensemble.
+        made_by: that of the trajectory; by default its stored potential energies count, which are as precise as the
+            engine gave them.
+        temperature: of the other ensemble in K; by default that of the trajectory.
+        pressure: of the other ensemble in bar, for a trajectory at constant pressure; by default that of the trajectory.
+        observables: whose averages are asked for.
+
+    Raises:
+        ReweightingError: a trajectory of constant energy, a pressure for one of constant volume, or energies that are not
+            finite.
+        ObservableError: an observable has no meaning for the trajectory.
+    """
+    if trajectory.ensemble not in ("NVT", "NPT"):
+        raise ReweightingError(
+            f"Frames at constant energy ({trajectory.ensemble}) have no Boltzmann weights; simulate with a thermostat."
+        )
+    if pressure is not None and trajectory.ensemble != "NPT":
+        raise ReweightingError("Frames of constant volume have no other pressure; simulate at constant pressure.")
+    other = dataclasses.replace(trajectory, temperature=_kelvin(temperature, trajectory))
+    parameters = Parameters(*eqx.partition(potential, trainable(potential)))
+    frames = FrameValues(tuple(observables), other, potential)
+    energies, *values = frames.of(parameters)
+    if made_by is None:
+        own = np.asarray(trajectory.potential_energies, np.float64).reshape(-1)
+    else:
+        of_maker = Parameters(*eqx.partition(made_by, trainable(made_by)))
+        own = FrameValues((), trajectory, made_by).energies(of_maker)
+    require_finite(own, "energy of the ensemble of the frames")
+    require_finite(energies, "energy of the other ensemble")
+    volumes = np.abs(np.linalg.det(np.asarray(trajectory.cells, np.float64))).reshape(-1)
+    at_pressure = trajectory.ensemble == "NPT"
+    new, old = (
+        np.asarray(reduced_energy(e, t, p if at_pressure else None, volumes if at_pressure else None))
+        for e, t, p in (
+            (energies, other.temperature, trajectory.pressure if pressure is None else pressure),
+            (own, trajectory.temperature, trajectory.pressure),
+        )
+    )
+    equal = np.full(len(energies), -np.log(len(energies)))
+    return Reweighted(
+        frames, energies, tuple(values), new - old, equal, trajectory.replicas, FreeEnergyDifference.zero()
+    )
+
+
+def _kelvin(temperature: float | str | None, trajectory: Trajectory) -> float:
+    return trajectory.temperature if temperature is None else float(quantity(temperature, "K", "temperature"))

@@ -1,0 +1,63 @@
+"""The frames of an ensemble and what made them: arrays only, for checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mdfit.reweighting.free_energy import FreeEnergyDifference
+
+
+class SampledFrames(NamedTuple):
+    """The frames of all replicas of one state point.
+
+    Attributes:
+        positions: ``(replicas, frames, atoms, 3)`` in Å.
+        velocities: the same shape, Å per internal time unit.
+        cells: ``(replicas, frames, 3, 3)`` in Å.
+        energies: ``(replicas, frames)`` in eV, those of the parameters that made the frames, evaluated as later ones are.
+        stresses: ``(replicas, frames, 3, 3)`` in eV/Å³, as the simulation found them.
+    """
+
+    positions: np.ndarray
+    velocities: np.ndarray
+    cells: np.ndarray
+    energies: np.ndarray
+    stresses: np.ndarray
+
+
+class Starts(NamedTuple):
+    """Where the replicas of a simulation start; velocities are drawn from their distribution.
+
+    Attributes:
+        positions: ``(replicas, atoms, 3)`` in Å.
+        cells: ``(replicas, 3, 3)`` in Å.
+        log_shares: ``(replicas,)`` ln of the share of the ensemble that each stands for.
+    """
+
+    positions: np.ndarray
+    cells: np.ndarray
+    log_shares: np.ndarray
+
+
+class Samples(NamedTuple):
+    """All that is needed to weigh frames under other parameters, and to simulate new ones.
+
+    Attributes:
+        generation: how many simulations have been made; 0 before the first.
+        key: raw random key of the next one.
+        sizes: of the neighbour lists.
+        frames: of the last simulation.
+        log_shares: ``(replicas · frames,)`` ln of the share of the ensemble that each frame stands for.
+        made_by: the trained parameters that made them.
+        free_energy: β A of the parameters that made them minus that of the first ones.
+    """
+
+    generation: np.ndarray
+    key: np.ndarray
+    sizes: np.ndarray
+    frames: SampledFrames
+    log_shares: np.ndarray
+    made_by: Any
+    free_energy: FreeEnergyDifference
