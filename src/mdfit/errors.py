@@ -38,8 +38,8 @@ class PotentialError(MdfitError):
     """A potential cannot be built with these parameters."""
 
 
-class PotentialFileError(MdfitError):
-    """A file with a saved potential is missing, damaged, or from a newer version of the format."""
+class ModelFileError(MdfitError):
+    """A file with a saved model is missing, damaged, or from a newer version of the format."""
 
 
 class CheckpointError(MdfitError):

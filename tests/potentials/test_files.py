@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from mdfit.errors import OutputError, PotentialFileError
+from mdfit.errors import ModelFileError, OutputError
 from mdfit.graph import build_graph
 from mdfit.potentials import (
     ZBL,
@@ -115,7 +115,7 @@ def assert_one_sentence(error, *words):
 def test_truncated_file(saved, fraction):
     content = saved.read_bytes()
     saved.write_bytes(content[: int(fraction * len(content))])
-    with pytest.raises(PotentialFileError) as error:
+    with pytest.raises(ModelFileError) as error:
         load(saved)
     assert_one_sentence(error, str(saved), "earlier copy")
 
@@ -131,7 +131,7 @@ def test_every_flipped_bit_is_noticed(saved):
         saved.write_bytes(damaged)
         try:
             after = load(saved)
-        except PotentialFileError:
+        except ModelFileError:
             noticed += 1
         else:
             # A flip in text that describes nothing (a version, a date) may pass, but never changes a number.
@@ -145,7 +145,7 @@ def test_flipped_bit_in_the_settings_is_noticed(saved):
     content = saved.read_bytes()
     assert content.count(b'cutoff\\": 4.0') == 2
     saved.write_bytes(content.replace(b'cutoff\\": 4.0', b'cutoff\\": 5.0'))
-    with pytest.raises(PotentialFileError) as error:
+    with pytest.raises(ModelFileError) as error:
         load(saved)
     assert_one_sentence(error, str(saved), "corrupted")
 
@@ -154,7 +154,7 @@ def test_flipped_bit_in_the_settings_is_noticed(saved):
 def test_file_of_another_kind(tmp_path, content):
     path = tmp_path / "other"
     path.write_bytes(content)
-    with pytest.raises(PotentialFileError) as error:
+    with pytest.raises(ModelFileError) as error:
         load(path)
     assert_one_sentence(error, str(path))
 
@@ -164,30 +164,30 @@ def test_safetensors_file_of_another_program(tmp_path):
 
     path = tmp_path / "other.safetensors"
     save_file({"weights": np.ones(3)}, path)
-    with pytest.raises(PotentialFileError) as error:
+    with pytest.raises(ModelFileError) as error:
         load(path)
     assert_one_sentence(error, str(path), "another program")
 
 
 @pytest.mark.parametrize("path", ["nowhere/at.all", "."])
 def test_file_that_is_not_there(path):
-    with pytest.raises(PotentialFileError) as error:
+    with pytest.raises(ModelFileError) as error:
         load(path)
     assert_one_sentence(error, path, "check the path")
 
 
 def test_newer_format(saved, monkeypatch):
-    monkeypatch.setattr("mdfit.potentials.files.FORMAT_VERSION", 7)
+    monkeypatch.setattr("mdfit.models.files.FORMAT_VERSION", 7)
     POTENTIALS["painn"]().save(saved)
     monkeypatch.undo()
-    with pytest.raises(PotentialFileError) as error:
+    with pytest.raises(ModelFileError) as error:
         load(saved)
     assert_one_sentence(error, str(saved), "version 7", "update mdfit")
 
 
 def test_class_that_is_not_known(saved, monkeypatch):
-    monkeypatch.setattr("mdfit.potentials.files.registered", lambda name: None)
-    with pytest.raises(PotentialFileError) as error:
+    monkeypatch.setattr("mdfit.models.files.registered", lambda name: None)
+    with pytest.raises(ModelFileError) as error:
         load(saved)
     assert_one_sentence(error, str(saved), "PaiNN", "import the package")
 
@@ -197,7 +197,7 @@ def test_checkpoint_is_not_a_potential(tmp_path):
 
     path = tmp_path / "state"
     write_tree(path, {"x": np.ones(3)}, {"format": "mdfit checkpoint"})
-    with pytest.raises(PotentialFileError) as error:
+    with pytest.raises(ModelFileError) as error:
         load(path)
     assert_one_sentence(error, str(path), "mdfit checkpoint")
 
@@ -243,7 +243,7 @@ def rewritten(path: Path, change_header=None, change_arrays=None) -> None:
     """The file with its checksums made right again, as a careless or hostile hand would."""
     from mdfit.storage import read_header, write_tree
 
-    header, arrays = read_header(path, PotentialFileError)
+    header, arrays = read_header(path, ModelFileError)
     if change_header:
         change_header(header)
     if change_arrays:
@@ -277,7 +277,7 @@ def _nested(header):
         (lambda header: header.update(architecture={"class": ["PaiNN"], "settings": {}}), "no class"),
         (lambda header: header.update(architecture={"class": "Sum", "terms": []}), "no terms"),
         (lambda header: header.update(architecture={"class": "Sum", "settings": {}}), "no terms"),
-        (lambda header: header["architecture"].update({"class": "Potential"}), "not known here"),
+        (lambda header: header["architecture"].update({"class": "Potential"}), "has no setting channels"),
         (lambda header: header.update(architecture={"class": "PairPotential", "settings": {}}), "the base of some"),
         (lambda header: header["architecture"].update({"class": "DimeNetPP"}), "lacks the setting"),
         (lambda header: header["architecture"]["settings"].pop("channels"), "lacks the setting channels"),
@@ -285,7 +285,7 @@ def _nested(header):
         (_settings(channels="many"), "cannot have channels = many"),
         (_settings(channels=8.5), "cannot have channels"),
         (_settings(channels=True), "cannot have channels"),
-        (_settings(channels=-8), "describes no potential"),
+        (_settings(channels=-8), "describes no model"),
         (_settings(channels=10**9), "channels = 1000000000, for which the arrays are too"),
         (_settings(layers=10**9), "layers = 1000000000, for which the arrays are too"),
         (_settings(channels=64), "does not belong to this architecture"),
@@ -298,7 +298,7 @@ def _nested(header):
 )
 def test_headers_that_cannot_be_are_one_sentence(saved, change, word):
     rewritten(saved, change_header=change)
-    with pytest.raises(PotentialFileError) as error:
+    with pytest.raises(ModelFileError) as error:
         load(saved)
     assert_one_sentence(error, str(saved), word)
 
@@ -319,7 +319,7 @@ def _first(arrays: dict) -> str:
 )
 def test_arrays_that_cannot_be_are_one_sentence(saved, change, word):
     rewritten(saved, change_arrays=change)
-    with pytest.raises(PotentialFileError) as error:
+    with pytest.raises(ModelFileError) as error:
         load(saved)
     assert_one_sentence(error, str(saved), word)
 
@@ -330,7 +330,7 @@ def test_no_memory_is_taken_for_what_the_arrays_do_not_hold(saved):
 
     rewritten(saved, _settings(channels=2_000_000), lambda arrays: arrays.update(long=np.zeros(2_000_000, np.float32)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(PotentialFileError, match="does not belong to this architecture"):
+    with pytest.raises(ModelFileError, match="does not belong to this architecture"):
         load(saved)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
 
@@ -339,14 +339,14 @@ def test_deeply_nested_header(saved):
     from safetensors.numpy import load_file, save_file
 
     save_file(load_file(saved), saved, metadata={"mdfit": "[" * 100_000})
-    with pytest.raises(PotentialFileError) as error:
+    with pytest.raises(ModelFileError) as error:
         load(saved)
     assert_one_sentence(error, str(saved), "complete mdfit file")
 
 
 @pytest.mark.parametrize("name", POTENTIALS)
 def test_shapes_are_found_without_making_arrays(name):
-    from mdfit.potentials.files import describe, shapes_of
+    from mdfit.models.files import shapes_of
 
-    shapes = shapes_of(describe(POTENTIALS[name]()), "the file")
+    shapes = shapes_of(POTENTIALS[name]().describe(), "the file")
     assert all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(shapes))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mdfit.errors import PotentialError, PotentialFileError, UnitError
+from mdfit.errors import ModelFileError, PotentialError, UnitError
 from mdfit.graph import build_graph
 from mdfit.potentials import PriorTable, evaluate, prior_from_statistics
 from mdfit.structure import Structure, Topology
@@ -122,9 +122,9 @@ def test_kinds_without_entries_are_left_out(tmp_path):
         ("sigma: 0.3", "sigma: 0", PotentialError, r"pairs\[0\].sigma must be positive, not 0"),
         ("dihedrals:", "dihedrals: 3\nimpropers:", PotentialError, "dihedrals must be a list"),
         ("types: [CH3, CH2, CH2, CH3]", "types: ABBA", PotentialError, "types must be a list"),
-        ("types: [CH3, CH2, CH2, CH3]", "types: &t [*t]", PotentialFileError, "an alias stands inside"),
+        ("types: [CH3, CH2, CH2, CH3]", "types: &t [*t]", ModelFileError, "an alias stands inside"),
         ("pairs:", "pair:", PotentialError, "did you mean 'pairs'"),
-        ("units:", "units: [", PotentialFileError, "neither JSON nor YAML"),
+        ("units:", "units: [", ModelFileError, "neither JSON nor YAML"),
     ],
 )
 def test_bad_tables_are_refused_with_the_reason(tmp_path, old, new, error, message):
@@ -140,7 +140,7 @@ def use(table):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(PotentialFileError, match="check the path"):
+    with pytest.raises(ModelFileError, match="check the path"):
         PriorTable.read(tmp_path / "none.json")
 
 

@@ -1,5 +1,22 @@
-"""What is trained and saved: parameters apart from what stays as it is."""
+"""What is trained and saved: models, their files, and sets of them."""
 
+from mdfit.models.base import Constant, Model, registered, registered_names, trainable
+from mdfit.models.files import build, load, provenance
+from mdfit.models.fingerprint import fingerprint
+from mdfit.models.model_set import ModelSet
 from mdfit.models.parameters import Parameters, part_of_step
 
-__all__ = ["Parameters", "part_of_step"]
+__all__ = [
+    "Constant",
+    "Model",
+    "ModelSet",
+    "Parameters",
+    "build",
+    "fingerprint",
+    "load",
+    "part_of_step",
+    "provenance",
+    "registered",
+    "registered_names",
+    "trainable",
+]

@@ -63,8 +63,9 @@ def estimate(
     """
     if not isinstance(observable, (Observable, TrajectoryObservable)):
         raise ObservableError(
-            f"{observable.name} is of two ensembles, not of one trajectory; weigh its frames with mdfit.reweighting.reweight, "
-            "whose result has a free_energy, or take frames of both to mdfit.reweighting.bennett."
+            f"{observable.name} is of two ensembles, not of one trajectory; weigh its frames with "
+            "mdfit.reweighting.reweight, whose result has a free_energy, or give those of both to "
+            "mdfit.reweighting.bennett."
         )
     if weights is not None:
         weights = checked_weights(weights, (trajectory.replicas, len(trajectory)))

@@ -1,17 +1,18 @@
 """Potentials: one file each, behind one protocol and one evaluation."""
 
-from mdfit.potentials.base import Constant, Potential, Sum, trainable, trainable_except
+from mdfit.models import Constant, trainable
+from mdfit.potentials.base import Potential, Sum, trainable_except
 from mdfit.potentials.dihedrals import PeriodicDihedrals
 from mdfit.potentials.dimenet import DimeNetPP
 from mdfit.potentials.evaluation import Prediction, energies, evaluate, forces
 from mdfit.potentials.excluding import Excluding
 from mdfit.potentials.external import ExternalField, ExternalPolynomial, ExternalSpline
-from mdfit.potentials.files import load
 from mdfit.potentials.gradient import Gradient
 from mdfit.potentials.harmonic import HarmonicAngles, HarmonicBonds
 from mdfit.potentials.inverse_power import InversePower
 from mdfit.potentials.lennard_jones import LennardJones
 from mdfit.potentials.listed_pairs import ListedInversePower, ListedLennardJones
+from mdfit.potentials.loading import load
 from mdfit.potentials.painn import PaiNN
 from mdfit.potentials.pair import PairPotential
 from mdfit.potentials.prediction import FramePrediction, check_dataset, predict

@@ -10,20 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mdfit.errors import PotentialError, UnknownSpeciesError
+from mdfit.errors import ModelFileError, PotentialError, UnknownSpeciesError
 from mdfit.graph import Graph, Reads
+from mdfit.models import Model, build, trainable
 from mdfit.potentials.gradient import Gradient
 from mdfit.structure import Structure
 
-_REGISTRY: dict[str, type[Potential]] = {}
+#: Of all potentials in files.
+UNITS = {"length": "Å", "energy": "eV"}
 
 
-class Potential(eqx.Module):
+class Potential(Model):
     """A function from a graph to the energies of its atoms, whose array leaves are its parameters.
 
     A subclass implements :meth:`atomic_energies`; forces, stress and their derivatives follow from it in
@@ -39,6 +40,7 @@ class Potential(eqx.Module):
         many_body: false when the cost per edge is so low that leaving out edges beyond the cutoff does not pay.
     """
 
+    kind: ClassVar[str] = "potential"
     many_body: ClassVar[bool] = True
     reads: ClassVar[Reads] = Reads()
     fixed_in_space: ClassVar[bool] = False
@@ -47,10 +49,6 @@ class Potential(eqx.Module):
         # A static field or a property of the subclass.
         cutoff: float
         species: tuple[int, ...]
-
-    def __init_subclass__(cls, **settings: Any):
-        super().__init_subclass__(**settings)
-        _REGISTRY[cls.__name__] = cls
 
     @abc.abstractmethod
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
@@ -88,14 +86,14 @@ class Potential(eqx.Module):
     def __add__(self, other: Potential) -> Sum:
         return Sum((*terms_of(self), *terms_of(other)))
 
-    def settings(self) -> dict[str, Any]:
-        """The constructor's arguments, of JSON types."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("static", False)}
+    def header(self) -> dict[str, Any]:
+        return {"units": UNITS, "species": list(self.species), "cutoff": self.cutoff}
 
-    @classmethod
-    def skeleton(cls, settings: dict[str, Any]) -> Potential:
-        """A potential of these settings with arbitrary parameters, to be filled from a file."""
-        return cls(**settings)
+    def check_header(self, header: dict[str, Any], path: str | Path) -> None:
+        units = header.get("units", UNITS)
+        if units != UNITS:
+            raise ModelFileError(f"{path} is not in Å and eV, as its header says; convert it first.")
+        super().check_header({**header, "units": units}, path)
 
     def check_species(self, species: set[int]) -> None:
         """Raises UnknownSpeciesError when the potential was not made for one of these ``species``."""
@@ -116,16 +114,11 @@ class Potential(eqx.Module):
         """
         self.check_species(set(structure.species.tolist()))
 
-    def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> Path:
-        """Writes one file without pickle; see :func:`mdfit.potentials.load`."""
-        from mdfit.potentials.files import save
-
-        return save(self, path, provenance)
-
 
 class Sum(Potential):
     """The sum of several potentials, each with its own cutoff."""
 
+    nested: ClassVar[str] = "terms"
     terms: tuple[Potential, ...]
 
     def __init__(self, terms: tuple[Potential, ...]):
@@ -152,6 +145,13 @@ class Sum(Potential):
     def fixed_in_space(self) -> bool:  # type: ignore[override]
         return any(term.fixed_in_space for term in self.terms)
 
+    def describe(self) -> dict[str, Any]:
+        return {"class": "Sum", "terms": [term.describe() for term in self.terms]}
+
+    @classmethod
+    def build(cls, architecture: dict[str, Any], path: str | Path) -> Sum:
+        return cls(tuple(build(term, path) for term in architecture["terms"]))
+
     def check_structure(self, structure: Structure) -> None:
         super().check_structure(structure)
         for term in self.terms:
@@ -173,23 +173,6 @@ def seen_by(term: Potential, graph: Graph) -> Graph:
     return graph.within(term.cutoff).only(term.reads)
 
 
-class Constant(eqx.Module):
-    """An array that belongs to a potential but is never trained (reference energies, scales, tables)."""
-
-    value: Array
-
-
-def trainable(potential: Potential) -> Any:
-    """A tree of flags, true for each floating-point array that training may change."""
-
-    def flags(node):
-        if isinstance(node, Constant):
-            return jax.tree.map(lambda _: False, node)
-        return eqx.is_inexact_array(node)
-
-    return jax.tree.map(flags, potential, is_leaf=lambda node: isinstance(node, Constant))
-
-
 def trainable_except(potential: Potential, fixed: Sequence[int]) -> Any:
     """The flags of :func:`trainable`, false in some terms of a sum, such as ``[-1]`` for a prior that comes last.
 
@@ -205,16 +188,6 @@ def trainable_except(potential: Potential, fixed: Sequence[int]) -> Any:
             )
         terms[place] = jax.tree.map(lambda _: False, terms[place])
     return Sum(tuple(terms)) if isinstance(potential, Sum) else terms[0]
-
-
-def registered(name: str) -> type[Potential] | None:
-    """The potential class of this name, when its module has been imported."""
-    return _REGISTRY.get(name)
-
-
-def registered_names() -> tuple[str, ...]:
-    """The names of all potential classes that have been imported."""
-    return tuple(sorted(_REGISTRY))
 
 
 def terms_of(potential: Potential) -> tuple[Potential, ...]:

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mdfit.graph import Graph, Reads
-from mdfit.potentials.base import Constant, Potential
+from mdfit.models import Constant
+from mdfit.potentials.base import Potential
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
 from mdfit.potentials.readout import Scaling, reference_table
 from mdfit.potentials.spherical_bessel import bessel_matrix, chebyshev_polynomials, legendre

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from mdfit.errors import PotentialError
 from mdfit.graph import Graph, Reads
 from mdfit.graph.gathering import take
+from mdfit.models import build
 from mdfit.potentials.base import Potential
 from mdfit.potentials.molecules import check_molecules, edges_between, in_all_molecules, molecules_of
 from mdfit.structure import Structure, Topology
@@ -62,14 +63,10 @@ class Excluding(Potential):
         return self.potential.fixed_in_space
 
     def settings(self) -> dict[str, Any]:
-        from mdfit.potentials.files import describe
-
-        return {**super().settings(), "potential": describe(self.potential)}
+        return {**super().settings(), "potential": self.potential.describe()}
 
     @classmethod
     def skeleton(cls, settings: dict[str, Any]) -> Excluding:
-        from mdfit.potentials.files import build
-
         return cls(build(settings["potential"], "The file"), settings["number_of_atoms"], settings["pairs"])
 
     def check_structure(self, structure: Structure) -> None:

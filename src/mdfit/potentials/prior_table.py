@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mdfit.errors import PotentialError, PotentialFileError, nearest
+from mdfit.errors import ModelFileError, PotentialError, nearest
 from mdfit.potentials.base import Potential
 from mdfit.potentials.dihedrals import PeriodicDihedrals
 from mdfit.potentials.harmonic import HarmonicAngles, HarmonicBonds
@@ -74,7 +74,7 @@ class PriorTable:
         ``terms: []`` is a dihedral angle that turns freely.  ``note`` and ``source`` take any text.
 
         Raises:
-            PotentialFileError: for files that cannot be read.
+            ModelFileError: for files that cannot be read.
             PotentialError: for entries that make no sense.
             UnitError: for units that are unknown or missing.
         """
@@ -212,11 +212,11 @@ def _document(path: Path) -> dict[str, Any]:
         # JSON is YAML but for tabs, and its own reader is faster.
         document = json.loads(text) if path.suffix.lower() == ".json" else parse_yaml(text)[0]
     except OSError as error:
-        raise PotentialFileError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
+        raise ModelFileError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
     except (ValueError, RecursionError) as error:
-        raise PotentialFileError(f"{path} is neither JSON nor YAML: {error}") from error
+        raise ModelFileError(f"{path} is neither JSON nor YAML: {error}") from error
     if not isinstance(document, dict):
-        raise PotentialFileError(f"{path} holds no table of priors; it needs units, bonds, angles and so on.")
+        raise ModelFileError(f"{path} holds no table of priors; it needs units, bonds, angles and so on.")
     return document
 
 

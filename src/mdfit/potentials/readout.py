@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from mdfit.potentials.base import Constant
+from mdfit.models import Constant
 from mdfit.potentials.layers import Dense, silu
 
 

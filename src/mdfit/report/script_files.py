@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mdfit.errors import RecipeError
-from mdfit.potentials.files import provenance as read_potential_header
+from mdfit.models.files import provenance as read_potential_header
 from mdfit.provenance import EnvironmentDocument
 from mdfit.recipes.figures import FOLDER, Figure, read_figure
 from mdfit.recipes.metrics import Metrics, metrics_of, read_metrics
@@ -73,7 +73,7 @@ def read_script_run(directory: str | Path) -> ScriptFiles:
     Raises:
         RecipeError: when the directory holds no run.
         CheckpointError: when one of its files is damaged.
-        PotentialFileError: when a potential is damaged.
+        ModelFileError: when a potential is damaged.
     """
     directory = Path(directory)
     if not is_script_run(directory):

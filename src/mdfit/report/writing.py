@@ -23,7 +23,7 @@ def write_report(directory: str | Path) -> Path:
 
     Raises:
         RecipeError: when the directory holds no run.
-        CheckpointError, PotentialFileError: when one of its files is damaged.
+        CheckpointError, ModelFileError: when one of its files is damaged.
         OutputError: when the report cannot be written.
     """
     directory = Path(directory)

@@ -13,7 +13,6 @@ from mdfit._version import __version__
 from mdfit.data import Dataset
 from mdfit.objectives import Objective
 from mdfit.potentials import Potential
-from mdfit.potentials.files import describe
 from mdfit.storage import Document, fingerprint
 
 #: Sizes of the initial parameters agree this well between machines.
@@ -59,7 +58,7 @@ class Identity(Document):
             optimizer=fingerprint(optimizer),
             validation=fingerprint(validation),
             settings=fingerprint(settings),
-            architecture=fingerprint((json.dumps(describe(potential), default=str), jax.tree.leaves(flags))),
+            architecture=fingerprint((json.dumps(potential.describe(), default=str), jax.tree.leaves(flags))),
             start=[float(np.linalg.norm(array)) for array in arrays],
             mdfit_version=__version__,
         )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from mdfit.errors import SimulationError
+from mdfit.models.fingerprint import fingerprint
 from mdfit.potentials import Potential
-from mdfit.potentials.fingerprint import fingerprint
 from mdfit.simulate.engine import Engine
 from mdfit.simulate.jax_md.simulation import JaxSimulation, Settings
 from mdfit.simulate.samplers import Sampler

@@ -1,4 +1,4 @@
-"""Whether the settings in the file of a potential are possible, before anything is made of them."""
+"""Whether the settings in the file of a model are possible, before anything is made of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from mdfit.errors import PotentialFileError
-from mdfit.potentials.base import registered
+from mdfit.errors import ModelFileError
+from mdfit.models.base import Model, registered
 
 #: Sums in sums and the like are not nested deeper.
 MOST_LEVELS = 16
@@ -26,30 +26,29 @@ def check_architecture(architecture: Any, arrays: dict[str, np.ndarray], path: s
     """Checks class, names, types and sizes of settings, term by term.
 
     Args:
-        architecture: as :func:`mdfit.potentials.files.describe` gives it.
+        architecture: as :func:`mdfit.models.files.describe` gives it.
         arrays: of the file: settings that are sizes (channels, layers) cannot exceed their lengths and their number.
         path: of the file, for messages.
         level: how deep in sums.
 
     Raises:
-        PotentialFileError: when no potential can be like this.
+        ModelFileError: when no model can be like this.
     """
     if level > MOST_LEVELS:
-        raise PotentialFileError(
-            f"{path} holds more than {MOST_LEVELS} potentials inside each other; use an earlier copy."
-        )
+        raise ModelFileError(f"{path} holds more than {MOST_LEVELS} models inside each other; use an earlier copy.")
     if not isinstance(architecture, dict) or not isinstance(architecture.get("class"), str):
-        raise _wrong(path, "a potential has no class")
+        raise _wrong(path, "a model has no class")
     name = architecture["class"]
-    if name == "Sum":
-        terms = architecture.get("terms")
-        if not isinstance(terms, list) or not terms or set(architecture) != {"class", "terms"}:
-            raise _wrong(path, "a sum has no terms")
-        for term in terms:
-            check_architecture(term, arrays, path, level + 1)
-        return
-    settings = architecture.get("settings")
-    if not isinstance(settings, dict) or set(architecture) != {"class", "settings"}:
+    kind = registered(name)
+    nested = "" if kind is None else kind.nested
+    inner = architecture.get(nested) if nested else []
+    terms = [inner] if isinstance(inner, dict) else inner
+    if nested and (not isinstance(terms, list) or not terms):
+        raise _wrong(path, f"{name} has no {nested}")
+    for term in terms or []:
+        check_architecture(term, arrays, path, level + 1)
+    settings = architecture.get("settings", {} if nested == "terms" else None)
+    if not isinstance(settings, dict) or set(architecture) - {"class", "settings", nested}:
         raise _wrong(path, f"{name} has no settings")
     if isinstance(settings.get("potential"), dict):
         check_architecture(settings["potential"], arrays, path, level + 1)
@@ -67,7 +66,7 @@ def _check_types(name: str, settings: dict[str, Any], path: str | Path) -> None:
     if missing:
         raise _wrong(path, f"{name} lacks the setting {missing[0]}")
     unknown = sorted(settings.keys() - fields - {"potential"})
-    if unknown and kind.settings is _base_settings():
+    if unknown and kind.settings is Model.settings:
         raise _wrong(path, f"{name} has no setting {unknown[0]}")
     hints = typing.get_type_hints(kind)
     for field in fields & hints.keys():
@@ -80,12 +79,6 @@ def _check_types(name: str, settings: dict[str, Any], path: str | Path) -> None:
             raise _wrong(path, f"{name} cannot have {field} = {str(value)[:40]}") from None
 
 
-def _base_settings() -> Any:
-    from mdfit.potentials.base import Potential
-
-    return Potential.settings
-
-
 def _check_sizes(name: str, settings: dict[str, Any], arrays: dict[str, np.ndarray], path: str | Path) -> None:
     largest = max(SMALL, len(arrays), *(length for array in arrays.values() for length in array.shape), 0)
     for setting, value in settings.items():
@@ -93,5 +86,5 @@ def _check_sizes(name: str, settings: dict[str, Any], arrays: dict[str, np.ndarr
             raise _wrong(path, f"{name} has {setting} = {value}, for which the arrays are too few or too small")
 
 
-def _wrong(path: str | Path, what: str) -> PotentialFileError:
-    return PotentialFileError(f"{path} describes no potential: {what}; use an earlier copy.")
+def _wrong(path: str | Path, what: str) -> ModelFileError:
+    return ModelFileError(f"{path} describes no model: {what}; use an earlier copy.")

@@ -1,0 +1,103 @@
+"""What a model is: anything that is trained and saved."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+from jaxtyping import Array
+
+from mdfit.errors import ModelFileError
+
+_REGISTRY: dict[str, type[Model]] = {}
+
+
+class Model(eqx.Module):
+    """A typed tree whose array leaves are its parameters; it can be trained, written to a file and built again.
+
+    Fields marked ``eqx.field(static=True)`` must be the arguments of the constructor, of JSON types.  A potential is a
+    model from a graph to energies; others may be functions of anything.
+
+    Attributes:
+        kind: what its files say that they hold.
+        nested: the entry of a description that holds further descriptions, for models that are made of models.
+    """
+
+    kind: ClassVar[str] = "model"
+    nested: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **settings: Any):
+        super().__init_subclass__(**settings)
+        _REGISTRY[cls.__name__] = cls
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments, of JSON types."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("static", False)}
+
+    @classmethod
+    def skeleton(cls, settings: dict[str, Any]) -> Model:
+        """A model of these settings with arbitrary parameters, to be filled from a file."""
+        return cls(**settings)
+
+    def describe(self) -> dict[str, Any]:
+        """Class and settings, for files and to tell architectures apart."""
+        return {"class": type(self).__name__, "settings": self.settings()}
+
+    @classmethod
+    def build(cls, architecture: dict[str, Any], path: str | Path) -> Model:
+        """A model of a description of this class, with arbitrary parameters; ``path`` is for messages."""
+        return cls.skeleton(architecture["settings"])
+
+    def header(self) -> dict[str, Any]:
+        """What a file says of the model beside its description, for other programs."""
+        return {}
+
+    def check_header(self, header: dict[str, Any], path: str | Path) -> None:
+        """Raises ModelFileError when a file contradicts the model that was built from it."""
+        for name, value in self.header().items():
+            if header.get(name) != value:
+                raise ModelFileError(
+                    f"{path} contradicts itself: its header says {name} = {header.get(name)}, its settings {value}; use an "
+                    "earlier copy."
+                )
+
+    def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> Path:
+        """Writes one file without pickle; see :func:`mdfit.models.load`.
+
+        Raises:
+            OutputError: when the file cannot be written; an earlier file of this name is kept.
+        """
+        from mdfit.models.files import save
+
+        return save(self, path, provenance)
+
+
+class Constant(eqx.Module):
+    """An array that belongs to a model but is never trained (reference energies, scales, tables)."""
+
+    value: Array
+
+
+def trainable(model: Any) -> Any:
+    """A tree of flags, true for each floating-point array that training may change."""
+
+    def flags(node: Any) -> Any:
+        if isinstance(node, Constant):
+            return jax.tree.map(lambda _: False, node)
+        return eqx.is_inexact_array(node)
+
+    return jax.tree.map(flags, model, is_leaf=lambda node: isinstance(node, Constant))
+
+
+def registered(name: str) -> type[Model] | None:
+    """The class of models of this name, when its module has been imported."""
+    return _REGISTRY.get(name)
+
+
+def registered_names() -> tuple[str, ...]:
+    """The names of all classes of models that have been imported and can be made."""
+    return tuple(sorted(name for name, cls in _REGISTRY.items() if not inspect.isabstract(cls)))
