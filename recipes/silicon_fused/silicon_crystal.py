@@ -6,10 +6,10 @@ import jax
 from silicon_targets import DFT, INTERVAL, TEMPERATURE, Settings, crystal, sampler
 
 import mdfit as mf
+from mdfit.objectives.accuracy import accuracy
 from mdfit.observables import ElasticConstants, Pressure
 from mdfit.potentials import Potential
 from mdfit.recipes.metrics import Metric, Metrics, accuracy_metrics
-from mdfit.training.accuracy import accuracy
 from mdfit.units import BAR, GIGAPASCAL
 
 

@@ -243,7 +243,7 @@ def test_gauss_newton_step_is_that_of_the_jacobian_by_finite_differences():
     damping = 0.02 * np.trace(jacobian @ jacobian.T) / 4
     # The same step in the space of the parameters instead of the targets.
     expected = np.linalg.solve(jacobian.T @ jacobian + damping * np.eye(2), jacobian.T @ residuals)
-    found = [float(evaluation.gradient.epsilon), float(evaluation.gradient.sigma)]
+    found = [float(evaluation.direction.epsilon), float(evaluation.direction.sigma)]
     assert found == pytest.approx(expected, rel=1e-5)
 
 
@@ -254,7 +254,7 @@ def test_parameter_sizes_are_the_units_of_the_step():
     steps = []
     for sizes in (None, lambda trained: jax.tree.map(lambda leaf: 3.0 if leaf is trained.sigma else 0.5, trained)):
         aim = objective(measured, gauss_newton=1e9, parameter_sizes=sizes)
-        steps.append(aim.evaluate(parameters, aim.initial_state(0, parameters))[0].gradient)
+        steps.append(aim.evaluate(parameters, aim.initial_state(0, parameters))[0].direction)
     ratios = [float(step.sigma / step.epsilon) for step in steps]
     assert ratios[1] == pytest.approx(ratios[0] * 36, rel=1e-6)
 
@@ -282,7 +282,7 @@ def test_gauss_newton_of_more_targets_than_frames_is_exact_too(bins):
     for damping in (None, 1e9):
         aim = objective(measured, gauss_newton=damping)
         evaluation, _ = aim.evaluate(parameters, aim.initial_state(0, parameters))
-        steps.append(evaluation.gradient)
+        steps.append(evaluation.direction)
     gradient, step = steps
     ratio = float(step.sigma / gradient.sigma)
     assert ratio > 0

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from mdfit.cli.tables import metrics_table, trajectory_lines
+from mdfit.objectives.accuracy import Accuracy
 from mdfit.observables import Estimate, Temperature
 from mdfit.recipes.metrics import Metric, accuracy_metrics, read_metrics, write_metrics
 from mdfit.recipes.schema import Simulation
 from mdfit.recipes.simulation_metrics import energy_drift, simulation_metrics
 from mdfit.simulate import Trajectory
-from mdfit.training.accuracy import Accuracy
 from mdfit.units import BOLTZMANN
 
 CONDITIONS = Simulation.model_validate({"structure": {"end_of": "other"}, "temperature": 300, "duration": 20000})

@@ -85,7 +85,7 @@ def edited(run: Path, change) -> None:
         (lambda recipe: recipe["training"].update(batch_size=2), "settings of the objective"),
         (lambda recipe: recipe["training"].update(seed=5), "another seed"),
         (lambda recipe: recipe["potential"].update(seed=5), "another start of the parameters"),
-        (lambda recipe: recipe["potential"].update(channels=6), "another potential"),
+        (lambda recipe: recipe["potential"].update(channels=6), "another model"),
         (lambda recipe: recipe["data"].update(split_seed=3), "other data"),
         (lambda recipe: recipe["simulations"]["warm"].update(seed=3), "another random key or seed"),
         (lambda recipe: recipe["simulations"]["warm"].update(timestep=0.5), "timestep"),

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from mdfit.cli.main import main
 from mdfit.errors import CheckpointError, OutputError, RecipeError
-from mdfit.objectives.base import Combinable, Evaluation
+from mdfit.objectives.base import Evaluation, Objective
 from mdfit.potentials import LennardJones
 from mdfit.recipes import Metric, Request, load_script, read_metrics, resume_script, run_script
 from mdfit.recipes.stage_times import StageTimes
@@ -145,7 +145,7 @@ def test_command_line(folder, tmp_path):
     assert (tmp_path / "results" / "run.md").exists()
 
 
-class Parabola(Combinable):
+class Parabola(Objective):
     """(ε − 3)² of a Lennard-Jones potential, which Ctrl-C interrupts at the update ``interrupted_at``."""
 
     steps_per_epoch = 1
@@ -159,6 +159,12 @@ class Parabola(Combinable):
 
     def initial_state(self, seed, parameters):
         return np.asarray(0, np.int64)
+
+    def draw(self, parameters, state):
+        return None, state + 1
+
+    def loss(self, model, batch):
+        raise NotImplementedError
 
     def evaluate(self, parameters, state):
         self.evaluations += 1

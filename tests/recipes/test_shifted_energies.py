@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mdfit.objectives.accuracy import Accuracy
 from mdfit.recipes.metrics import accuracy_metrics
-from mdfit.training.accuracy import Accuracy
 
 
 def accuracy(labels, predictions):

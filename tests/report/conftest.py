@@ -9,6 +9,7 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from mdfit.data import read
+from mdfit.objectives.accuracy import compare
 from mdfit.potentials.prediction import FramePrediction
 from mdfit.provenance import environment
 from mdfit.recipes.loading import LoadedRecipe, load_recipe
@@ -16,7 +17,6 @@ from mdfit.recipes.metrics import Metric, accuracy_metrics, write_metrics
 from mdfit.recipes.runner import _save_accuracy
 from mdfit.recipes.simulation_metrics import simulation_metrics
 from mdfit.simulate import Trajectory
-from mdfit.training.accuracy import compare
 from mdfit.units import BOLTZMANN, GIGAPASCAL
 
 RECIPE = """

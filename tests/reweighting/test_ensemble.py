@@ -138,7 +138,7 @@ def test_a_trajectory_in_another_ensemble(trajectory):
     view = reweight(trajectory, harmonic(1.15), observables=(PotentialEnergy(),))
     assert abs(view.average().value - PARTICLES / 2) < 4 * view.average().standard_error
     assert abs(float(view.free_energy.difference) - free_energy(1.15)) < 4 * float(view.free_energy.standard_error)
-    assert 50 < view.effective_samples.samples < view.effective_size < len(view) == 400
+    assert 50 < view.effective_samples.samples < view.effective_size + 1e-6 < len(view) == 400
     exact = reweight(trajectory, harmonic(1.15), harmonic(1.0), observables=(PotentialEnergy(),))
     np.testing.assert_allclose(exact.change, view.change, atol=1e-4)
     hot = reweight(trajectory, harmonic(1.0), temperature=1.1 * TEMPERATURE, observables=(PotentialEnergy(),))
@@ -152,7 +152,7 @@ def test_trajectories_that_cannot_be_weighed(trajectory):
         reweight(trajectory, harmonic(1.1), pressure="1 bar")
     with pytest.raises(ObservableError, match="needs a volume"):
         reweight(trajectory, harmonic(1.1), observables=(Pressure(),))
-    with pytest.raises(ReweightingError, match="energy of 400 of 400 samples is not finite"):
+    with pytest.raises(ReweightingError, match="energy of the other ensemble of 400 of 400 samples is not finite"):
         reweight(trajectory, harmonic(np.inf))
     constant = run(harmonic(1.0), AT, NVE(STEP), duration=2 * EVERY, every=EVERY, key=jax.random.key(6))
     with pytest.raises(ReweightingError, match="constant energy"):

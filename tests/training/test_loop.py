@@ -132,7 +132,7 @@ def test_damaged_checkpoint_is_named(tmp_path, damage):
 
 def test_checkpoint_of_another_potential_is_refused(tmp_path):
     train(tmp_path / "run", epochs=1)
-    with pytest.raises(CheckpointError, match=r"run was trained with .*another potential; resume it as it was begun"):
+    with pytest.raises(CheckpointError, match=r"run was trained with .*another model; resume it as it was begun"):
         fit(
             PairSpline(2.5, 8.0, 25),
             ForceMatching(argon()),

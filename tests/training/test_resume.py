@@ -69,7 +69,7 @@ def matching(**settings):
         ({"seed": 1}, "another seed"),
         ({"average": 0.99}, "averaging"),
         ({"patience": 5}, "way to validate"),
-        ({"potential": PairSpline(2.6, 8.0, 20)}, "another potential"),
+        ({"potential": PairSpline(2.6, 8.0, 20)}, "another model"),
         ({"potential": raised()}, "another start of the parameters"),
     ],
 )

@@ -8,12 +8,12 @@ import optax
 import pytest
 
 from mdfit.errors import SimulationError
-from mdfit.objectives.base import Combinable, Evaluation
+from mdfit.objectives.base import Evaluation, Objective
 from mdfit.potentials import LennardJones, trainable
 from mdfit.training import fit
 
 
-class Cliff(Combinable):
+class Cliff(Objective):
     """(ε − 3)², but beyond ``edge`` the dynamics explodes; dynamics is at hand while ε is near where it was made."""
 
     steps_per_epoch = 1
@@ -23,6 +23,12 @@ class Cliff(Combinable):
 
     def initial_state(self, seed, parameters):
         return np.asarray(0, np.int64)
+
+    def draw(self, parameters, state):
+        return None, state + 1
+
+    def loss(self, model, batch):
+        raise NotImplementedError
 
     def evaluate(self, parameters, state):
         epsilon = float(parameters.trained.epsilon)

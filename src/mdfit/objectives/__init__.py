@@ -2,7 +2,7 @@
 
 from mdfit.models import Parameters
 from mdfit.objectives.alternating import Alternating
-from mdfit.objectives.base import Combinable, Evaluation, Objective, WeightedSum
+from mdfit.objectives.base import Evaluation, Objective, Step, WeightedSum
 from mdfit.objectives.boltzmann_inversion import BoltzmannInversion
 from mdfit.objectives.difftre import DiffTRe
 from mdfit.objectives.force_matching import ForceMatching
@@ -11,7 +11,6 @@ from mdfit.objectives.relative_entropy import MappedEnsemble, RelativeEntropy
 __all__ = [
     "Alternating",
     "BoltzmannInversion",
-    "Combinable",
     "DiffTRe",
     "Evaluation",
     "ForceMatching",
@@ -19,5 +18,6 @@ __all__ = [
     "Objective",
     "Parameters",
     "RelativeEntropy",
+    "Step",
     "WeightedSum",
 ]

@@ -6,21 +6,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import equinox as eqx
 import numpy as np
+from jaxtyping import Array, Float
 
+from mdfit.data import Dataset
 from mdfit.errors import TrainingError
-from mdfit.objectives.base import (
-    Combinable,
-    Evaluation,
-    Objective,
-    Parameters,
-    refuse_step,
-    step_fraction,
-    takes_steps,
-)
+from mdfit.models import Parameters
+from mdfit.objectives.base import Evaluation, Metrics, Objective, Step, refuse_step
 
 
-class Alternating(Combinable):
+class OfTurn(eqx.Module):
+    """What the objective drew whose turn it is."""
+
+    turn: int = eqx.field(static=True)
+    batch: Any
+
+
+class Alternating(Objective):
     """Some updates with one objective, some with the next, and so on, again and again.
 
     ``Alternating([(1, DiffTRe(...)), (20, ForceMatching(...))])`` learns from labels in 20 of 21 updates, at a small
@@ -39,7 +42,7 @@ class Alternating(Combinable):
         if not turns or any(number < 1 for number, _ in turns):
             raise TrainingError("Alternating needs turns of at least one update, like [(1, first), (20, second)].")
         self._objectives = tuple(objective for _, objective in turns)
-        steps = [takes_steps(objective) for objective in self._objectives]
+        steps = [objective.takes_steps for objective in self._objectives]
         if any(steps) and not all(steps):
             raise refuse_step(type(self._objectives[steps.index(True)]).__name__)
         self.takes_steps = all(steps)
@@ -52,7 +55,16 @@ class Alternating(Combinable):
         states = (o.initial_state(seed + index, parameters) for index, o in enumerate(self._objectives))
         return (np.asarray(0, np.int64), *states)
 
-    def evaluate(self, parameters: Parameters, state: tuple[Any, ...]) -> tuple[Evaluation, tuple[Any, ...]]:
+    def draw(self, parameters: Parameters, state: tuple[Any, ...]) -> tuple[OfTurn, tuple[Any, ...]]:
+        turn, states = self._turn(state[0]), list(state[1:])
+        batch, states[turn] = self._objectives[turn].draw(parameters, states[turn])
+        return OfTurn(turn, batch), (state[0] + 1, *states)
+
+    def loss(self, model: Any, batch: OfTurn) -> tuple[Float[Array, ""], Metrics]:
+        loss, metrics = self._objectives[batch.turn].loss(model, batch.batch)
+        return loss, {f"{batch.turn}/{name}": value for name, value in {"loss": loss, **metrics}.items()}
+
+    def evaluate(self, parameters: Parameters, state: tuple[Any, ...]) -> tuple[Evaluation | Step, tuple[Any, ...]]:
         """Loss and gradient of the objective whose turn it is; its metrics are named after its place."""
         turn, states = self._turn(state[0]), list(state[1:])
         evaluation, states[turn] = self._objectives[turn].evaluate(parameters, states[turn])
@@ -61,7 +73,12 @@ class Alternating(Combinable):
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Any, ...]) -> float:
         turn = self._turn(state[0] - 1)
-        return step_fraction(self._objectives[turn], parameters, proposed, state[1 + turn])
+        return self._objectives[turn].step_fraction(parameters, proposed, state[1 + turn])
 
     def _turn(self, evaluations) -> int:
         return int(np.searchsorted(self._ends, int(evaluations) % self._ends[-1], side="right"))
+
+    def on(self, dataset: Dataset) -> Objective | None:
+        """That of the first objective that learns from labels."""
+        found = (objective.on(dataset) for objective in self._objectives)
+        return next((one for one in found if one is not None), None)

@@ -1,17 +1,22 @@
-"""What an objective is: a loss and its gradient, with a state of its own. Objectives add and scale."""
+"""What an objective is: it draws on the host and is a pure loss on the device. Objectives add and scale."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from mdfit.data import Dataset
 from mdfit.errors import TrainingError
 from mdfit.models import Parameters
+
+Metrics = dict[str, Float[Array, ""]]
 
 
 class Evaluation(eqx.Module):
@@ -19,47 +24,108 @@ class Evaluation(eqx.Module):
 
     Attributes:
         loss: the scalar that is minimised.
-        gradient: ∂loss/∂parameters, a tree like the potential's trainable part.
+        gradient: ∂loss/∂parameters, a tree like the trained part of the model.
         metrics: named scalars for the log, each with its unit in its name's documentation.
-        is_step: whether ``gradient`` is a step in place of a gradient (Newton's, for instance), to be subtracted from the
-            parameters as it is; steps are neither added to others nor weighted.
     """
 
     loss: Float[Array, ""]
     gradient: Any
-    metrics: dict[str, Float[Array, ""]]
-    is_step: bool = eqx.field(static=True, default=False)
+    metrics: Metrics
+
+    @property
+    def direction(self) -> Any:
+        """What the optimiser goes against."""
+        return self.gradient
 
 
-@runtime_checkable
-class Objective(Protocol):
-    """Anything that gives a loss and a gradient; its state is a tree of arrays and integers.
+class Step(eqx.Module):
+    """An evaluation with a step in place of a gradient: Newton's, for instance; steps are neither added nor weighted.
 
-    It may have more: ``step_fraction(parameters, proposed, state)``, how much of the step to the ``proposed`` trained
-    parameters it allows, at most 1, with the state after the evaluation at ``parameters``; and ``takes_steps``, true when
-    its evaluations are steps in place of gradients.  :class:`Combinable` gives both, with ``+`` and ``*``.
+    Attributes:
+        loss: the scalar that is minimised.
+        step: to be subtracted from the parameters as it is, a tree like the trained part of the model.
+        metrics: named scalars for the log.
     """
 
-    steps_per_epoch: int
+    loss: Float[Array, ""]
+    step: Any
+    metrics: Metrics
+
+    @property
+    def direction(self) -> Any:
+        """What the optimiser goes against."""
+        return self.step
+
+
+class Objective(ABC):
+    """What a training minimises.
+
+    A subclass implements :meth:`draw` and :meth:`loss`; :meth:`evaluate` follows from them.  One whose gradient needs more
+    care (or less memory) than that of :meth:`loss` implements :meth:`evaluate` as well.  What it consists of is compared on
+    resuming, attribute by attribute; one that keeps caches or counters has a method ``identity()`` that returns what
+    defines it.  :func:`mdfit.testing.check_objective` shows whether it is sound.
+
+    Attributes:
+        steps_per_epoch: updates between records and validations.
+        takes_steps: true when evaluations are steps in place of gradients.
+    """
+
+    steps_per_epoch: int = 1
+    takes_steps: bool = False
 
     def initial_state(self, seed: int, parameters: Parameters) -> Any:
-        """The state before the first evaluation, which will be at these parameters."""
-        ...
+        """The state before the first evaluation, which will be at these parameters: a tree of arrays, for checkpoints."""
+        return np.asarray(0, np.int64)
 
-    def evaluate(self, parameters: Parameters, state: Any) -> tuple[Evaluation, Any]:
-        """Loss and gradient at these parameters, and the next state."""
-        ...
+    @abstractmethod
+    def draw(self, parameters: Parameters, state: Any) -> tuple[Any, Any]:
+        """On the host: what the next loss depends on (data, frames of simulations), and the next state."""
+
+    @abstractmethod
+    def loss(self, model: Any, batch: Any) -> tuple[Float[Array, ""], Metrics]:
+        """The loss of a model on what was drawn, and named scalars; pure, to be compiled, mapped and differentiated."""
+
+    def evaluate(self, parameters: Parameters, state: Any) -> tuple[Evaluation | Step, Any]:
+        """Loss and gradient (or step) at these parameters, and the next state."""
+        batch, state = self.draw(parameters, state)
+        return _evaluate(self, parameters.trained, parameters.fixed, batch), state
+
+    def step_fraction(self, parameters: Parameters, proposed: Any, state: Any) -> float:
+        """How much of the step to the ``proposed`` trained parameters is allowed, with the state after ``parameters``."""
+        return 1.0
+
+    def on(self, dataset: Dataset) -> Objective | None:
+        """The same objective on other labelled structures, for validation; None when it does not learn from labels."""
+        return None
+
+    def validate(self, model: Any) -> tuple[float, dict[str, float]]:
+        """The loss of a model over one epoch, and numbers for the record."""
+        parameters = Parameters(*eqx.partition(model, False))
+        state, losses = self.initial_state(0, parameters), []
+        for _ in range(self.steps_per_epoch):
+            batch, state = self.draw(parameters, state)
+            losses.append(float(_loss(self, model, batch)))
+        return float(np.mean(losses)), {}
+
+    def __add__(self, other: Objective) -> WeightedSum:
+        return WeightedSum.of(self) + other
+
+    def __rmul__(self, weight: float) -> WeightedSum:
+        return weight * WeightedSum.of(self)
 
 
-def step_fraction(objective: Objective, parameters: Parameters, proposed: Any, state: Any) -> float:
-    """How much of a step an objective allows; all of it when it does not say."""
-    allowed = getattr(objective, "step_fraction", None)
-    return 1.0 if allowed is None else allowed(parameters, proposed, state)
+@eqx.filter_jit
+def _evaluate(objective: Objective, trained: Any, fixed: Any, batch: Any) -> Evaluation:
+    def loss(trained: Any) -> tuple[Array, Metrics]:
+        return objective.loss(eqx.combine(trained, fixed), batch)
+
+    (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
+    return Evaluation(value, gradient, metrics)
 
 
-def takes_steps(objective: Objective) -> bool:
-    """Whether the evaluations of an objective are steps in place of gradients."""
-    return bool(getattr(objective, "takes_steps", False))
+@eqx.filter_jit
+def _loss(objective: Objective, model: Any, batch: Any) -> Array:
+    return objective.loss(model, batch)[0]
 
 
 def refuse_step(name: str) -> TrainingError:
@@ -70,44 +136,22 @@ def refuse_step(name: str) -> TrainingError:
     )
 
 
-def weighted_sum(weights: Sequence[float], evaluations: Sequence[Evaluation]) -> tuple[Float[Array, ""], Any]:
+def weighted_sum(weights: Sequence[float], evaluations: Sequence[Evaluation | Step]) -> tuple[Float[Array, ""], Any]:
     """Σ weight · loss and Σ weight · gradient.
 
     Raises:
         TrainingError: when one of the evaluations is a step.
     """
-    if any(evaluation.is_step for evaluation in evaluations):
-        raise refuse_step("An objective of the sum")
-    gradient = jax.tree.map(
-        lambda *parts: sum(w * part for w, part in zip(weights, parts, strict=True)),
-        *(evaluation.gradient for evaluation in evaluations),
-    )
-    return jnp.sum(jnp.stack([w * e.loss for w, e in zip(weights, evaluations, strict=True)])), gradient
+    gradients = []
+    for weight, evaluation in zip(weights, evaluations, strict=True):
+        if isinstance(evaluation, Step):
+            raise refuse_step("An objective of the sum")
+        gradients.append(jax.tree.map(lambda leaf, w=weight: w * leaf, evaluation.gradient))
+    loss = jnp.sum(jnp.stack([w * e.loss for w, e in zip(weights, evaluations, strict=True)]))
+    return loss, jax.tree.map(lambda *parts: sum(parts[1:], start=parts[0]), *gradients)
 
 
-class Combinable:
-    """Gives an objective ``+`` and ``*``, and lets it take whole steps.
-
-    Attributes:
-        takes_steps: true when evaluations are steps in place of gradients (``Evaluation.is_step``).
-    """
-
-    takes_steps: bool = False
-
-    def step_fraction(self, parameters: Parameters, proposed: Any, state: Any) -> float:
-        return 1.0
-
-    def __add__(self, other: Objective) -> WeightedSum:
-        return WeightedSum.of(self) + other
-
-    def __radd__(self, other: Objective) -> WeightedSum:
-        return WeightedSum.of(other) + self
-
-    def __rmul__(self, weight: float) -> WeightedSum:
-        return weight * WeightedSum.of(self)
-
-
-class WeightedSum(Combinable):
+class WeightedSum(Objective):
     """Σ weight · objective, all evaluated at the same parameters.
 
     Raises:
@@ -117,11 +161,8 @@ class WeightedSum(Combinable):
     def __init__(self, terms: tuple[tuple[float, Objective], ...]):
         for _, objective in terms:
             if not isinstance(objective, Objective):
-                raise TrainingError(
-                    f"{objective!r} is no objective: sums are of objectives, each with steps_per_epoch, initial_state and "
-                    "evaluate."
-                )
-            if takes_steps(objective):
+                raise TrainingError(f"{objective!r} is no objective: sums are of objectives, derived from Objective.")
+            if objective.takes_steps:
                 raise refuse_step(type(objective).__name__)
         self.terms = terms
         # After an epoch there are a record and a checkpoint: as often as the term of the fewest, most costly steps asks.
@@ -143,12 +184,32 @@ class WeightedSum(Combinable):
         )
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Any, ...]) -> float:
-        return min(step_fraction(o, parameters, proposed, s) for (_, o), s in zip(self.terms, state, strict=True))
+        return min(o.step_fraction(parameters, proposed, s) for (_, o), s in zip(self.terms, state, strict=True))
+
+    def draw(self, parameters: Parameters, state: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        pairs = [o.draw(parameters, s) for (_, o), s in zip(self.terms, state, strict=True)]
+        batches, states = zip(*pairs, strict=True)
+        return batches, states
+
+    def loss(self, model: Any, batch: tuple[Any, ...]) -> tuple[Float[Array, ""], Metrics]:
+        parts = [objective.loss(model, own) for (_, objective), own in zip(self.terms, batch, strict=True)]
+        losses = [weight * loss for (weight, _), (loss, _) in zip(self.terms, parts, strict=True)]
+        return jnp.sum(jnp.stack(losses)), _numbered([metrics for _, metrics in parts])
 
     def evaluate(self, parameters: Parameters, state: tuple[Any, ...]) -> tuple[Evaluation, tuple[Any, ...]]:
+        """Term by term, each in its own way."""
         pairs = [o.evaluate(parameters, s) for (_, o), s in zip(self.terms, state, strict=True)]
-        weights = [weight for weight, _ in self.terms]
         evaluations = [evaluation for evaluation, _ in pairs]
-        loss, gradient = weighted_sum(weights, evaluations)
-        metrics = {f"{i}/{name}": value for i, e in enumerate(evaluations) for name, value in e.metrics.items()}
+        loss, gradient = weighted_sum([weight for weight, _ in self.terms], evaluations)
+        metrics = _numbered([evaluation.metrics for evaluation in evaluations])
         return Evaluation(loss, gradient, metrics), tuple(next_state for _, next_state in pairs)
+
+    def on(self, dataset: Dataset) -> Objective | None:
+        """That of the first term that learns from labels."""
+        found = (objective.on(dataset) for _, objective in self.terms)
+        return next((one for one in found if one is not None), None)
+
+
+def _numbered(metrics: Sequence[Metrics]) -> Metrics:
+    """Metrics under the number of the term that they are of."""
+    return {f"{index}/{name}": value for index, own in enumerate(metrics) for name, value in own.items()}

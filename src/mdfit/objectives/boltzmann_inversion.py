@@ -9,15 +9,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from mdfit.errors import TrainingError
 from mdfit.measurements import Measurement
 from mdfit.models import Parameters
-from mdfit.objectives.base import Combinable, Evaluation
+from mdfit.objectives.base import Metrics, Objective, Step
 from mdfit.observables import RDF
 from mdfit.potentials import PairSpline, Potential
 from mdfit.potentials.base import terms_of
-from mdfit.reweighting import Ensemble, Samples, thermal_energy
+from mdfit.reweighting import Ensemble, Samples, average, log_weights, thermal_energy
+from mdfit.reweighting.frame_values import FrameTree
 from mdfit.simulate import JaxMD, Lengths, Sampler
 
 #: Where one of the distributions is below this, their ratio says nothing.
@@ -26,7 +28,7 @@ RARE = 0.1
 STIFFNESS = 0.1
 
 
-class BoltzmannInversion(Combinable):
+class BoltzmannInversion(Objective):
     """Steps U(r) += k_BT ln[g(r)/g_target(r)], each after a simulation with the present potential.
 
     The step stands in place of a gradient: use ``optax.sgd(1.0)``, or less to damp.  It is the first guess at what
@@ -73,7 +75,19 @@ class BoltzmannInversion(Combinable):
     def initial_state(self, seed: int, parameters: Parameters) -> Samples:
         return self._ensemble.empty(seed, parameters)
 
-    def evaluate(self, parameters: Parameters, state: Samples) -> tuple[Evaluation, Samples]:
+    def draw(self, parameters: Parameters, state: Samples) -> tuple[tuple[FrameTree, np.ndarray], Samples]:
+        """Frames of a new simulation, and their energies."""
+        state, view, _ = self._ensemble.renewed(parameters, state)
+        return (view.frames.tree(), view.energies), state
+
+    def loss(self, model: Potential, batch: tuple[FrameTree, np.ndarray]) -> tuple[Float[Array, ""], Metrics]:
+        frames, made_with = batch
+        energies, found = frames.values(model)
+        weights = log_weights(self._ensemble.beta * (energies - made_with))
+        loss = jnp.mean((average(weights, found) - self._target.value) ** 2)
+        return loss, {"rdf_rmse": jnp.sqrt(loss)}
+
+    def evaluate(self, parameters: Parameters, state: Samples) -> tuple[Step, Samples]:
         """The deviation of the distribution of a new simulation, and the step of the spline."""
         potential = parameters.combine()
         spline = _trained_spline(parameters, potential)
@@ -83,7 +97,7 @@ class BoltzmannInversion(Combinable):
         # The optimiser subtracts.
         direction = jax.tree.map(lambda leaf: -jnp.asarray(step, leaf.dtype), parameters.trained)
         loss = jnp.asarray(np.mean((found - self._target.value) ** 2))
-        return Evaluation(loss, direction, {"rdf_rmse": jnp.sqrt(loss)}, is_step=True), state
+        return Step(loss, direction, {"rdf_rmse": jnp.sqrt(loss)}), state
 
 
 def boltzmann_step(

@@ -11,12 +11,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from mdfit.data import Dataset
 from mdfit.errors import TrainingError
 from mdfit.graph.batches import Batch, Batches
 from mdfit.models import Parameters
-from mdfit.objectives.base import Combinable, Evaluation
+from mdfit.objectives.accuracy import accuracy
+from mdfit.objectives.base import Evaluation, Metrics, Objective
 from mdfit.potentials import Potential, Prediction, check_dataset, evaluate
 
 
@@ -46,7 +48,7 @@ class Position(NamedTuple):
         return self._replace(epoch=self.epoch + 1, batch=np.array(0))
 
 
-class ForceMatching(Combinable):
+class ForceMatching(Objective):
     """Weighted errors of energy per atom, forces and stress over batches of a data set.
 
     loss = w_E ⟨ℓ(ΔE/N)⟩ + w_F ⟨ℓ(ΔF)⟩ + w_σ ⟨ℓ(Δσ)⟩, where ⟨·⟩ runs over the labels that are present, and over
@@ -81,7 +83,7 @@ class ForceMatching(Combinable):
         self.dataset = dataset
         self.weights = Weights(energy, forces, stress)
         self.batch_size = min(batch_size, len(dataset))
-        self.loss = loss
+        self.penalty = loss
         self.huber_delta = huber_delta
         self.dtype = dtype
         self.steps_per_epoch = -(-len(dataset) // self.batch_size)
@@ -92,7 +94,7 @@ class ForceMatching(Combinable):
 
     def identity(self) -> tuple:
         """See :func:`mdfit.storage.fingerprint`."""
-        return self.dataset, self.weights, self.batch_size, self.loss, self.huber_delta, np.dtype(self.dtype)
+        return self.dataset, self.weights, self.batch_size, self.penalty, self.huber_delta, np.dtype(self.dtype)
 
     def batches(self, cutoff: float) -> Batches:
         """The data in batches for a cutoff in Å, made once."""
@@ -103,13 +105,24 @@ class ForceMatching(Combinable):
     def initial_state(self, seed: int, parameters: Parameters) -> Position:
         return Position.start(seed)
 
-    def evaluate(self, parameters: Parameters, state: Position) -> tuple[Evaluation, Position]:
-        potential = parameters.combine()
-        batches = self.batches(potential.cutoff)
+    def draw(self, parameters: Parameters, state: Position) -> tuple[Batch, Position]:
+        batches = self.batches(parameters.combine().cutoff)
         batch = batches.shuffled_batch(int(state.seed), int(state.epoch), int(state.batch))
+        return batch, state.advanced(len(batches))
+
+    def loss(self, model: Potential, batch: Batch) -> tuple[Float[Array, ""], Metrics]:
+        return _loss(model, batch, self._settings())
+
+    def evaluate(self, parameters: Parameters, state: Position) -> tuple[Evaluation, Position]:
+        batch, state = self.draw(parameters, state)
         evaluation = _evaluate(parameters.trained, parameters.fixed, batch, self._settings())
-        self._explain(potential, float(evaluation.loss))
-        return evaluation, state.advanced(len(batches))
+        self._explain(parameters.combine(), float(evaluation.loss))
+        return evaluation, state
+
+    def validate(self, model: Potential) -> tuple[float, dict[str, float]]:
+        """The loss over the whole data set, and the errors of energies, forces and stresses."""
+        errors = accuracy(model, self.dataset, batches=self.batches(model.cutoff))
+        return self.validation_loss(model), {f"validation_{name}": value for name, value in errors.summary().items()}
 
     def validation_loss(self, potential: Potential) -> float:
         """The loss over the whole data set, each batch weighted by its number of structures."""
@@ -135,13 +148,13 @@ class ForceMatching(Combinable):
             dataset,
             **weights,
             batch_size=self.batch_size,
-            loss=self.loss,
+            loss=self.penalty,
             huber_delta=self.huber_delta,
             dtype=self.dtype,
         )
 
     def _settings(self) -> tuple[Weights, float | None]:
-        return self.weights, self.huber_delta if self.loss == "huber" else None
+        return self.weights, self.huber_delta if self.penalty == "huber" else None
 
 
 def _check(dataset: Dataset, weights: Weights) -> None:

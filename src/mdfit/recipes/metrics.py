@@ -12,10 +12,10 @@ import numpy as np
 from pydantic import ConfigDict
 
 from mdfit.errors import DataError
+from mdfit.objectives.accuracy import Accuracy
 from mdfit.observables.estimate import Estimate
 from mdfit.observables.low_frequencies import student_factor
 from mdfit.storage import Document, read_json, write_json
-from mdfit.training.accuracy import Accuracy
 
 if TYPE_CHECKING:
     from mdfit.observables import Observable

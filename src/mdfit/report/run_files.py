@@ -12,13 +12,13 @@ import numpy as np
 from pydantic import Field
 
 from mdfit.errors import CheckpointError
+from mdfit.objectives.accuracy import Accuracy
 from mdfit.provenance import EnvironmentDocument
 from mdfit.recipes.arrays import DELETE, Layout, load_arrays
 from mdfit.recipes.loading import LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.storage import Document, checked, read_json
-from mdfit.training.accuracy import Accuracy
 from mdfit.training.records import RunDocument
 
 Arrays = dict[str, np.ndarray]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from mdfit.graph import Graph
 from mdfit.models import Parameters
 from mdfit.observables import Observable
 from mdfit.observables.snapshot import Snapshot
@@ -66,6 +67,16 @@ class FrameValues:
         new, old = iter(following), iter(self._fixed)
         return (energies, *(next(new if follows else old) for follows in self.follow))
 
+    def tree(self) -> FrameTree:
+        """All frames at once, with the memory that this takes."""
+        batches = [(batch.graphs, self._frames(batch), batch.number) for batch in self._graphs]
+        return FrameTree(
+            tuple((graphs, frames) for graphs, frames, _ in batches),
+            tuple(number for *_, number in batches),
+            self._template,
+            self._observables,
+        )
+
     def energies(self, parameters: Parameters) -> np.ndarray:
         """Potential energies ``(samples,)`` in eV alone."""
         return self._evaluated(parameters, ())[0]
@@ -73,7 +84,7 @@ class FrameValues:
     def _evaluated(self, parameters: Parameters, observables: tuple[Observable, ...]) -> tuple[np.ndarray, ...]:
         parts = []
         for batch in self._graphs:
-            values = _values(parameters, batch.graphs, self._frames(batch), self._template, observables)
+            values = _values(parameters.combine(), batch.graphs, self._frames(batch), self._template, observables)
             parts.append([np.asarray(value, np.float64)[: batch.number] for value in values])
         return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
@@ -150,6 +161,30 @@ class FrameValues:
         return tuple(jnp.asarray(column[batch.frames], jnp.float64) for column in self._columns)
 
 
+class FrameTree(eqx.Module):
+    """Frames as a tree of arrays, for functions of a model that are compiled, mapped and differentiated as a whole.
+
+    Attributes:
+        batches: graphs and arrays of the frames of each batch.
+        numbers: how many of the frames of each batch count.
+        template: what all frames share.
+        observables: evaluated at each frame.
+    """
+
+    batches: tuple[tuple[tuple[Graph, ...], tuple[jax.Array, ...]], ...]
+    numbers: tuple[int, ...] = eqx.field(static=True)
+    template: Snapshot
+    observables: tuple[Observable, ...] = eqx.field(static=True)
+
+    def values(self, potential: Potential) -> tuple[jax.Array, ...]:
+        """Potential energies ``(samples,)`` in eV, then the values ``(samples, *shape)`` of each observable; pure."""
+        parts = [
+            [value[:number] for value in _values(potential, graphs, frames, self.template, self.observables)]
+            for (graphs, frames), number in zip(self.batches, self.numbers, strict=True)
+        ]
+        return tuple(jnp.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
 def _follows_potential(observable: Observable, template: Snapshot) -> bool:
     """Whether the value of a given frame contains its energy, stress or stiffness; structures and velocities stay."""
     stiffness = jnp.zeros((3, 3, 3, 3)) if observable.needs_stiffness else None
@@ -168,8 +203,13 @@ def _follows_potential(observable: Observable, template: Snapshot) -> bool:
 
 
 @eqx.filter_jit
-def _values(parameters: Parameters, graphs, frames, template: Snapshot, observables: tuple[Observable, ...]):
-    potential = parameters.combine()
+def _values(
+    potential: Potential,
+    graphs: tuple[Graph, ...],
+    frames: tuple[jax.Array, ...],
+    template: Snapshot,
+    observables: tuple[Observable, ...],
+) -> tuple[jax.Array, ...]:
     stiff = any(observable.needs_stiffness for observable in observables)
     energies, *derivatives = energy_and_derivatives(potential, graphs, stiff)
     positions, velocities, cells = frames
@@ -221,6 +261,6 @@ def _transpose(parameters: Parameters, graphs, frames, template, observables):
     """From slopes of the values to the derivative by the trained parameters."""
 
     def values(trained):
-        return _values(parameters._replace(trained=trained), graphs, frames, template, observables)
+        return _values(parameters._replace(trained=trained).combine(), graphs, frames, template, observables)
 
     return jax.vjp(values, parameters.trained)[1]

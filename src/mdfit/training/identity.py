@@ -11,8 +11,8 @@ import optax
 
 from mdfit._version import __version__
 from mdfit.data import Dataset
+from mdfit.models import Model
 from mdfit.objectives import Objective
-from mdfit.potentials import Potential
 from mdfit.storage import Document, fingerprint
 
 #: Sizes of the initial parameters agree this well between machines.
@@ -27,8 +27,8 @@ class Identity(Document):
         optimizer: with its schedules.
         validation: the data to validate on.
         settings: how often is validated, patience, averaging, seed.
-        architecture: of the potential, and what of it is trained.
-        start: Euclidean norm of each array of the potential at the start; not a digest, because machines round the last
+        architecture: of the model, and what of it is trained.
+        start: Euclidean norm of each array of the model at the start; not a digest, because machines round the last
             digit of initial parameters differently.
         mdfit_version: that began the training.
     """
@@ -44,21 +44,21 @@ class Identity(Document):
     @classmethod
     def of(
         cls,
-        potential: Potential,
+        model: Model,
         flags: Any,
         objective: Objective,
         optimizer: optax.GradientTransformation,
-        validation: Dataset | None,
+        validation: Dataset | Objective | None,
         settings: tuple[Any, ...],
     ) -> Identity:
-        """That of a training; ``flags`` tell what of the potential is trained."""
-        arrays = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(potential) if hasattr(leaf, "dtype")]
+        """That of a training; ``flags`` tell what of the model is trained."""
+        arrays = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(model) if hasattr(leaf, "dtype")]
         return cls(
             objective=fingerprint(objective),
             optimizer=fingerprint(optimizer),
             validation=fingerprint(validation),
             settings=fingerprint(settings),
-            architecture=fingerprint((json.dumps(potential.describe(), default=str), jax.tree.leaves(flags))),
+            architecture=fingerprint((json.dumps(model.describe(), default=str), jax.tree.leaves(flags))),
             start=[float(np.linalg.norm(array)) for array in arrays],
             mdfit_version=__version__,
         )
@@ -70,11 +70,11 @@ class Identity(Document):
             "optimizer": "another optimizer or learning rate",
             "validation": "other data to validate on",
             "settings": "another seed, averaging or way to validate",
-            "architecture": "another potential",
+            "architecture": "another model",
             "mdfit_version": f"mdfit {before.mdfit_version} (now {self.mdfit_version})",
         }
         found = [text for name, text in words.items() if getattr(self, name) != getattr(before, name)]
-        if "another potential" not in found:
+        if "another model" not in found:
             same = len(self.start) == len(before.start) and np.allclose(self.start, before.start, rtol=SAME, atol=1e-12)
             found += [] if same else ["another start of the parameters"]
         return found

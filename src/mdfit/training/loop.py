@@ -17,11 +17,10 @@ import optax
 
 from mdfit.data import Dataset
 from mdfit.errors import SimulationError, TrainingError
-from mdfit.objectives import Evaluation, ForceMatching, Objective, Parameters
-from mdfit.objectives.base import step_fraction
-from mdfit.potentials import Potential, trainable
+from mdfit.models import Model, Parameters, trainable
+from mdfit.objectives import Evaluation, ForceMatching, Objective, Step
+from mdfit.potentials import Potential
 from mdfit.progress import progress_bar, stop_on_interrupt
-from mdfit.training.accuracy import accuracy
 from mdfit.training.identity import Identity
 from mdfit.training.records import EpochMeans, Progress, Records
 from mdfit.training.state import FitState, Update, initial_state, update
@@ -39,18 +38,29 @@ class FitResult:
     """The outcome of a training run.
 
     Attributes:
-        potential: with the best parameters (those of the lowest validation loss, or the last ones).
+        model: with the best parameters (those of the lowest validation loss, or the last ones).
         last: with the last parameters.
         history: one record per epoch: step, loss, metrics, validation.
         stopped: why training ended: ``"finished"``, ``"early stopping"`` or ``"interrupted"``.
         out: the run's directory, when one was given.
     """
 
-    potential: Potential
-    last: Potential
+    model: Any
+    last: Any
     history: list[dict[str, Any]]
     stopped: str
     out: Path | None
+
+    @property
+    def potential(self) -> Potential:
+        """``model``, where a potential was trained.
+
+        Raises:
+            TrainingError: for another model.
+        """
+        if not isinstance(self.model, Potential):
+            raise TrainingError(f"{type(self.model).__name__} is no potential; the trained model is result.model.")
+        return self.model
 
     def unless_interrupted(self) -> FitResult:
         """Itself, for programs that do something with the outcome, which should not be that of half a training.
@@ -65,17 +75,17 @@ class FitResult:
 
 
 def fit(
-    potential: Potential,
+    model: Model,
     objective: Objective,
     *,
     optimizer: optax.GradientTransformation,
     epochs: int | None = None,
     steps: int | None = None,
-    validate_on: Dataset | None = None,
+    validate_on: Dataset | Objective | None = None,
     validate_every: int = 1,
     average: float | None = None,
     patience: int | None = None,
-    train_only: Callable[[Potential], Any] | None = None,
+    train_only: Callable[[Any], Any] | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     resume: bool | Literal["auto"] = "auto",
@@ -83,21 +93,22 @@ def fit(
     show_progress: bool = True,
     configuration: dict[str, Any] | None = None,
 ) -> FitResult:
-    """Minimises an objective over the parameters of a potential.
+    """Minimises an objective over the parameters of a model, such as a potential.
 
     Args:
-        potential: where to start.
+        model: where to start.
         objective: what to minimise, for instance ``ForceMatching(train)``.
         optimizer: any optax optimiser; schedules count updates, clipping is ``optax.chain(optax.clip_by_global_norm..)``.
         epochs: passes over the data; or give ``steps``.
         steps: updates.
-        validate_on: labelled structures for validation; the best potential is that of the lowest validation loss.
+        validate_on: labelled structures, or an objective on data of its own, for validation; the best model is that of the
+            lowest validation loss.
         validate_every: epochs between validations.
         average: decay of an exponential moving average of the parameters, say 0.999; it is what is validated and kept.
         patience: stop after so many validations without a better one.
-        train_only: from a potential to a tree of flags like :func:`mdfit.potentials.trainable`, to freeze parts.
+        train_only: from a model to a tree of flags like :func:`mdfit.models.trainable`, to freeze parts.
         seed: of the order of the data.
-        out: directory for checkpoints, log and the fitted potential.
+        out: directory for checkpoints, log and the fitted model.
         resume: ``"auto"`` goes on from the checkpoint in ``out``, if there is one, else begins; True: there must be one;
             False: there must be none.  The loss history is that of an uninterrupted run.  A training goes on only as it
             was begun: the same data, objective, optimiser, start and version of mdfit, for the same or a larger number of
@@ -117,14 +128,14 @@ def fit(
         OutputError: when ``out`` cannot be written, holds other files of these names, or another process writes there.
     """
     total = _total_steps(objective, epochs, steps)
-    run = _Run(potential, objective, optimizer, validate_on, validate_every, average, patience, train_only, seed)
+    run = _Run(model, objective, optimizer, validate_on, validate_every, average, patience, train_only, seed)
     records = None if out is None else Records(out, run.identity, configuration, checkpoint_seconds)
     with contextlib.nullcontext() if records is None else records.writing():
         if records is not None:
             run.progress = records.start(run.progress, resume)
         stopped = _train(run, total, records, show_progress)
     directory = None if records is None else records.directory
-    result = FitResult(run.best_potential(), run.last_potential(), run.progress.history, stopped.reason, directory)
+    result = FitResult(run.best_model(), run.last_model(), run.progress.history, stopped.reason, directory)
     return result.unless_interrupted() if stopped.terminated else result
 
 
@@ -148,11 +159,11 @@ def _train(run: _Run, total: int, records: Records | None, show_progress: bool) 
             except (TrainingError, SimulationError):
                 if records is not None:
                     records.checkpoint(run.progress)
-                    records.save_potentials(run.best_potential(), run.last_potential(), run.step)
+                    records.save_models(run.best_model(), run.last_model(), run.step)
                 raise
     if records is not None and not (whole and records.complete):
-        # Potentials first: a run that is marked as finished has them.
-        records.save_potentials(run.best_potential(), run.last_potential(), run.step)
+        # Models first: a run that is marked as finished has them.
+        records.save_models(run.best_model(), run.last_model(), run.step)
         records.finish(run.progress, reason)
     return _Stopped(reason, interrupt.terminated)
 
@@ -179,16 +190,14 @@ def _epoch(run: _Run, total: int, bar, interrupt, records: Records | None) -> st
 class _Run:
     """A training run: what it is made of, and its progress."""
 
-    def __init__(
-        self, potential, objective, optimizer, validate_on, validate_every, average, patience, train_only, seed
-    ):
-        flags = trainable(potential) if train_only is None else train_only(potential)
+    def __init__(self, model, objective, optimizer, validate_on, validate_every, average, patience, train_only, seed):
+        flags = trainable(model) if train_only is None else train_only(model)
         self.identity = Identity.of(
-            potential, flags, objective, optimizer, validate_on, (validate_every, patience, average, seed)
+            model, flags, objective, optimizer, validate_on, (validate_every, patience, average, seed)
         )
-        trained, self.fixed = eqx.partition(potential, flags)
+        trained, self.fixed = eqx.partition(model, flags)
         if not jax.tree.leaves(trained):
-            raise TrainingError("No parameter of this potential is trainable; check train_only.")
+            raise TrainingError("No parameter of this model is trainable; check train_only.")
         self.objective, self.optimizer, self.decay = objective, optimizer, average
         self.validation = _validation_objective(objective, validate_on)
         self.validate_every, self.patience = validate_every, patience
@@ -202,11 +211,11 @@ class _Run:
     def step(self) -> int:
         return int(self.progress.state.step)
 
-    def best_potential(self) -> Potential:
+    def best_model(self) -> Any:
         state = self.progress.state
         return eqx.combine(state.best if math.isfinite(float(state.best_loss)) else state.average, self.fixed)
 
-    def last_potential(self) -> Potential:
+    def last_model(self) -> Any:
         return eqx.combine(self.progress.state.average, self.fixed)
 
     def exhausted(self) -> bool:
@@ -219,13 +228,13 @@ class _Run:
         parameters = Parameters(state.parameters, self.fixed)
         done = update(state, evaluation, self.optimizer, self.decay)
         _refuse_bad(done, evaluation, self.step)
-        fraction = step_fraction(self.objective, parameters, done.parameters, objective_state)
+        fraction = self.objective.step_fraction(parameters, done.parameters, objective_state)
         done = done.shortened(state, fraction, self.decay)
         self.progress.state = done.apply_to(state, objective_state)
         self.progress.means.add(evaluation)
         return float(evaluation.loss)
 
-    def _evaluate(self) -> tuple[Evaluation, Any]:
+    def _evaluate(self) -> tuple[Evaluation | Step, Any]:
         """The objective at the present parameters; when they make the dynamics explode, the last step is halved.
 
         Raises:
@@ -263,26 +272,20 @@ class _Run:
 
     def _validate(self, state: FitState) -> dict[str, float]:
         assert self.validation is not None
-        potential = eqx.combine(state.average, self.fixed)
-        loss = self.validation.validation_loss(potential)
+        loss, found = self.validation.validate(eqx.combine(state.average, self.fixed))
         if not math.isfinite(loss):
             raise TrainingError(_advice(f"The validation loss is {loss} at step {self.step}"))
-        errors = accuracy(potential, self.validation.dataset, batches=self.validation.batches(potential.cutoff))
-        return {"validation_loss": loss, **{f"validation_{name}": value for name, value in errors.summary().items()}}
+        return {"validation_loss": loss, **found}
 
 
-def _validation_objective(objective: Objective, validate_on: Dataset | None) -> ForceMatching | None:
-    """Force matching on the validation set with the weights of the training."""
-    if validate_on is None:
-        return None
-    terms = getattr(objective, "terms", ((1.0, objective),))
-    for _, term in terms:
-        if isinstance(term, ForceMatching):
-            return term.on(validate_on)
-    return ForceMatching(validate_on)
+def _validation_objective(objective: Objective, validate_on: Dataset | Objective | None) -> Objective | None:
+    """What validates: the objective on the validation set, with the weights of the training."""
+    if not isinstance(validate_on, Dataset):
+        return validate_on
+    return objective.on(validate_on) or ForceMatching(validate_on)
 
 
-def _refuse_bad(done: Update, evaluation: Evaluation, step: int) -> None:
+def _refuse_bad(done: Update, evaluation: Evaluation | Step, step: int) -> None:
     if not bool(done.finite):
         what = "loss" if not math.isfinite(float(evaluation.loss)) else "gradient"
         raise TrainingError(_advice(f"The {what} is not finite at step {step}"))

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from mdfit.errors import CheckpointError, OutputError
-from mdfit.objectives import Evaluation
-from mdfit.potentials import Potential
+from mdfit.models import Model
+from mdfit.objectives import Evaluation, Step
 from mdfit.provenance import EnvironmentDocument, environment
 from mdfit.storage import (
     Document,
@@ -38,7 +38,7 @@ class EpochMeans:
     counts: dict[str, int] = field(default_factory=dict)
     sums: dict[str, float] = field(default_factory=dict)
 
-    def add(self, evaluation: Evaluation) -> None:
+    def add(self, evaluation: Evaluation | Step) -> None:
         for name, value in {"loss": evaluation.loss, **evaluation.metrics}.items():
             # Root-mean-square errors are averaged as squares.
             term = float(value) ** 2 if name.endswith("_rmse") else float(value)
@@ -115,7 +115,7 @@ class Records:
     """The directory of a run.
 
     ``checkpoint.safetensors`` (to resume), ``log.jsonl`` (one record per epoch), ``run.json`` (configuration, seeds,
-    versions, hardware), ``best.mdfit`` and ``last.mdfit`` (potentials).
+    versions, hardware), ``best.mdfit`` and ``last.mdfit`` (models).
 
     Args:
         directory: made when missing.
@@ -238,7 +238,7 @@ class Records:
         self.checkpoint(progress)
         self._write_run(stopped)
 
-    def save_potentials(self, best: Potential, last: Potential, step: int) -> None:
+    def save_models(self, best: Model, last: Model, step: int) -> None:
         origin = {"step": step, "run": str(self.directory), "configuration": self.configuration}
         best.save(self.directory / "best.mdfit", origin)
         last.save(self.directory / "last.mdfit", origin)

@@ -11,14 +11,14 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from mdfit.models import part_of_step
-from mdfit.objectives import Evaluation
+from mdfit.objectives import Evaluation, Step
 
 
 class FitState(eqx.Module):
     """Everything that a training run needs to go on; all of it is in a checkpoint.
 
     Attributes:
-        parameters: the trained part of the potential.
+        parameters: the trained part of the model.
         average: exponential moving average of the parameters (the parameters themselves without averaging).
         optimizer: state of the optax optimiser.
         objective: state of the objective.
@@ -118,11 +118,11 @@ class Update(eqx.Module):
 
 
 @eqx.filter_jit
-def update(state: FitState, evaluation: Evaluation, optimizer, decay: float | None) -> Update:
+def update(state: FitState, evaluation: Evaluation | Step, optimizer, decay: float | None) -> Update:
     """One optimiser step; with a loss or gradient that is not finite everything stays as it was."""
-    norm = optax.tree.norm(evaluation.gradient)
+    norm = optax.tree.norm(evaluation.direction)
     finite = jnp.isfinite(evaluation.loss) & jnp.isfinite(norm)
-    safe = jax.tree.map(lambda g: jnp.where(finite, g, jnp.zeros((), g.dtype)), evaluation.gradient)
+    safe = jax.tree.map(lambda g: jnp.where(finite, g, jnp.zeros((), g.dtype)), evaluation.direction)
     changes, optimizer_state = optimizer.update(safe, state.optimizer, state.parameters)
     parameters = optax.apply_updates(state.parameters, changes)
     average = parameters if decay is None else _averaged(state, parameters, decay)

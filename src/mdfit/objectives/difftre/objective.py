@@ -13,22 +13,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
 
 from mdfit.errors import TrainingError
 from mdfit.measurements import Measurement
 from mdfit.models import Parameters
-from mdfit.objectives.base import Combinable, Evaluation
+from mdfit.objectives.base import Evaluation, Metrics, Objective, Step
 from mdfit.objectives.difftre.gauss_newton import damped_step
 from mdfit.objectives.difftre.targets import Constants, Outcome, Targets
 from mdfit.observables import FreeEnergy
 from mdfit.observables.statistics import windowed_inefficiency
+from mdfit.potentials import Potential
 from mdfit.reweighting import Ensemble, Outlook, Reweighted, Samples, thermal_energy
+from mdfit.reweighting.frame_values import FrameTree
 from mdfit.simulate import JaxMD, Lengths, Sampler, StatePoint
 
 log = logging.getLogger(__name__)
 
 
-class DiffTRe(Combinable):
+class DiffTRe(Objective):
     """Sum over the measurements of how far reweighted averages are from them.
 
     L(θ) = Σ_k χ²_k(<O_k>_θ), with <O>_θ = Σ_i w_i O(S_i, θ) over frames S_i of a reference trajectory made with
@@ -123,21 +126,46 @@ class DiffTRe(Combinable):
             for index, point in enumerate(self._points)
         )
 
+    def draw(
+        self, parameters: Parameters, state: tuple[PointState, ...]
+    ) -> tuple[tuple[Drawn, ...], tuple[PointState, ...]]:
+        """The frames at hand; new trajectories are made where the old ones are worth too little."""
+        drawn, states = [], []
+        for point, old in zip(self._points, state, strict=True):
+            new, outlook = self._at_hand(point, parameters, old)
+            drawn.append(Drawn(outlook.reweighted.frames.tree(), _constants(new)))
+            states.append(new)
+        return tuple(drawn), tuple(states)
+
+    def loss(self, model: Potential, batch: tuple[Drawn, ...]) -> tuple[Float[Array, ""], Metrics]:
+        losses: list[jax.Array] = []
+        metrics: Metrics = {}
+        for index, (point, own) in enumerate(zip(self._points, batch, strict=True)):
+            loss, named = point.targets.loss(own.frames.values(model), own.constants)
+            losses.append(loss)
+            metrics |= {self._prefix(index) + name: value for name, value in named.items()}
+        return jnp.sum(jnp.stack(losses)), metrics
+
     def evaluate(
         self, parameters: Parameters, state: tuple[PointState, ...]
-    ) -> tuple[Evaluation, tuple[PointState, ...]]:
-        """Loss and gradient; new trajectories are made where the old ones are worth too little."""
+    ) -> tuple[Evaluation | Step, tuple[PointState, ...]]:
+        """Loss and gradient, batch by batch, so that memory does not grow with the number of frames."""
         outcomes, states = [], []
         metrics: dict[str, Any] = {}
         for index, (point, old) in enumerate(zip(self._points, state, strict=True)):
             new, outlook = self._at_hand(point, parameters, old)
             outcome = point.targets.outcome(outlook.reweighted, _constants(new))
-            prefix = f"{index}/" if len(self._points) > 1 else ""
-            metrics |= {prefix + name: value for name, value in (outlook.metrics | outcome.metrics).items()}
+            metrics |= {
+                self._prefix(index) + name: value for name, value in (outlook.metrics | outcome.metrics).items()
+            }
             outcomes.append(outcome)
             states.append(new)
         loss = jnp.sum(jnp.stack([outcome.loss for outcome in outcomes]))
-        return Evaluation(loss, self._direction(parameters, outcomes), metrics, self.takes_steps), tuple(states)
+        kind = Step if self.takes_steps else Evaluation
+        return kind(loss, self._direction(parameters, outcomes), metrics), tuple(states)
+
+    def _prefix(self, index: int) -> str:
+        return f"{index}/" if len(self._points) > 1 else ""
 
     def _at_hand(self, point: _Point, parameters: Parameters, state: PointState) -> tuple[PointState, Outlook]:
         """Frames that are worth enough, and how their free energy compares with the measured ones."""
@@ -187,6 +215,13 @@ class PointState(NamedTuple):
 
     samples: Samples
     offsets: np.ndarray
+
+
+class Drawn(NamedTuple):
+    """The frames of one state point, and what predictions depend on beside them."""
+
+    frames: FrameTree
+    constants: Constants
 
 
 class _Point(NamedTuple):

@@ -79,6 +79,14 @@ class Targets:
         """Loss, predictions and slopes for the values of the frames."""
         values = (view.energies, *view.values)
         (loss, (parts, predictions)), slopes = self._loss(values, constants)
+        return Outcome(loss, self._metrics(parts, predictions), view, values, slopes, constants)
+
+    def loss(self, values: tuple[jax.Array, ...], constants: Constants) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Sum of χ² and its metrics for the energies and values of frames; pure."""
+        loss, (parts, predictions) = self._loss_of_values(values, constants)
+        return loss, self._metrics(parts, predictions)
+
+    def _metrics(self, parts: list[jax.Array], predictions: list[jax.Array]) -> dict[str, jax.Array]:
         metrics: dict[str, jax.Array] = {}
         for measurement, name, part, prediction in zip(self.measurements, self._names, parts, predictions, strict=True):
             metrics[f"loss/{name}"] = part
@@ -86,7 +94,7 @@ class Targets:
                 metrics[name] = prediction
             for index, label in enumerate(measurement.observable.labels):
                 metrics[f"{name}/{label}"] = prediction[index]
-        return Outcome(loss, metrics, view, values, slopes, constants)
+        return metrics
 
     def deviations(self, outcome: Outcome) -> np.ndarray:
         """``(components,)``, the numbers whose squares add to the loss."""

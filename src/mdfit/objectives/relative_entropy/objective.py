@@ -12,16 +12,18 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from mdfit.errors import SimulationError, TrainingError
 from mdfit.models import Parameters
-from mdfit.objectives.base import Combinable, Evaluation, weighted_sum
+from mdfit.objectives.base import Evaluation, Metrics, Objective, Step, weighted_sum
 from mdfit.objectives.relative_entropy.chain_starts import ChainStarts, Start
 from mdfit.objectives.relative_entropy.mapped_ensemble import MappedEnsemble
 from mdfit.objectives.relative_entropy.newton import Curvature, newton_step
 from mdfit.objectives.relative_entropy.portions import Portions
 from mdfit.potentials import Potential
-from mdfit.reweighting import Ensemble, Samples
+from mdfit.reweighting import Ensemble, Outlook, Samples
+from mdfit.reweighting.frame_values import FrameTree, FrameValues
 from mdfit.simulate import JaxMD, Lengths, Sampler
 
 
@@ -48,8 +50,30 @@ class _Point(NamedTuple):
     starts: ChainStarts
     portions: Portions
 
+    def reference(self, state: ChainState, parameters: Parameters) -> FrameValues:
+        """The reference frames of the next update."""
+        return self.portions.of_update(int(state.updates), int(state.seed), parameters.combine())
 
-class RelativeEntropy(Combinable):
+
+class Drawn(NamedTuple):
+    """What the loss at one state point depends on.
+
+    Attributes:
+        reference: frames of the reference.
+        chains: frames of the model.
+        energies: ``(samples,)`` in eV of the parameters that made the frames of the model.
+        log_shares: ``(samples,)`` ln of the share of the ensemble that each of them stands for.
+        constant: β A of these parameters minus that of the first ones, plus the origin of the loss.
+    """
+
+    reference: FrameTree
+    chains: FrameTree
+    energies: np.ndarray
+    log_shares: np.ndarray
+    constant: np.ndarray
+
+
+class RelativeEntropy(Objective):
     """Relative entropy of a model to its reference, up to a constant: the value at the first parameters is zero.
 
     L(θ) = β (<U_θ>_reference − A_θ), with gradient β (<∂U_θ/∂θ>_reference − <∂U_θ/∂θ>_model): the energy is lowered
@@ -132,9 +156,41 @@ class RelativeEntropy(Combinable):
             for index, point in enumerate(self._points)
         )
 
+    def draw(
+        self, parameters: Parameters, state: tuple[ChainState, ...]
+    ) -> tuple[tuple[Drawn, ...], tuple[ChainState, ...]]:
+        """Reference frames and frames of the chains, which are simulated anew where they are worth too little."""
+        drawn, states = [], []
+        for point, old in zip(self._points, state, strict=True):
+            reference = point.reference(old, parameters)
+            outlook = self._at_hand(point, old, parameters)
+            samples = outlook.samples
+            raw = point.ensemble.beta * float(reference.energies(parameters).mean())
+            origin = _origin(old, raw - float(outlook.reweighted.free_energy.difference))
+            drawn.append(
+                Drawn(
+                    reference.tree(),
+                    outlook.reweighted.frames.tree(),
+                    samples.frames.energies.reshape(-1),
+                    samples.log_shares,
+                    np.asarray(samples.free_energy.difference) + origin,
+                )
+            )
+            states.append(ChainState(samples, origin, old.updates + 1, old.seed))
+        return tuple(drawn), tuple(states)
+
+    def loss(self, model: Potential, batch: tuple[Drawn, ...]) -> tuple[Float[Array, ""], Metrics]:
+        losses = []
+        for point, own in zip(self._points, batch, strict=True):
+            beta = point.ensemble.beta
+            (reference,), (energies,) = own.reference.values(model), own.chains.values(model)
+            step = -jax.nn.logsumexp(own.log_shares - beta * (energies - own.energies))
+            losses.append(beta * jnp.mean(reference) - step - own.constant)
+        return jnp.sum(jnp.stack(losses)), {}
+
     def evaluate(
         self, parameters: Parameters, state: tuple[ChainState, ...]
-    ) -> tuple[Evaluation, tuple[ChainState, ...]]:
+    ) -> tuple[Evaluation | Step, tuple[ChainState, ...]]:
         """Loss and gradient; new chains are simulated where the old ones are worth too little."""
         outcomes = [self._at(*pair, parameters) for pair in zip(self._points, state, strict=True)]
         evaluations = [evaluation for evaluation, *_ in outcomes]
@@ -145,33 +201,26 @@ class RelativeEntropy(Combinable):
         for index, evaluation in enumerate(evaluations):
             prefix = f"{index}/" if len(outcomes) > 1 else ""
             metrics |= {prefix + name: value for name, value in evaluation.metrics.items()}
-        return Evaluation(loss, direction, metrics, self.takes_steps), tuple(chains for _, chains, _ in outcomes)
+        kind = Step if self.takes_steps else Evaluation
+        return kind(loss, direction, metrics), tuple(chains for _, chains, _ in outcomes)
 
     def _at(
         self, point: _Point, state: ChainState, parameters: Parameters
     ) -> tuple[Evaluation, ChainState, Curvature | None]:
         """Loss and gradient at one state point, its chains and, for Newton steps, the second derivative."""
-        ensemble, seed = point.ensemble, int(state.seed)
-        reference = point.portions.of_update(int(state.updates), seed, parameters.combine())
+        reference = point.reference(state, parameters)
         energies, mean_slope = reference.energies_and_mean_gradient(parameters)
         if not np.isfinite(energies).all():
             raise SimulationError(
                 f"The energy of reference frame {int(np.flatnonzero(~np.isfinite(energies))[0])} of a batch is not finite; "
                 "look for overlapping beads in the reference, or start from another potential."
             )
-        outlook = ensemble.at_hand(
-            parameters,
-            state.samples,
-            self._reuse,
-            starts=lambda before: point.starts.next(state.samples, before, seed),
-            # Chains that set out from the reference anew each time need no trajectory to forget the very first start.
-            throw_away=point.starts.kind != "reference",
-        )
-        model, beta = outlook.reweighted, ensemble.beta
+        outlook = self._at_hand(point, state, parameters)
+        model, beta = outlook.reweighted, point.ensemble.beta
         up = model.frames.pull_back(parameters, (beta * model.weights,))
         gradient = jax.tree.map(lambda down, up: beta * down - up, mean_slope, up)
         raw = beta * float(energies.mean()) - float(model.free_energy.difference)
-        origin = np.asarray(raw) if np.isnan(state.origin) else state.origin
+        origin = _origin(state, raw)
         metrics = outlook.metrics | {
             "energy_gap": jnp.asarray(beta * (energies.mean() - model.weights @ model.energies)),
             "gradient_norm": jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradient))),
@@ -182,6 +231,16 @@ class RelativeEntropy(Combinable):
         new = ChainState(outlook.samples, origin, state.updates + 1, state.seed)
         return Evaluation(jnp.asarray(raw - float(origin)), gradient, metrics), new, curvature
 
+    def _at_hand(self, point: _Point, state: ChainState, parameters: Parameters) -> Outlook:
+        return point.ensemble.at_hand(
+            parameters,
+            state.samples,
+            self._reuse,
+            starts=lambda before: point.starts.next(state.samples, before, int(state.seed)),
+            # Chains that set out from the reference anew each time need no trajectory to forget the very first start.
+            throw_away=point.starts.kind != "reference",
+        )
+
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[ChainState, ...]) -> float:
         """How much of the step to the ``proposed`` trained parameters keeps enough effective frames."""
         if self._step_ratio is None:
@@ -190,6 +249,11 @@ class RelativeEntropy(Combinable):
             point.ensemble.step_fraction(parameters, proposed, own.samples, self._step_ratio)
             for point, own in zip(self._points, state, strict=True)
         )
+
+
+def _origin(state: ChainState, loss: float) -> np.ndarray:
+    """The loss of the first model, which is this one when there was none before."""
+    return np.asarray(loss) if np.isnan(state.origin) else state.origin
 
 
 def _check(ensembles, sampler, chains, start, bias, batch, reuse, step_ratio, newton) -> None:

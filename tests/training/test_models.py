@@ -1,0 +1,108 @@
+"""Models that are no potentials are trained, interrupted, resumed and loaded."""
+
+import re
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from mdfit.errors import CheckpointError, ModelFileError, TrainingError
+from mdfit.models import Model, ModelSet, fingerprint, load
+from mdfit.objectives import Objective
+from mdfit.potentials import load as load_potential
+from mdfit.training import fit
+
+PAGE = Path(__file__).parents[2] / "docs" / "training.md"
+
+
+class Polynomial(Model):
+    """Σ_k c_k x^k."""
+
+    degree: int = eqx.field(static=True)
+    coefficients: jax.Array
+
+    def __init__(self, degree: int):
+        self.degree, self.coefficients = degree, jnp.zeros(degree + 1)
+
+    def __call__(self, x):
+        return jnp.polyval(self.coefficients[::-1], x)
+
+
+class LeastSquares(Objective):
+    """Mean squared error of random halves of some points."""
+
+    steps_per_epoch = 5
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def initial_state(self, seed, parameters):
+        return np.asarray([seed, 0])
+
+    def draw(self, parameters, state):
+        chosen = np.random.default_rng(state).choice(len(self.x), len(self.x) // 2, replace=False)
+        return (self.x[chosen], self.y[chosen]), state + [0, 1]
+
+    def loss(self, model, batch):
+        x, y = batch
+        return jnp.mean((model(x) - y) ** 2), {}
+
+
+def points(number: int) -> tuple[np.ndarray, np.ndarray]:
+    x = np.linspace(-1, 1, number)
+    return x, 1 - 2 * x + 3 * x**2
+
+
+def train(out, **settings):
+    arguments = {"validate_on": LeastSquares(*points(7)), "epochs": 80, "show_progress": False, "out": out, **settings}
+    return fit(Polynomial(2), LeastSquares(*points(40)), optimizer=optax.adam(0.1), **arguments)
+
+
+def test_a_model_is_trained_resumed_and_loaded(tmp_path, ctrl_c_in_update):
+    whole = train(tmp_path / "whole")
+    np.testing.assert_allclose(whole.model.coefficients, [1, -2, 3], atol=1e-3)
+    assert whole.history[-1]["validation_loss"] < 1e-6 < whole.history[0]["validation_loss"]
+    with pytest.raises(TrainingError, match=r"Polynomial is no potential; the trained model is result\.model"):
+        _ = whole.potential
+    ctrl_c_in_update(123)
+    assert train(tmp_path / "parts").stopped == "interrupted"
+    ctrl_c_in_update(0)
+    assert train(tmp_path / "parts").history == whole.history
+    loaded = load(tmp_path / "parts" / "best.mdfit")
+    assert fingerprint(loaded) == fingerprint(whole.model)
+    with pytest.raises(ModelFileError, match="not a potential"):
+        load_potential(tmp_path / "parts" / "best.mdfit")
+    with pytest.raises(CheckpointError, match="other data to validate on"):
+        train(tmp_path / "parts", validate_on=LeastSquares(*points(8)))
+
+
+def test_a_set_is_trained_as_one_model(tmp_path):
+    """Members with their own starts come to the same polynomial, and the set goes through a file."""
+
+    class Together(LeastSquares):
+        def loss(self, model, batch):
+            return jnp.sum(model.map(lambda member, b: LeastSquares.loss(self, member, b)[0], batch)), {}
+
+    starts = [eqx.tree_at(lambda p: p.coefficients, Polynomial(2), jnp.full(3, float(k))) for k in range(3)]
+    objective = Together(*points(40))
+    result = fit(
+        ModelSet.of(starts), objective, optimizer=optax.adam(0.1), epochs=80, out=tmp_path, show_progress=False
+    )
+    for member in load(tmp_path / "last.mdfit", ModelSet):
+        np.testing.assert_allclose(member.coefficients, [1, -2, 3], atol=1e-3)
+    assert result.stopped == "finished"
+
+
+def test_the_model_of_the_documentation(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    (block,) = (text for text in blocks if "class Line" in text)
+    names: dict = {}
+    exec(compile(block, str(PAGE), "exec"), names)
+    again = names["again"]
+    assert (float(again.slope), float(again.offset)) == pytest.approx((3.0, -1.0), abs=0.01)
+    assert names["values"].shape == (2, 20)
