@@ -10,6 +10,12 @@ import numpy as np
 import pytest
 
 
+def pytest_configure(config):
+    """Quick tests spend most of their time in LLVM, for programs that run for moments; slow ones run as users do."""
+    if config.option.markexpr == "not slow":
+        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def compiled_programs(tmp_path_factory):
     """Most tests compile programs that another test, or a process started by one, compiles, too: they share the results."""

@@ -16,7 +16,7 @@ from mdfit.potentials import load as load_potential
 from mdfit.structure import Structure
 
 
-class Line(Model):
+class Power(Model):
     """y = slope · x^power + offset."""
 
     power: int = eqx.field(static=True)
@@ -43,10 +43,10 @@ def networks(number: int) -> list[PaiNN]:
 
 
 def test_a_model_that_is_no_potential_goes_through_a_file(tmp_path):
-    line = Line(3, 0.1, 2.0)
+    line = Power(3, 0.1, 2.0)
     path = line.save(tmp_path / "line.mdfit", {"origin": "test"})
     again = load(path)
-    assert isinstance(again, Line)
+    assert isinstance(again, Power)
     assert fingerprint(again) == fingerprint(line)
     assert float(again(2.0)) == float(line(2.0))
     assert [bool(flag) for flag in jax.tree.leaves(trainable(again))] == [True, False]
@@ -75,21 +75,27 @@ def test_a_set_is_evaluated_saved_and_loaded_as_one_model(graph, tmp_path, with_
     assert [fingerprint(one) for one in again] == [fingerprint(one) for one in members]
 
 
+def test_a_name_that_stands_twice_is_not_guessed(tmp_path):
+    kinds = [type("Twice", (Model,), {"__module__": place, "__annotations__": {}}) for place in ("here", "there")]
+    with pytest.raises(ModelFileError, match=r"2 classes of the name Twice: here\.Twice, there\.Twice; rename"):
+        load(kinds[0]().save(tmp_path / "twice.mdfit"))
+
+
 def test_members_must_be_built_alike():
     first, other = PaiNN((14,), 4.0, 8, 1), PaiNN((14,), 4.5, 8, 1)
-    for members in ([first, other], [first, LennardJones(0.01, 3.4, 8.0)], [Line(1, 0.0), Line(1, np.zeros(2))]):
+    for members in ([first, other], [first, LennardJones(0.01, 3.4, 8.0)], [Power(1, 0.0), Power(1, np.zeros(2))]):
         with pytest.raises(PotentialError, match="Member 1 of a set is not built like member 0"):
             ModelSet.of(members)
     with pytest.raises(PotentialError, match="at least one member"):
         ModelSet.of([])
     with pytest.raises(IndexError, match="no member 2 in a set of 2"):
-        ModelSet.of([Line(1), Line(1)])[2]
+        ModelSet.of([Power(1), Power(1)])[2]
 
 
 def test_a_set_whose_file_was_changed_is_refused(tmp_path):
     from mdfit.storage import read_header, write_tree
 
-    path = ModelSet.of([Line(1, 1.0), Line(1, 2.0)]).save(tmp_path / "set.mdfit")
+    path = ModelSet.of([Power(1, 1.0), Power(1, 2.0)]).save(tmp_path / "set.mdfit")
     header, arrays = read_header(path, ModelFileError)
     for change in ({"settings": {"number": 3}}, {"settings": {"number": 10**9}}, {"settings": {}}, {"member": {}}):
         write_tree(path, arrays, {**header, "architecture": {**header["architecture"], **change}})

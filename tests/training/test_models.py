@@ -44,8 +44,8 @@ class LeastSquares(Objective):
         return np.asarray([seed, 0])
 
     def draw(self, parameters, state):
-        chosen = np.random.default_rng(state).choice(len(self.x), len(self.x) // 2, replace=False)
-        return (self.x[chosen], self.y[chosen]), state + [0, 1]
+        chosen = np.random.default_rng(np.asarray(state)).choice(len(self.x), len(self.x) // 2, replace=False)
+        return (self.x[chosen], self.y[chosen]), np.asarray(state) + [0, 1]
 
     def loss(self, model, batch):
         x, y = batch

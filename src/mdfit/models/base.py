@@ -13,7 +13,8 @@ from jaxtyping import Array
 
 from mdfit.errors import ModelFileError
 
-_REGISTRY: dict[str, type[Model]] = {}
+#: Classes by their names, and of one name by the places where they are defined.
+_REGISTRY: dict[str, dict[str, type[Model]]] = {}
 
 
 class Model(eqx.Module):
@@ -32,7 +33,7 @@ class Model(eqx.Module):
 
     def __init_subclass__(cls, **settings: Any):
         super().__init_subclass__(**settings)
-        _REGISTRY[cls.__name__] = cls
+        _REGISTRY.setdefault(cls.__name__, {})[f"{cls.__module__}.{cls.__qualname__}"] = cls
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, of JSON types."""
@@ -94,10 +95,19 @@ def trainable(model: Any) -> Any:
 
 
 def registered(name: str) -> type[Model] | None:
-    """The class of models of this name, when its module has been imported."""
-    return _REGISTRY.get(name)
+    """The class of models of this name, when its module has been imported.
+
+    Raises:
+        ModelFileError: when there are several.
+    """
+    found = _REGISTRY.get(name, {})
+    if len(found) > 1:
+        raise ModelFileError(
+            f"There are {len(found)} classes of the name {name}: {', '.join(found)}; rename all but one."
+        )
+    return next(iter(found.values()), None)
 
 
 def registered_names() -> tuple[str, ...]:
     """The names of all classes of models that have been imported and can be made."""
-    return tuple(sorted(name for name, cls in _REGISTRY.items() if not inspect.isabstract(cls)))
+    return tuple(sorted(name for name, found in _REGISTRY.items() if not all(map(inspect.isabstract, found.values()))))

@@ -25,7 +25,7 @@ from jax.flatten_util import ravel_pytree
 
 from mdfit.errors import CheckpointError
 from mdfit.models import Model, ModelSet, Parameters, trainable
-from mdfit.objectives import Evaluation, Objective, Step
+from mdfit.objectives import Evaluation, Objective, Step, WeightedSum
 from mdfit.precision import DOUBLE, cast
 from mdfit.storage import fill_tree, fingerprint, read_header, write_tree
 
@@ -167,7 +167,10 @@ def sums_are_sums(case: ObjectiveCase, folder: Path) -> None:
     state = objective.initial_state(3, parameters)
     evaluation, _ = objective.evaluate(parameters, state)
     assert isinstance(evaluation, Evaluation), "takes_steps is false, but evaluate gives a step"
-    total, _ = (2.0 * case.make() + case.make()).evaluate(parameters, (state, state))
+    both = 2.0 * case.make() + case.make()
+    # The terms of sums are joined, and so are their states.
+    states = (*state, *state) if isinstance(objective, WeightedSum) else (state, state)
+    total, _ = both.evaluate(parameters, states)
     _close(total.loss, 3 * evaluation.loss, 1e-6, "loss of 2 o + o")
     for one, other in zip(jax.tree.leaves(total.gradient), jax.tree.leaves(evaluation.gradient), strict=True):
         np.testing.assert_allclose(one, 3 * np.asarray(other), rtol=1e-5, atol=1e-12, err_msg="gradient of 2 o + o")
