@@ -186,3 +186,19 @@ class Reweighting:
             fewest_samples=self.fewest_samples,
             engine=JaxMD(self.skin, dtype=dtype),
         )
+
+    def train(
+        self,
+        request: Request,
+        name: str,
+        start: Potential,
+        measurements: Sequence[Measurement],
+        sampler: Sampler,
+        *,
+        fixed: Sequence[int] = (),
+        parameter_sizes: Callable[[Any], Any] | None = None,
+        dtype: Literal["float32", "float64"] = "float32",
+    ) -> FitResult:
+        """The potential whose averages are closest to the measurements; ``fixed`` terms stay."""
+        objective = self.objective(measurements, sampler, parameter_sizes, dtype)
+        return request.train(name, start, objective, self.descent.optimizer(), self.descent.updates, fixed=fixed)
