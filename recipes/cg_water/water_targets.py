@@ -65,12 +65,10 @@ def targets(
     doi = "10.1103/PhysRevLett.101.065502"
     (distances, angles), measured = together, known("oxygen", at)
     curve = radial(at.structure, distances)
-    shells = np.diff(np.arange(curve.bins * distances + 1.0) ** 3)
-    pairs, weights = (
-        array.reshape(-1, distances).sum(axis=1) for array in (measured["rdf"][: len(shells)] * shells, shells)
-    )
+    shells = np.diff(np.arange(curve.bins * distances + 1.0) ** 3).reshape(-1, distances)
+    pairs = measured["rdf"][: shells.size].reshape(shells.shape)
     chosen = [
-        Measurement(curve, pairs / weights, at, weight=1.0, doi=doi),
+        Measurement(curve, np.average(pairs, axis=1, weights=shells), at, weight=1.0, doi=doi),
         Measurement(Pressure(), 1.0, at, weight=pressure_weight),
     ]
     if angle_weight is not None:
