@@ -14,6 +14,12 @@ from mdfit.structure import Structure
 ARGON = LennardJones(0.0104, 3.4, 7.0)
 
 
+@pytest.mark.parametrize(("schedule", "half"), [("exponential", 0.02), ("quadratic", 0.0515), ("cosine", 0.101)])
+def test_rates_fall_from_the_first_to_the_last(schedule, half):
+    rate = Descent(100, (0.2, 0.002), schedule=schedule).rate
+    assert [float(rate(step)) for step in (0, 50, 100)] == pytest.approx([0.2, half, 0.002])
+
+
 def test_reweighting_learns_the_terms_that_are_not_fixed(tmp_path):
     at = StatePoint(Structure.in_open_space(np.zeros((20, 3))), 300.0)
     start = ExternalPolynomial(0, 0.0, [0.0, 0.0, 0.5]) + ExternalPolynomial(0, 0.0, [0.0, 0.0, 0.5])
