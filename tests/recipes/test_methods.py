@@ -7,7 +7,7 @@ from ase.build import bulk
 from mdfit.measurements import Measurement
 from mdfit.observables import PotentialEnergy
 from mdfit.potentials import ExternalPolynomial, LennardJones, labelled_by, predict
-from mdfit.recipes import Descent, Request, Reweighting, Sampling, learning_plots
+from mdfit.recipes import Descent, Request, Reweighting, Sampling, course_plot, learning_plots
 from mdfit.simulate import Langevin, StatePoint
 from mdfit.structure import Structure
 
@@ -51,3 +51,12 @@ def test_courses_of_trainings_begin_where_the_one_before_ended():
     assert (then.label, then.x, then.y) == ("then more", (3.0,), (40.0,))
     assert [series.label for series in plots[1].series] == ["first"]
     assert plots[1].levels == {"measured": pytest.approx(5.0)}
+
+
+def test_columns_of_one_training_share_a_plot():
+    history = [{"a": 1.0, "b": 2.0}, {"a": 3.0}]
+    plot = course_plot(history, {"a": "A", "b": "B"}, "GPa", factor=2.0, targets={"a": 7.0})
+    assert [(series.label, series.y, series.target) for series in plot.series] == [
+        ("A", (2.0, 6.0), 7.0),
+        ("B", (4.0,), None),
+    ]

@@ -46,6 +46,31 @@ def learning_plots(
     return plots
 
 
+def course_plot(
+    history: Iterable[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    y: str,
+    *,
+    factor: float = 1.0,
+    targets: Mapping[str, float] | None = None,
+) -> Plot:
+    """Several columns of the records of one training in one plot, along its updates.
+
+    Args:
+        history: of the training.
+        columns: names in the records, and labels of their curves.
+        y: label of the axis, which is the title, too.
+        factor: to the unit of the plot.
+        targets: what the curves should reach, by column, in the unit of the plot.
+    """
+    records, aims = list(history), targets or {}
+    series = [
+        history_series(label, records, column, factor=factor, target=aims.get(column))
+        for column, label in columns.items()
+    ]
+    return Plot(title=y, x="updates", y=y, series=series)
+
+
 def sweep_plot(
     metrics: Metrics,
     quantity: tuple[str, str],
