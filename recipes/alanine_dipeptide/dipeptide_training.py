@@ -1,80 +1,64 @@
-"""Force matching and relative entropy."""
+"""What is learned from, how, and the independent simulations of what was learned; only the network of a model learns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
-import optax
-from dipeptide_model import bias, only_network
-from dipeptide_scales import TEMPERATURE, Dynamics, Entropy, Matching
+from dipeptide_judgement import Ensemble
+from dipeptide_model import all_atoms, bias, mapped, new_model, prior
+from dipeptide_scales import SIZES, TEMPERATURE
 
-from mdfit.data import Dataset, Frames
-from mdfit.objectives import ForceMatching, MappedEnsemble, RelativeEntropy
+from mdfit.data import Aggregation, Frames
 from mdfit.potentials import Potential, Sum
 from mdfit.recipes.script import Request
+from mdfit.simulate import Sampler, StatePoint
 from mdfit.training import FitResult
 
-#: Part of the frames that choose the best force-matched parameters.
-VALIDATION = 0.1
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The simulation of all atoms: its beads, ``equal`` frames drawn by their weights, and what models should have."""
+
+    biased: Frames
+    equal: Frames
+    aggregation: Aggregation
+    seen: Ensemble
+
+    @classmethod
+    def of(cls, request: Request) -> Reference:
+        beads, aggregation = mapped(all_atoms(request, SIZES[request.scale]))
+        seen = Ensemble.of_frames(request, "reference", beads)
+        return cls(beads, request.weighted_frames("models", beads, seen.weights.ravel()), aggregation, seen)
 
 
-def match_forces(request: Request, name: str, start: Potential, beads: Frames, matching: Matching) -> FitResult:
+def untrained(request: Request, beads: Frames) -> Sum:
+    """A new network on the prior that these frames give."""
+    scale = SIZES[request.scale]
+    return new_model(prior(beads.positions, scale.cutoff), scale.network, request.key("network"))
+
+
+def matched(request: Request, name: str, beads: Frames) -> Potential:
     """The potential whose forces on validation frames are closest to the mapped ones."""
-    train, valid = _split(beads, request.seed)
-    objective = ForceMatching(train, energy=0.0, forces=1.0, batch_size=matching.batch)
-    rate = optax.exponential_decay(matching.rate, matching.steps, 0.01)
-    return request.train(name, start, objective, optax.adam(rate), matching.steps, only_network, valid)
+    start, method = untrained(request, beads), SIZES[request.scale].matching
+    return method.train(request, name, start, beads, fixed=range(1, len(start.terms))).potential
 
 
-def minimise_entropy(
-    request: Request,
-    name: str,
-    start: Potential,
-    beads: Frames,
-    entropy: Entropy,
-    dynamics: Dynamics,
-    chains: int,
-) -> FitResult:
-    """Adam with a short memory, in steps that keep a quarter of the effective frames."""
-    objective = RelativeEntropy(
-        MappedEnsemble.of(beads.dataset(labels=False), TEMPERATURE),
-        dynamics.sampler,
-        sample=1000 * entropy.sample,
-        every=1000 * entropy.every,
-        equilibrate=1000 * entropy.equilibrate,
-        chains=chains,
-        start=entropy.start,
-        batch=entropy.batch,
-        step_ratio=0.25,
-    )
-    optimizer = optax.adam(optax.exponential_decay(entropy.rate, entropy.updates, 0.01), b1=0.1, b2=0.4)
-    return request.train(name, start, objective, optimizer, entropy.updates, only_network)
-
-
-def refine_with_bias(
-    request: Request,
-    name: str,
-    matched: Sum,
-    biased: Frames,
-    entropy: Entropy,
-    dynamics: Dynamics,
-    chains: int,
-) -> tuple[Potential, Sequence[Mapping[str, Any]]]:
-    """Relative entropy after force matching, with the bias in both ensembles; the potential without bias, and the history.
+def refined(request: Request, name: str, model: Potential, biased: Frames, sampler: Sampler) -> tuple[Sum, FitResult]:
+    """Relative entropy after force matching, with the bias in both ensembles; the potential without bias, and the course.
 
     The minimum is at the same potential as without, but rare basins count as much as others.  ``biased`` are frames of
     the simulation, not drawn by weights.
     """
-    entropy = replace(entropy, batch=min(entropy.batch or len(biased), len(biased)))
-    result = minimise_entropy(request, name, matched + bias(matched.cutoff), biased, entropy, dynamics, chains)
+    method, start = SIZES[request.scale].entropy_after, model + bias(model.cutoff)
+    result = method.train(request, name, start, biased, TEMPERATURE, sampler, fixed=range(1, len(start.terms)))
     assert isinstance(result.last, Sum)
-    return Sum(result.last.terms[:-1]), result.history
+    return Sum(result.last.terms[:-1]), result
 
 
-def _split(beads: Frames, seed: int) -> tuple[Dataset, Dataset]:
-    order = np.random.default_rng(seed).permutation(len(beads))
-    held_out = max(1, round(VALIDATION * len(beads)))
-    return beads.select(np.sort(order[held_out:])).dataset(), beads.select(np.sort(order[:held_out])).dataset()
+def simulated(request: Request, name: str, model: Potential, beads: Frames, sampler: Sampler) -> Ensemble:
+    """Chains with the bias, from random frames of equal weight."""
+    scale, stage = SIZES[request.scale], f"chains_{name.replace('/', '_')}"
+    starts = request.random_frames(stage, beads, scale.chains)
+    at, biased = StatePoint(starts[0], TEMPERATURE), model + bias(model.cutoff)
+    chains = request.simulate(stage, biased, at, sampler, scale.evaluation, starts=starts)
+    return Ensemble.of(request, name, chains)

@@ -5,113 +5,130 @@ S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021), doi:10.1038/s41467-021-272
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
-from water_beads import configuration, flat_spline, lattice, prior, published, published_network, targets, zero_spline
-from water_figures import draw_curves, draw_learning, draw_pair_potentials
-from water_inversion import invert
-from water_scales import SIZES, Scale
-from water_start import fitted_network
-from water_training import Training, train
-from water_validation import Validation, validate
+import optax
+from water_inversion import inverted
+from water_models import flat_spline, monatomic_water, prior, published_network, sizes, small_network, zero_spline
+from water_scales import SIZES, SKIN, Phase, Scale, Start
+from water_targets import AXES, TEMPERATURE, configuration, known, lattice, observables, published_metrics, targets
 
-from mdfit.potentials import Potential, Sum
-from mdfit.recipes.metrics import Metric, Metrics
+from mdfit.objectives import ForceMatching
+from mdfit.observables import Pressure, Temperature
+from mdfit.potentials import Potential, Sum, labelled_by, pair_curve
+from mdfit.recipes.figures import Plot, Series
+from mdfit.recipes.methods import Reweighting
+from mdfit.recipes.metrics import Metrics, estimated
+from mdfit.recipes.plots import learning_plots
 from mdfit.recipes.script import Request
-from mdfit.simulate import StatePoint
+from mdfit.simulate import JaxMD, Langevin, StatePoint
+from mdfit.training import FitResult
+from mdfit.units import BOLTZMANN
 
 SCALES = ("cpu", "demo", "paper")
+Models = dict[str, Potential]
+Histories = dict[str, list[dict[str, float]]]
 
 
 def run(request: Request) -> Metrics:
     """Trains the spline and the network, inverts the spline for comparison, and validates all of them."""
-    scale, seed, out = SIZES[request.scale], request.seed, request.out
-    pairs_at = configuration() if scale.pair_beads is None else lattice(scale.pair_beads, seed)
-    network_at = configuration() if scale.network_beads is None else lattice(scale.network_beads, seed)
-    models: dict[str, Potential] = {}
-    validations: dict[str, Validation] = {}
-
-    def judge(name: str, potential: Potential) -> None:
-        models[name] = potential
-        potential.save(out / f"{name}.mdfit")
-        with request.timed(f"validate {name}"):
-            validations[name] = _validated(potential, name, scale, pairs_at.structure.number_of_atoms, seed, out)
-
-    with request.timed("train spline"):
-        spline = train(flat_spline(), pairs_at, scale.pairs, seed, out / "spline", request.show_progress)
-    judge("spline", spline.last)
-    with request.timed("fit network to mW"):
-        start = _network_before(scale, seed, out / "start", request.show_progress)
-    with request.timed("train network"):
-        network = train(start, network_at, scale.network, seed, out / "network", request.show_progress)
-    histories = {
-        "spline": _history(spline.history, scale.pairs),
-        "network": _history(network.history, scale.network),
-    }
-    updates = scale.network.updates
-    for number, phase in enumerate(scale.refinements, 1):
-        with request.timed("refine network"):
-            folder = out / f"refinement_{number}"
-            network = train(network.last, network_at, phase, seed + number, folder, request.show_progress)
-        histories[f"network, refined {number}"] = _history(network.history, phase, after=updates)
-        updates += phase.updates
-    judge("network", network.last)
-    with request.timed("boltzmann inversion"):
-        inverted, inversion = invert(flat_spline(), pairs_at, scale.pairs, seed, out / "ibi")
-    judge("ibi", inverted)
-    judge("prior", prior())
-    histories["ibi"] = {"RDF": inversion[:, 0], "Pressure": inversion[:, 1]}
-    _draw(models, validations, histories, pairs_at, out)
-    own = {f"{kind}/{name}": metric for name, v in validations.items() for kind, metric in sorted(v.metrics.items())}
-    return _published_metrics(pairs_at) | own
+    scale = SIZES[request.scale]
+    at, langevin = cell(request, "pairs", scale.pairs.beads), Langevin(scale.timestep, "1 /ps")
+    models, histories = trained(request, scale, at, langevin)
+    metrics, found = published_metrics(at), {}
+    for name, model in models.items():
+        request.save(name, model)
+        kind = scale.network if name == "network" else scale.pairs
+        # From a lattice of its own, so that it remembers nothing of the training.
+        start = cell(request, f"validation of {name}", kind.validation_beads)
+        simulated = request.simulate(f"validation_{name}", model, start, langevin, kind.validation, engine=JaxMD(SKIN))
+        curves = observables(start.structure).items()
+        found[name] = {curve: request.average(f"{curve}_{name}", one, simulated) for curve, one in curves}
+        metrics |= estimated(name, simulated, Pressure(), Temperature())
+    measured, published = known("oxygen", at), known("published", at)
+    for curve, (x, y) in AXES.items():
+        own, others = {name: curves[curve] for name, curves in found.items()}, {"published model": published[curve]}
+        metrics |= request.compare(curve, own, measured[curve], x, y, published=others, beyond=["prior"])
+    request.draw("learning", *course(histories))
+    request.draw("pair_potentials", pair_potentials(models, observables(at.structure)["rdf"].grid, measured["rdf"]))
+    return metrics
 
 
-def _network_before(scale: Scale, seed: int, out: Path, show_progress: bool) -> Sum:
-    """The network before it learns from experiment: random, or with the forces of mW and a spline of pairs."""
-    if scale.start is None:
-        return published_network(seed)
-    fitted = fitted_network(scale.start.beads, scale.start.frames, scale.start.epochs, seed, out, show_progress)
-    network, repulsion = fitted.terms
+def cell(request: Request, name: str, beads: int | None) -> StatePoint:
+    """A lattice of its own, or the published configuration."""
+    return configuration() if beads is None else lattice(beads, request.seed_of(f"cell, {name}"))
+
+
+def trained(request: Request, scale: Scale, at: StatePoint, langevin: Langevin) -> tuple[Models, Histories]:
+    """All models and the course of their trainings; phases of the network go on where the last one ended."""
+    (pairs,), start = scale.pairs.phases, flat_spline()
+    spline = reweighted(request, "spline", start, at, langevin, pairs)
+    inversion, inverse = inverted(request, start, at, langevin, pairs)
+    histories = {"spline": deviations(spline, pairs), "ibi": inverse}
+    network = published_network(request.key("start")) if scale.start is None else matched(request, scale.start)
+    small, done = cell(request, "network", scale.network.beads), 0
+    for number, phase in enumerate(scale.network.phases):
+        name = f"network_refined_{number}" if number else "network"
+        result = reweighted(request, name, network, small, langevin, phase)
+        histories[name] = [{}] * done + deviations(result, phase)
+        network, done = result.last, done + phase.descent.updates
+    return {"spline": spline.last, "network": network, "ibi": inversion, "prior": prior()}, histories
+
+
+def reweighted(request: Request, name: str, start: Sum, at: StatePoint, langevin: Langevin, phase: Phase) -> FitResult:
+    """All but the prior learns from the measurements."""
+    is_newton = phase.descent.damping is not None
+    # Gauss-Newton steps would fit the noise of a trajectory that is used twice.  Energies drift slowly while the potential
+    # changes; their estimate of the number of samples then says one, at random.
+    reuse, fewest = 1.0 if is_newton else 0.9, 0.0
+    method = Reweighting(phase.descent, phase.sampling, phase.step_ratio, reuse, fewest, SKIN)
+    aims = targets(at, phase.pressure_weight, phase.angle_weight, phase.together)
+    units = partial(sizes, spline=phase.spline_size) if is_newton else None
+    return method.train(request, name, start, aims, langevin, fixed=[-1], parameter_sizes=units)
+
+
+def matched(request: Request, start: Start) -> Sum:
+    """A network with the forces of mW, a spline of pairs that is zero, and the prior."""
+    model, at, langevin = monatomic_water(), cell(request, "mW", start.beads), Langevin("10 fs", "1 /ps")
+    liquid = request.simulate("mW", model, at, langevin, start.sampling, engine=JaxMD(SKIN))
+    frames = labelled_by(model, (liquid.structure(frame) for frame in range(len(liquid))))
+    objective = ForceMatching(frames, energy=0.1, forces=10.0, stress=1.0, batch_size=2)
+    optimizer = optax.adam(optax.cosine_decay_schedule(5e-3, start.updates, 1e-2))
+    random = small_network(request.key("start"))
+    network, repulsion = request.train("start", random, objective, optimizer, start.updates, fixed=[-1]).last.terms
     # Of shorter range than the other spline: the network shares its list of neighbours.
     return network + zero_spline(6.0, 28) + repulsion
 
 
-def _validated(potential: Potential, name: str, scale: Scale, pair_beads: int, seed: int, out: Path) -> Validation:
-    """From a lattice of its own, so that it remembers nothing of the training."""
-    if name == "network":
-        beads, duration, every = scale.validation_beads, scale.network_validation, scale.network_every
-    else:
-        beads, duration, every = pair_beads, scale.pair_validation, scale.pair_every
-    at = lattice(beads, seed + 1)
-    return validate(potential, at, scale.pairs.sampler(), duration, every, seed, out / f"validation_{name}.h5")
+def deviations(result: FitResult, phase: Phase) -> list[dict[str, float]]:
+    """Root-mean-square deviations from the losses, and the pressure, of each update."""
+    weights = {"RDF": 1.0} if phase.angle_weight is None else {"RDF": 1.0, "ADF": phase.angle_weight}
+
+    def record_of(record: dict[str, Any]) -> dict[str, float]:
+        rmse = {curve: (record[f"loss/{curve}"] / weight) ** 0.5 for curve, weight in weights.items()}
+        return rmse | {"Pressure": record["Pressure"]}
+
+    return [record_of(record) for record in result.history]
 
 
-def _draw(models, validations: dict[str, Validation], histories, at: StatePoint, out: Path) -> None:
-    draw_learning(histories, out / "learning.png")
-    radial, angular = published(at)
-    draw_curves(validations, radial, "rdf", "g(r), O-O", out / "rdf.png")
-    draw_curves(validations, angular, "adf", "p(angle), O-O-O (1/rad)", out / "adf.png")
-    pair_models = {name: models[name] for name in ("prior", "spline", "ibi")}
-    draw_pair_potentials(pair_models, validations["spline"].rdf, out / "pair_potentials.png")
+def course(histories: Histories) -> list[Plot]:
+    """Deviations and pressure against the number of simulations or updates."""
+    deviations = learning_plots(histories, {"RDF": "RMSE of the RDF", "ADF": "RMSE of the ADF (1/rad)"}, "log")
+    return deviations + learning_plots(histories, {"Pressure": "pressure (bar)"}, measured={"Pressure": 1.0})
 
 
-def _published_metrics(at: StatePoint) -> Metrics:
-    """How far the published model is from what was measured; its curves have no errors."""
-    pairs = zip(("rdf_rmse", "adf_rmse"), published(at), targets(at, 1.0, 1.0)[::2], ("", "1/rad"), strict=True)
-    return {
-        f"{name}/published": Metric(float(np.sqrt(np.mean((model.value - target.value) ** 2))), None, unit)
-        for name, model, target, unit in pairs
-    }
-
-
-def _history(records: list[dict[str, Any]], training: Training, after: int = 0) -> dict[str, np.ndarray]:
-    """Root-mean-square deviations from the losses, and the pressure, of each update; ``after`` so many others."""
-    columns = {
-        "RDF": np.sqrt([record["loss/RDF"] for record in records]),
-        "Pressure": np.array([record["Pressure"] for record in records]),
-    }
-    if training.angle_weight is not None:
-        columns["ADF"] = np.sqrt([record["loss/ADF"] / training.angle_weight for record in records])
-    return {name: np.concatenate([np.full(after, np.nan), values]) for name, values in columns.items()}
+def pair_potentials(models: Models, distances: np.ndarray, measured: np.ndarray) -> Plot:
+    """Potentials of pairs, beside −kT ln g of the measured distribution."""
+    fine = np.linspace(2.3, 8.0, 400)
+    pairs = [Series(label=name, x=fine, y=1000 * pair_curve(models[name], fine)) for name in ("prior", "spline", "ibi")]
+    inverse = -1000 * BOLTZMANN * TEMPERATURE * np.log(np.maximum(measured, 1e-9))
+    return Plot(
+        title="Potentials of pairs",
+        x="r (Å)",
+        y="energy of a pair (meV)",
+        series=[*pairs, Series(label="−kT ln g, measured", x=distances, y=inverse, style="measured")],
+        x_limits=(2.3, 8.0),
+        y_limits=(-60.0, 120.0),
+    )

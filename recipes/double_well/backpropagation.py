@@ -2,14 +2,12 @@
 
 The same potential, integrator (BAOAB) and density as in training, in plain JAX and along x only, which favours it.  The
 steps between two frames are rematerialised, so that only one state per frame is kept.
-
-    python backpropagation.py TRAINED_POTENTIAL.mdfit
 """
 
-import json
-import sys
+from __future__ import annotations
+
 import time
-from typing import Any
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -19,23 +17,24 @@ import optax
 from double_well import (
     FRICTION,
     GRID,
+    SAMPLER,
     SMEARING,
     STEPS_BETWEEN_FRAMES,
     TIMESTEP,
     Scale,
-    energy,
     exact_density,
-    objective,
-    only_spline,
+    method,
+    target,
 )
 
-from mdfit.objectives import Parameters
-from mdfit.potentials import Potential, load
+from mdfit.objectives import DiffTRe, Parameters
+from mdfit.potentials import Potential, field_curve, trainable_except
+from mdfit.recipes.metrics import Metric, Metrics
 
 
 def split(potential: Potential) -> Parameters:
     """What is trained, and the rest."""
-    return Parameters(*eqx.partition(potential, only_spline(potential)))
+    return Parameters(*eqx.partition(potential, trainable_except(potential, [1])))
 
 
 def simulated_density(potential: Potential, x, momenta, key, frames: int):
@@ -83,59 +82,59 @@ def equilibrated(potential: Potential, particles: int, dtype, seed: int = 0):
     """Positions and momenta at equilibrium, from the exact Boltzmann density of the potential."""
     random = np.random.default_rng(seed)
     x = np.linspace(-0.2, 1.2, 2801)
-    weights = np.exp(-energy(potential, x))
+    weights = np.exp(-field_curve(potential, x))
     places = random.choice(x, size=particles, p=weights / weights.sum())
     return jnp.asarray(places, dtype), jnp.asarray(random.normal(size=particles), dtype)
 
 
-def gradient_norms(potential: Potential, lengths: tuple[int, ...], particles: int = 200) -> dict[str, list[float]]:
+def reweighting(particles: int, frames: int, reuse: float = 0.9) -> DiffTRe:
+    """The objective of the training, for trajectories of any length."""
+    scale = Scale(particles, frames)
+    return method(scale, reuse, fewest_samples=0.0).objective(target(scale), SAMPLER)
+
+
+def gradient_norms(potential: Potential, lengths: tuple[int, ...], particles: int = 200) -> Metrics:
     """Norms of both gradients for trajectories of so many frames, in double precision through the simulation."""
     parameters = split(potential)
     x, momenta = equilibrated(potential, particles, jnp.float64)
-    norms: dict[str, list[float]] = {"frames": list(lengths), "through_simulation": [], "reweighting": []}
+    norms: Metrics = {}
     for frames in lengths:
         through = jax.jit(gradient_function(parameters, frames))(parameters.trained, x, momenta, jax.random.key(frames))
-        norms["through_simulation"].append(float(optax.tree.norm(through)))
-        aim = objective(Scale(particles, frames), fewest_samples=0.0)
+        aim = reweighting(particles, frames)
         evaluation, _ = aim.evaluate(parameters, aim.initial_state(frames, parameters))
-        norms["reweighting"].append(float(optax.tree.norm(evaluation.gradient)))
+        for kind, gradient in (("through_simulation", through), ("reweighting", evaluation.gradient)):
+            norms[f"{kind}/{frames}"] = Metric(float(optax.tree.norm(gradient)), None, "1")
     return norms
 
 
-def seconds_per_gradient(
-    potential: Potential, frames: int = 160, particles: int = 200, repeats: int = 5
-) -> dict[str, Any]:
-    """Median seconds of one gradient after compilation, both in single precision, and bytes of temporary memory.
+def seconds_per_gradient(potential: Potential, frames: int = 160, particles: int = 200, repeats: int = 5) -> Metrics:
+    """Median seconds of one gradient after compilation, both in single precision, and temporary memory.
 
-    ``reweighting`` is one evaluation of the objective on a trajectory at hand; ``trajectory`` is what a new one takes
-    (equilibration included), which must be added whenever it is not used again.
+    ``reweighting`` is one evaluation of the objective on a trajectory at hand; ``first_trajectory_and_reweighting`` is what
+    a new one takes (equilibration included), which must be added whenever it is not used again.
     """
     parameters = split(potential)
     x, momenta = equilibrated(potential, particles, jnp.float32)
-    compiled = (
-        jax.jit(gradient_function(parameters, frames))
-        .lower(parameters.trained, x, momenta, jax.random.key(0))
-        .compile()
-    )
-    through = _median(lambda: compiled(parameters.trained, x, momenta, jax.random.key(1)), repeats)
-    aim = objective(Scale(particles, frames), reuse=1e-9, fewest_samples=0.0)
+    arguments = (parameters.trained, x, momenta, jax.random.key(0))
+    compiled = jax.jit(gradient_function(parameters, frames)).lower(*arguments).compile()
+    through = _median(lambda: compiled(*arguments), repeats)
+    aim = reweighting(particles, frames, reuse=1e-9)
     _, state = aim.evaluate(parameters, aim.initial_state(0, parameters))
-    reweighting = _median(lambda: aim.evaluate(parameters, state)[0].gradient, repeats)
+    at_hand = _median(lambda: aim.evaluate(parameters, state)[0].gradient, repeats)
     (reference,) = state
     empty = (reference._replace(generation=reference.generation * 0),)
     renewed = _median(lambda: aim.evaluate(parameters, empty)[0].gradient, 1)
     return {
-        "frames": frames,
-        "particles": particles,
-        "through_simulation": through,
-        "reweighting": reweighting,
-        "first_trajectory_and_reweighting": renewed,
-        "speedup": through / reweighting,
-        "bytes_through_simulation": compiled.memory_analysis().temp_size_in_bytes,
+        "speedup_over_backpropagation": Metric(through / at_hand, None, "1"),
+        "first_trajectory_and_reweighting": Metric(renewed, None, "s"),
+        "through_simulation": Metric(through, None, "s"),
+        "reweighting": Metric(at_hand, None, "s"),
+        "memory_through_simulation": Metric(compiled.memory_analysis().temp_size_in_bytes / 2**20, None, "MiB"),
     }
 
 
-def _median(function, repeats: int) -> float:
+def _median(function: Callable[[], object], repeats: int) -> float:
+    """Seconds, after one call that does not count."""
     jax.block_until_ready(function())
     times = []
     for _ in range(repeats):
@@ -143,9 +142,3 @@ def _median(function, repeats: int) -> float:
         jax.block_until_ready(function())
         times.append(time.perf_counter() - before)
     return float(np.median(times))
-
-
-if __name__ == "__main__":
-    trained = load(sys.argv[1])
-    report = {"seconds": seconds_per_gradient(trained), "norms": gradient_norms(trained, (5, 10, 20, 40, 80, 160, 320))}
-    sys.stdout.write(json.dumps(report, indent=1) + "\n")

@@ -6,58 +6,54 @@ learned by trajectory reweighting, and the gradient is compared with that throug
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 from backpropagation import gradient_norms, seconds_per_gradient
-from double_well import SCALE_OF, Scale, judge, sampled_density, start, train
-from well_figures import draw_fields, draw_norms
+from double_well import GRID, POPULATED, SCALE_OF, exact_density, judge, sampled_density, start, train, truth
 
-from mdfit.potentials import Potential, load
+from mdfit.potentials import Potential, field_curve
+from mdfit.recipes.figures import Plot, Series, metric_series
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.script import Request
-from mdfit.storage import read_json, write_text
 
 SCALES = ("cpu", "demo", "paper")
+KINDS = {"through_simulation": "through the simulation", "reweighting": "reweighting"}
 
 
 def run(request: Request) -> Metrics:
     """Trains from several seeds, judges each, then compares both gradients at the first outcome."""
-    scale = SCALE_OF[request.scale]
-    judged = [
-        request.stage(f"seed_{seed}", lambda s=seed: _trained(request, scale, s)) for seed in _seeds(request, scale)
-    ]
-    growth = [
-        request.stage(f"growth_{seed}", lambda s=seed: _growth(load(request.out / f"seed_{s}.mdfit"), scale))
-        for seed in _seeds(request, scale)
-    ]
-    metrics = {name: _summary([one[name] for one in ones]) for ones in (judged, growth) for name in ones[0]}
-    first = request.seed
-    potential = load(request.out / f"seed_{first}.mdfit")
-    metrics |= request.stage("gradients", lambda: _gradients(request, potential, scale))
-    sampled = {
-        name: sampled_density(field, scale.particles, scale.validation_frames, first)
-        for name, field in (("start", start(first)), ("trained", potential))
+    scale, first = SCALE_OF[request.scale], request.seed
+    size = (scale.particles, scale.validation_frames)
+    models: dict[int, Potential] = {}
+    sampled, judged = {}, []
+    for seed in range(first, first + scale.trainings):
+        result = train(request, scale, seed)
+        models[seed] = request.save(f"seed_{seed}", result.last)
+        sampled[seed] = sampled_density(request, f"{seed}", result.last, *size)
+        judged.append(judge(result, sampled[seed]))
+    grown = request.sweep(
+        "growth", models, lambda seed: growth(gradient_norms(models[seed], scale.growth), scale.growth)
+    )
+    metrics = {
+        name: _summary([one[name] for one in ones]) for ones in (judged, list(grown.values())) for name in ones[0]
     }
-    draw_fields(potential, first, sampled, request.out / "fields.png")
-    draw_norms(
-        read_json(request.out / "gradient_norms.json", dict[str, list[float]]), request.out / "gradient_norms.png"
+    metrics |= request.stage("gradients", lambda: seconds_per_gradient(models[first]))
+
+    fields = {"start": start(first), "trained": models[first], "exact": truth()}
+    before = sampled_density(request, "start", fields["start"], *size)
+    request.draw("fields", *drawn(fields, {"start": before, "trained": sampled[first], "exact": exact_density()}))
+    norms = request.stage("norms", lambda: gradient_norms(models[first], scale.lengths))
+    series = [metric_series(label, norms, f"{kind}/{{}}", scale.lengths) for kind, label in KINDS.items()]
+    labels = {"x": "frames of the trajectory", "y": "norm of the gradient"}
+    request.draw(
+        "gradient_norms", Plot(title="Norms of the gradients", **labels, series=series, x_scale="log", y_scale="log")
     )
     return metrics
 
 
-def _seeds(request: Request, scale: Scale) -> range:
-    return range(request.seed, request.seed + scale.trainings)
-
-
-def _trained(request: Request, scale: Scale, seed: int) -> Metrics:
-    result = train(scale, seed, request.out / f"fit_{seed}", request.show_progress)
-    result.last.save(request.out / f"seed_{seed}.mdfit")
-    units = {"validation_rms": "1/Å", "potential_rms": "kT"}
-    return {
-        name: Metric(value, None, units.get(name, "1"))
-        for name, value in judge(result, scale, seed, scale.validation_frames).items()
-    }
+def growth(norms: Metrics, lengths: tuple[int, int]) -> Metrics:
+    """Decades by which the norms of both gradients grow from the shorter to the longer trajectory."""
+    pairs = {kind: [norms[f"{kind}/{frames}"].value for frames in lengths] for kind in KINDS}
+    return {f"decades_of_growth_{kind}": Metric(float(np.log10(b / a)), None, "1") for kind, (a, b) in pairs.items()}
 
 
 def _summary(values: list[Metric]) -> Metric:
@@ -67,23 +63,16 @@ def _summary(values: list[Metric]) -> Metric:
     return Metric(float(np.median(numbers)), spread, values[0].unit)
 
 
-def _growth(potential: Potential, scale: Scale) -> Metrics:
-    """Decades by which the norms of both gradients grow from the shorter to the longer trajectory."""
-    norms = gradient_norms(potential, scale.growth)
-    return {
-        f"decades_of_growth_{name}": Metric(float(np.log10(norms[name][1] / norms[name][0])), None, "1")
-        for name in ("through_simulation", "reweighting")
-    }
+def drawn(fields: dict[str, Potential], densities: dict[str, np.ndarray]) -> list[Plot]:
+    """Densities and potentials, whose mean is zero where particles are."""
+    curves = {name: field_curve(field, GRID) for name, field in fields.items()}
+    shifted = {name: curve - curve[densities["exact"] > POPULATED].mean() for name, curve in curves.items()}
 
+    def plot(label: str, curves: dict[str, np.ndarray], limits: tuple[float | None, float | None]) -> Plot:
+        series = [
+            Series(label=name, x=GRID, y=curve, style="measured" if name == "exact" else "line")
+            for name, curve in curves.items()
+        ]
+        return Plot(title=label, x="x (Å)", y=label, series=series, y_limits=limits)
 
-def _gradients(request: Request, potential: Potential, scale: Scale) -> Metrics:
-    norms = gradient_norms(potential, scale.lengths)
-    write_text(request.out / "gradient_norms.json", json.dumps(norms) + "\n")
-    times = seconds_per_gradient(potential)
-    seconds = {name: Metric(times[name], None, "s") for name in ("through_simulation", "reweighting")}
-    return {
-        "speedup_over_backpropagation": Metric(times["speedup"], None, "1"),
-        "first_trajectory_and_reweighting": Metric(times["first_trajectory_and_reweighting"], None, "s"),
-        **seconds,
-        "memory_through_simulation": Metric(times["bytes_through_simulation"] / 2**20, None, "MiB"),
-    }
+    return [plot("density (1/Å)", densities, (None, None)), plot("potential (kT)", shifted, (-0.5, 6.0))]

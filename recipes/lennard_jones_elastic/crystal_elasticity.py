@@ -8,26 +8,27 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import jax
 import numpy as np
-import optax
 from ase.build import bulk
 
 import mdfit as mf
-from mdfit.objectives import DiffTRe
 from mdfit.observables import ElasticConstants, Pressure
 from mdfit.potentials import LennardJones
+from mdfit.recipes.methods import Descent, Reweighting
 from mdfit.recipes.metrics import Metric, Metrics
-from mdfit.recipes.script import Request
-from mdfit.simulate import JaxMD, Langevin, StatePoint, run
+from mdfit.recipes.request import Request, Sampling
+from mdfit.simulate import JaxMD, Langevin, StatePoint
 from mdfit.training import FitResult
 from mdfit.units import BAR, BOLTZMANN, FEMTOSECOND, GIGAPASCAL
 
 #: In σ.
 LATTICE_CONSTANTS = (1.567, 1.58)
 TEMPERATURE = 0.2 / BOLTZMANN
-#: In σ √(m/ε).
-TIMESTEP = 0.004
+#: Of 0.004 σ √(m/ε), in fs.
+TIMESTEP = 0.004 / FEMTOSECOND
+#: Friction 1 √(ε/m)/σ.
+SAMPLER = Langevin(TIMESTEP, friction=1000 * FEMTOSECOND)
+SKIN = "0.25 Å"
 #: GPa and bar in ε/σ³.
 GPA, BARS = GIGAPASCAL, BAR
 NAMES = ("C11", "C12", "C44")
@@ -35,10 +36,7 @@ NAMES = ("C11", "C12", "C44")
 
 @dataclass(frozen=True)
 class Settings:
-    """One scale: frames of a judgement, and frames and updates of the recovery.
-
-    All frames are 50 steps apart, after 2000 steps that are dropped.
-    """
+    """One scale: independent runs and frames of a judgement, frames and updates of the recovery."""
 
     runs: int
     frames: int
@@ -54,14 +52,9 @@ def potential(epsilon: float, sigma: float) -> LennardJones:
     return LennardJones(epsilon, sigma, cutoff=2.3, switch_start=0.85 * 2.3)
 
 
-def sampler() -> Langevin:
-    """Friction 1 √(ε/m)/σ."""
-    return Langevin(TIMESTEP / FEMTOSECOND, friction=1000 * FEMTOSECOND)
-
-
-def steps(number: int) -> float:
-    """So many time steps in fs."""
-    return number * TIMESTEP / FEMTOSECOND
+def sampling(frames: int, dropped: int) -> Sampling:
+    """Frames 50 steps apart, after so many steps that are dropped."""
+    return Sampling(50 * frames * TIMESTEP, dropped * TIMESTEP, 50 * TIMESTEP)
 
 
 def state_point(a: float) -> StatePoint:
@@ -71,21 +64,14 @@ def state_point(a: float) -> StatePoint:
     return StatePoint(mf.Structure.from_ase(atoms), TEMPERATURE)
 
 
-def elastic_state(model: LennardJones, a: float, settings: Settings, seed: int, name: str) -> Metrics:
+def elastic_state(request: Request, model: LennardJones, a: float, name: str) -> Metrics:
     """Pressure and elastic constants in ε/σ³, by both definitions, from independent runs side by side."""
-    trajectory = run(
-        model,
-        state_point(a),
-        sampler(),
-        duration=steps(50 * settings.frames),
-        every=steps(50),
-        equilibrate=steps(2000),
-        replicas=settings.runs,
-        key=jax.random.key(seed),
-        engine=JaxMD(skin=0.25, dtype="float64"),
+    settings, engine = SETTINGS[request.scale], JaxMD(SKIN, dtype="float64")
+    lengths, runs = sampling(settings.frames, 2000), settings.runs
+    trajectory = request.simulate(
+        f"crystal_{name.removeprefix('a=')}", model, state_point(a), SAMPLER, lengths, replicas=runs, engine=engine
     )
-    pressure = mf.estimate(Pressure(), trajectory)
-    metrics = {f"{name}/pressure": Metric.of(pressure, BARS, "ε/σ³")}
+    metrics = {f"{name}/pressure": Metric.of(mf.estimate(Pressure(), trajectory), BARS, "ε/σ³")}
     for definition in ("consistent", "published"):
         constants = mf.estimate(ElasticConstants(definition=definition), trajectory, potential=model)
         for label, value, error in zip(NAMES, constants.value, constants.standard_error, strict=True):
@@ -115,42 +101,23 @@ def bulk_moduli(metrics: Metrics) -> Metrics:
     }
 
 
-def recover(start: LennardJones, targets: Metrics, settings: Settings, request: Request) -> FitResult:
+def recover(request: Request, start: LennardJones, targets: Metrics) -> FitResult:
     """Learns ε and σ from the pressure and the elastic constants of the true potential at one volume."""
-    a = LATTICE_CONSTANTS[1]
+    settings, a = SETTINGS[request.scale], LATTICE_CONSTANTS[1]
     at = state_point(a)
     pressure = targets[f"a={a}/pressure"].value / BARS
     constants = [targets[f"a={a}/consistent/{name}"].value / GPA for name in NAMES]
-    objective = DiffTRe(
-        [
-            mf.Measurement(Pressure(), pressure, at, sigma=0.02 / BARS),
-            mf.Measurement(ElasticConstants(), constants, at, sigma=0.5 / GPA),
-        ],
-        sampler(),
-        equilibrate=steps(1000),
-        sample=steps(50 * settings.training_frames),
-        every=steps(50),
+    measurements = [
+        mf.Measurement(Pressure(), pressure, at, sigma=0.02 / BARS),
+        mf.Measurement(ElasticConstants(), constants, at, sigma=0.5 / GPA),
+    ]
+    method = Reweighting(
+        # Whole steps first, then shorter ones, which average over the noise of the trajectories.
+        Descent(settings.updates, (1.0, 0.05), damping=1e-3, schedule="cosine"),
+        sampling(settings.training_frames, 1000),
+        step_ratio=0.1,
         # Each update has a trajectory of its own, so that the last ones do not learn the noise of one of them.
         reuse=1.0,
-        step_ratio=0.1,
-        gauss_newton=1e-3,
-        engine=JaxMD(skin=0.25, dtype="float64"),
+        skin=SKIN,
     )
-    # Whole steps first, then shorter ones, which average over the noise of the trajectories.
-    rate = optax.cosine_decay_schedule(1.0, settings.updates, alpha=0.05)
-    out = request.out / "fit"
-    return mf.fit(
-        start,
-        objective,
-        optimizer=optax.sgd(rate),
-        steps=settings.updates,
-        seed=request.seed,
-        out=out,
-        show_progress=request.show_progress,
-    ).unless_interrupted()
-
-
-def judge_recovery(model: LennardJones, settings: Settings, seed: int) -> Metrics:
-    """What an independent simulation with the recovered potential gives."""
-    metrics = elastic_state(model, LATTICE_CONSTANTS[1], settings, seed, "recovered")
-    return {name.replace("consistent/", ""): metric for name, metric in metrics.items() if "published" not in name}
+    return method.train(request, "fit", start, measurements, SAMPLER, dtype="float64")

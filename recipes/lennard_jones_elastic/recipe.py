@@ -6,47 +6,37 @@ parameters are ten per cent off is recovered from pressure, C11, C12 and C44 by 
 
 from __future__ import annotations
 
-import json
-
-from crystal_elasticity import (
-    LATTICE_CONSTANTS,
-    SETTINGS,
-    bulk_moduli,
-    elastic_state,
-    judge_recovery,
-    potential,
-    recover,
-)
-from crystal_figures import draw_learning
+from crystal_elasticity import BARS, GPA, LATTICE_CONSTANTS, NAMES, bulk_moduli, elastic_state, potential, recover
 
 from mdfit.recipes.metrics import Metric, Metrics
+from mdfit.recipes.plots import course_plot, learning_plots
 from mdfit.recipes.script import Request
-from mdfit.storage import write_text
 
 SCALES = ("cpu", "demo")
 
 
 def run(request: Request) -> Metrics:
     """Elastic constants at two volumes, the bulk modulus by two ways, and the recovery."""
-    settings = SETTINGS[request.scale]
-    truth = potential(1.0, 1.0)
+    truth, small = potential(1.0, 1.0), LATTICE_CONSTANTS[1]
     metrics: Metrics = {}
-    for index, a in enumerate(LATTICE_CONSTANTS):
-        metrics |= request.stage(
-            f"volume_{index}",
-            lambda a=a, index=index: elastic_state(truth, a, settings, request.seed + 10 * index, f"a={a}"),
-        )
+    for a in LATTICE_CONSTANTS:
+        metrics |= request.stage(f"volume_{a}", lambda a=a: elastic_state(request, truth, a, f"a={a}"), truth)
     metrics |= bulk_moduli(metrics)
     # A smaller σ would tear the crystal apart at this density.
     start = potential(0.9, 1.1)
-    with request.timed("training"):
-        result = recover(start, metrics, settings, request)
-    result.last.save(request.out / "recovered.mdfit")
-    write_text(request.out / "history.json", json.dumps(result.history) + "\n")
-    draw_learning(result.history, metrics, request.out / "learning.png")
-    recovered = request.stage("recovered", lambda: judge_recovery(result.last, settings, request.seed + 100))
-    before = request.stage("start", lambda: judge_recovery(start, settings, request.seed + 200))
-    metrics |= recovered | {name.replace("recovered", "start"): metric for name, metric in before.items()}
+    result = recover(request, start, metrics)
+    columns, name = {f"ElasticConstants/{label}": label for label in NAMES}, f"a={small}"
+    targets = {column: metrics[f"{name}/consistent/{label}"].value for column, label in columns.items()}
+    label, reached = {"Pressure": "pressure (ε/σ³)"}, {"Pressure": metrics[f"{name}/pressure"].value}
+    request.draw(
+        "learning",
+        *learning_plots({"loss": result.history}, {"loss": "loss (χ²)"}, "log"),
+        course_plot(result.history, columns, "elastic constant (ε/σ³)", factor=GPA, targets=targets),
+        *learning_plots({"pressure": result.history}, label, factors={"Pressure": BARS}, measured=reached),
+    )
+    for name, model in (("recovered", request.save("recovered", result.last)), ("start", start)):
+        found = request.stage(name, lambda n=name, m=model: elastic_state(request, m, small, n), model)
+        metrics |= {key.replace("consistent/", ""): one for key, one in found.items() if "published" not in key}
     return metrics | {
         "recovered/epsilon": Metric(float(result.last.epsilon), None, "ε"),
         "recovered/sigma": Metric(float(result.last.sigma), None, "σ"),

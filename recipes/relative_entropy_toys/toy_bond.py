@@ -5,17 +5,14 @@ Harmonic truth of ethane: b₀ = 1.526 Å, k = 1e4 kJ/(mol nm²), k_BT = 2.56 kJ
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax
 import numpy as np
-import optax
 
-from mdfit.data import Dataset, LabelledStructure
-from mdfit.objectives import MappedEnsemble, RelativeEntropy
+from mdfit.data import Frames
 from mdfit.potentials import HarmonicBonds
+from mdfit.recipes.methods import Entropy
+from mdfit.recipes.metrics import Metric, Metrics
+from mdfit.recipes.script import Request
 from mdfit.simulate import Langevin
-from mdfit.structure import Structure
-from mdfit.training import fit
 from mdfit.units import BOLTZMANN, quantity
 
 THERMAL = quantity("2.56 kJ/mol", "eV")
@@ -35,50 +32,25 @@ def distances(number: int, seed: int) -> np.ndarray:
     return np.interp(np.random.default_rng(seed).random(number), cumulative, fine)
 
 
-def reference(number: int, seed: int) -> MappedEnsemble:
+def pairs(number: int, seed: int) -> Frames:
     """Pairs of beads at these distances, randomly turned."""
     axes = np.random.default_rng([seed, 1]).normal(size=(number, 3))
     axes *= (distances(number, seed) / np.linalg.norm(axes, axis=1))[:, None]
-    frames = []
-    for axis in axes:
-        places = np.stack([-axis / 2, axis / 2])
-        structure = Structure(
-            np.full(2, 6, np.int32), places, np.zeros((3, 3)), np.zeros(3, bool), np.full(2, BEAD_MASS)
-        )
-        frames.append(LabelledStructure(structure))
-    return MappedEnsemble.of(Dataset(tuple(frames)), THERMAL / BOLTZMANN)
+    places = np.stack([-axes / 2, axes / 2], axis=1)
+    return Frames(np.full(2, 6, np.int32), np.full(2, BEAD_MASS), places, np.zeros((3, 3)), np.zeros(3, bool))
 
 
-def learned(frames: int, chains: int, updates: int, seed: int) -> tuple[float, float]:
-    """Length in Å and stiffness in eV/Å² after relative entropy from the published start."""
-    objective = RelativeEntropy(
-        reference(frames, seed),
-        Langevin("2 fs", friction="1 /ps"),
-        sample="10 ps",
-        every="0.1 ps",
-        equilibrate="2 ps",
-        chains=chains,
-        newton=0.0,
-        step_ratio=0.1,
-    )
-    start = HarmonicBonds(2, [[0, 1]], *START)
-    everything = jax.tree.map(eqx.is_array, start)
-    rate = optax.exponential_decay(0.5, updates, 0.1)
-    result = fit(
-        start,
-        objective,
-        optimizer=optax.sgd(rate),
-        steps=updates,
-        seed=seed,
-        train_only=lambda potential: eqx.tree_at(
-            lambda p: (p.length, p.stiffness), jax.tree.map(lambda _: False, everything), (True, True)
-        ),
-        show_progress=False,
-    )
-    return float(result.last.length[0]), float(result.last.stiffness[0])
-
-
-def moments(frames: int, seed: int) -> tuple[float, float]:
-    """Mean and k_BT/variance of the same distances: biased, since the density has the factor r²."""
-    found = distances(frames, seed)
-    return float(found.mean()), float(THERMAL / found.var())
+def bond_metrics(request: Request, frames: int, method: Entropy) -> Metrics:
+    """By relative entropy from the published start, and by moments: biased, since the density has the factor r²."""
+    start, reference = HarmonicBonds(2, [[0, 1]], *START), pairs(frames, request.seed)
+    langevin = Langevin("2 fs", friction="1 /ps")
+    learned = method.train(request, "bond", start, reference, THERMAL / BOLTZMANN, langevin, fixed=()).last
+    length, stiffness = float(learned.length[0]), float(learned.stiffness[0])
+    found = distances(frames, request.seed)
+    return {
+        "bond/length": Metric(length, None, "Å"),
+        "bond/length_error": Metric(length - LENGTH, None, "Å"),
+        "bond/stiffness_ratio": Metric(stiffness / STIFFNESS, None, "1"),
+        "bond/length_error_of_mean": Metric(float(found.mean()) - LENGTH, None, "Å"),
+        "bond/stiffness_ratio_of_variance": Metric(float(THERMAL / found.var()) / STIFFNESS, None, "1"),
+    }

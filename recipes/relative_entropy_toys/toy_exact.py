@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from toy_model import GRID, Basis, mean_force_potential, normalised, samples, squared_error, well_difference
 
+from mdfit.recipes.metrics import Metric, Metrics
+
 #: Strengths of the penalty Σ c² among which force matching chooses by the error of a fifth of its samples: the strongest
 #: within one standard error of the best.
 PENALTIES = 10.0 ** np.arange(-8, 4)
@@ -55,19 +57,18 @@ def relative_entropy(q: np.ndarray, prior: str, most_steps: int = 200) -> np.nda
     return coefficients
 
 
-def errors(number: int, seed: int, prior: str) -> dict[str, tuple[float, float]]:
-    """Integrated squared error of the density and error of the difference of the wells, of both methods."""
+def errors(case: str, number: int, seed: int, prior: str) -> Metrics:
+    """``density_ise`` and ``well_difference`` of both methods, errors of the density and of the difference of the wells."""
     q, forces = samples(number, seed)
     grid = Basis.at(GRID, prior)
     exact = well_difference(normalised(mean_force_potential(GRID)))
-    found = {}
-    for name, coefficients in (
-        ("force_matching", force_matching(q, forces, prior)),
-        ("relative_entropy", relative_entropy(q, prior)),
-    ):
+    fits = {"force_matching": force_matching(q, forces, prior), "relative_entropy": relative_entropy(q, prior)}
+    metrics: Metrics = {}
+    for method, coefficients in fits.items():
         density = normalised(grid.values @ coefficients + grid.prior)
-        found[name] = (squared_error(density), well_difference(density) - exact)
-    return found
+        metrics[f"density_ise/{method}/{case}"] = Metric(squared_error(density), None, "1/Å")
+        metrics[f"well_difference/{method}/{case}"] = Metric(well_difference(density) - exact, None, "kT")
+    return metrics
 
 
 def derivative_errors(seed: int) -> tuple[float, float]:
@@ -75,26 +76,21 @@ def derivative_errors(seed: int) -> tuple[float, float]:
 
     A polynomial of degree 1 to 5 on a quartic wall, with quadrature for both averages.
     """
-    powers = np.stack([GRID**k for k in range(1, 6)], axis=1)
-    powers[:, 4] *= 0.01
-    wall = 0.5 * GRID**4
-    reference = normalised(mean_force_potential(GRID)) * (GRID[1] - GRID[0])
+    powers = np.stack([GRID**k for k in range(1, 6)], axis=1) * [1, 1, 1, 1, 0.01]
+    wall, spacing = 0.5 * GRID**4, GRID[1] - GRID[0]
+    reference = normalised(mean_force_potential(GRID)) * spacing
     theta = 0.3 * np.random.default_rng(seed).normal(size=5)
 
     def loss(at):
         return float(reference @ (powers @ at) + np.log(np.sum(np.exp(-(powers @ at + wall)))))
 
     def gradient(at):
-        return reference @ powers - normalised(powers @ at + wall) * (GRID[1] - GRID[0]) @ powers
+        return reference @ powers - normalised(powers @ at + wall) * spacing @ powers
 
-    weights = normalised(powers @ theta + wall) * (GRID[1] - GRID[0])
+    weights = normalised(powers @ theta + wall) * spacing
     deviations = powers - weights @ powers
-    second = (deviations * weights[:, None]).T @ deviations
-    step = 1e-4
-    moves = step * np.eye(5)
-    by_loss = np.array([(loss(theta + m) - loss(theta - m)) / (2 * step) for m in moves])
-    by_gradient = np.stack([(gradient(theta + m) - gradient(theta - m)) / (2 * step) for m in moves])
-    return (
-        float(np.abs(by_loss - gradient(theta)).max() / np.abs(gradient(theta)).max()),
-        float(np.abs(by_gradient - second).max() / np.abs(second).max()),
-    )
+    exact = gradient(theta), (deviations * weights[:, None]).T @ deviations
+    moves = 1e-4 * np.eye(5)
+    differences = (np.array([(of(theta + m) - of(theta - m)) / 2e-4 for m in moves]) for of in (loss, gradient))
+    first, second = (float(np.abs(d - e).max() / np.abs(e).max()) for d, e in zip(differences, exact, strict=True))
+    return first, second

@@ -8,14 +8,15 @@ Units: k_BT = 1 eV (at 11604.5 K), lengths in Å, masses in amu; along y and z o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mdfit.data import Dataset, LabelledStructure
-from mdfit.potentials import ExternalPolynomial, ExternalSpline, Potential
-from mdfit.structure import Structure
+from mdfit.data import Frames
+from mdfit.potentials import ExternalField, ExternalPolynomial, ExternalSpline, Sum
 from mdfit.units import BOLTZMANN
 
 TEMPERATURE = 1 / BOLTZMANN
@@ -40,9 +41,9 @@ def normalised(energy: np.ndarray, grid: np.ndarray = GRID) -> np.ndarray:
     return weights / (weights.sum() * (grid[1] - grid[0]))
 
 
-def squared_error(density: np.ndarray) -> float:
-    """Integrated squared error of a density on ``GRID``, in 1/Å."""
-    return float(np.sum((density - normalised(mean_force_potential(GRID))) ** 2) * (GRID[1] - GRID[0]))
+def squared_error(density: np.ndarray, grid: np.ndarray = GRID) -> float:
+    """Integrated squared error of a density on a grid, in 1/Å."""
+    return float(np.sum((density - normalised(mean_force_potential(grid), grid)) ** 2) * (grid[1] - grid[0]))
 
 
 def well_difference(density: np.ndarray) -> float:
@@ -60,30 +61,20 @@ def samples(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return q, -24 * q * (q**2 - 1) - 0.5 + STIFFNESS * (y - q)
 
 
-def beads(q: np.ndarray) -> Structure:
-    """Particles at these places."""
-    places = np.zeros((len(q), 3))
-    places[:, 0] = q
-    return Structure(np.ones(len(q), np.int32), places, np.zeros((3, 3)), np.zeros(3, bool), np.ones(len(q)))
+def beads(q: np.ndarray) -> Frames:
+    """Frames of ``TOGETHER`` samples each; their number is a multiple of it."""
+    places = np.pad(q.reshape(-1, TOGETHER, 1), ((0, 0), (0, 0), (0, 2)))
+    return Frames(np.ones(TOGETHER, np.int32), np.ones(TOGETHER), places, np.zeros((3, 3)), np.zeros(3, bool))
 
 
-def dataset(q: np.ndarray, forces: np.ndarray) -> Dataset:
-    """Structures of ``TOGETHER`` samples each; the number of samples is a multiple of it."""
-    rows = zip(q.reshape(-1, TOGETHER), forces.reshape(-1, TOGETHER), strict=True)
-    return Dataset(tuple(LabelledStructure(beads(x), forces=np.pad(f[:, None], ((0, 0), (0, 2)))) for x, f in rows))
-
-
-def spline_on_prior(prior: str = "quartic") -> Potential:
+def spline_on_prior(prior: str = "quartic") -> Sum:
     """A spline of zeros, which is trained, on a prior, which is not."""
-    spline = ExternalSpline(0, -RANGE, RANGE, COEFFICIENTS - 3)
-    return spline + ExternalPolynomial(0, 0.0, PRIORS[prior])
+    return ExternalSpline(0, -RANGE, RANGE, COEFFICIENTS - 3) + ExternalPolynomial(0, 0.0, PRIORS[prior])
 
 
-def energy(potential: Potential, q) -> np.ndarray:
-    """Of one particle at each place, in k_BT."""
-    places = jnp.zeros((len(q), 3)).at[:, 0].set(jnp.asarray(q))
-    species = jnp.ones(len(q), jnp.int32)
-    return np.asarray(sum(term.field_energy(places, species) for term in potential.terms), np.float64)
+def with_coefficients(potential: Sum, coefficients) -> Sum:
+    """Another spline on the same prior."""
+    return eqx.tree_at(lambda tree: tree.terms[0].coefficients, potential, jnp.asarray(coefficients))
 
 
 @dataclass(frozen=True)
@@ -104,25 +95,16 @@ class Basis:
 
     @classmethod
     def at(cls, q: np.ndarray, prior: str) -> Basis:
-        spline, wall = spline_on_prior(prior).terms
+        potential, places = spline_on_prior(prior), jnp.asarray(q)
 
-        def of_spline(place):
-            def value(coefficients):
-                changed = ExternalSpline.field_energy(_with(spline, coefficients), place * jnp.eye(1, 3), jnp.ones(1))
-                return changed[0]
+        def energies(field: ExternalField, places):
+            return field.field_energy(places[:, None] * jnp.eye(1, 3), jnp.ones(len(places)))
 
-            return jax.jacobian(value)(spline.coefficients)
+        def functions(places):
+            return jax.jacfwd(lambda own: energies(with_coefficients(potential, own).terms[0], places))(
+                potential.terms[0].coefficients
+            )
 
-        def of_wall(place):
-            return wall.field_energy(place * jnp.eye(1, 3), jnp.ones(1))[0]
-
-        places = jnp.asarray(q)
-        return cls(
-            *(np.asarray(jax.vmap(f)(places)) for f in (of_spline, jax.jacfwd(of_spline), of_wall, jax.grad(of_wall)))
-        )
-
-
-def _with(spline: ExternalSpline, coefficients) -> ExternalSpline:
-    import equinox as eqx
-
-    return eqx.tree_at(lambda s: s.coefficients, spline, coefficients)
+        curves = (functions, partial(energies, potential.terms[1]))
+        pairs = [jax.jvp(curve, (places,), (jnp.ones_like(places),)) for curve in curves]
+        return cls(*(np.asarray(array) for pair in pairs for array in pair))

@@ -6,65 +6,45 @@ A DimeNet++ potential that was trained on DFT learns the measured density at 1 b
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from silicon_crystal import crystal_metrics, test_metrics
-from silicon_figures import draw_learning, draw_liquid
-from silicon_properties import liquid_metrics, static_metrics
-from silicon_targets import SETTINGS, refine
+from silicon_judgement import judged, liquid, liquid_plot
+from silicon_targets import HERE, SETTINGS, refine
 
 import mdfit as mf
-from mdfit.potentials import Potential
 from mdfit.recipes.metrics import Metric, Metrics
+from mdfit.recipes.plots import learning_plots
 from mdfit.recipes.script import Request
+from mdfit.units import BAR, GIGAPASCAL
 
 SCALES = ("cpu", "demo", "paper")
 #: Its data, with which force matching goes on.
 NEEDS = ("silicon_dft",)
-START = Path(__file__).parent / "data" / "silicon_dft.mdfit"
+#: What is learned: its label and, in GPa, its measured value.
+TARGETS = {
+    "0/Pressure": ("pressure (GPa)", 0.0),
+    "0/ElasticConstants/C11": ("C11 (GPa)", 165.78),
+    "0/ElasticConstants/C12": ("C12 (GPa)", 63.94),
+    "0/ElasticConstants/C44": ("C44 (GPa)", 79.62),
+}
 
 
 def run(request: Request) -> Metrics:
     """Refines the start, and judges start and outcome in the same way."""
-    settings = SETTINGS[request.scale]
-    start = mf.potentials.load(START)
-    with request.timed("training"):
-        potential, history = refine(start, settings, request.seed, request.out / "fit", request.show_progress)
-    potential.save(request.out / "silicon_fused.mdfit")
-    # With seeds of their own.
-    before = _judged(request, start, "before", request.seed + 101)
-    after = _judged(request, potential, "after", request.seed + 201)
+    settings, start = SETTINGS[request.scale], mf.potentials.load(HERE / "data" / "silicon_dft.mdfit")
+    potential, history = refine(request, start, settings)
+    models = {"before": start, "after": request.save("silicon_fused", potential)}
+    metrics = {name: judged(request, model, name, settings) for name, model in models.items()}
     if settings.properties:
-        before |= _liquid(request, start, "before", request.seed + 102)
-        after |= _liquid(request, potential, "after", request.seed + 202)
-        draw_liquid({name: _rdf(request, name) for name in ("before", "after")}, request.out / "liquid_rdf.png")
-    after["test/force_rmse_ratio"] = _ratio(after["test/force_rmse"], before["test/force_rmse"])
-    draw_learning(history, request.out / "learning.png")
-    return after | {f"before/{name}": metric for name, metric in before.items()}
-
-
-def _judged(request: Request, potential: Potential, name: str, seed: int) -> Metrics:
-    settings = SETTINGS[request.scale]
-
-    def crystal() -> Metrics:
-        return crystal_metrics(potential, settings, seed, request.show_progress)
-
-    metrics = request.stage(f"{name}_crystal", crystal)
-    metrics |= request.stage(f"{name}_test", lambda: test_metrics(potential))
-    if settings.properties:
-        metrics |= request.stage(f"{name}_static", lambda: static_metrics(potential, seed))
-    return metrics
-
-
-def _liquid(request: Request, potential: Potential, name: str, seed: int) -> Metrics:
-    rdf = _rdf(request, name)
-    return request.stage(f"{name}_liquid", lambda: liquid_metrics(potential, seed, rdf, request.show_progress))
-
-
-def _rdf(request: Request, name: str) -> Path:
-    return request.out / "stages" / f"{name}_liquid_rdf.csv"
-
-
-def _ratio(after: Metric, before: Metric) -> Metric:
+        liquids = {name: liquid(request, model, name) for name, model in models.items()}
+        for name, (found, _) in liquids.items():
+            metrics[name] |= found
+        request.draw("liquid_rdf", liquid_plot({name: curve for name, (_, curve) in liquids.items()}))
+    before, after = metrics["before"], metrics["after"]
     # The errors of both are those of the choice of structures, which is the same: they say little of the ratio.
-    return Metric(after.value / before.value, None, "")
+    ratio = after["test/force_rmse"].value / before["test/force_rmse"].value
+    after["test/force_rmse_ratio"] = Metric(ratio, None, "")
+    columns = {column: label for column, (label, _) in TARGETS.items()}
+    measured = {column: value for column, (_, value) in TARGETS.items()}
+    factors = {"0/Pressure": BAR / GIGAPASCAL}
+    course = learning_plots({"training trajectory": history}, columns, factors=factors, measured=measured)
+    request.draw("learning", *course)
+    return after | {f"before/{name}": metric for name, metric in before.items()}

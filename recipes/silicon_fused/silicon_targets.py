@@ -6,48 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import optax
 from ase.build import bulk
 
 import mdfit as mf
-from mdfit.data import Dataset
-from mdfit.objectives import DiffTRe, ForceMatching
+from mdfit.objectives import ForceMatching
 from mdfit.observables import Pressure
 from mdfit.potentials import Potential
+from mdfit.recipes.methods import Descent, Reweighting
+from mdfit.recipes.request import Request, Sampling
 from mdfit.simulate import Langevin
-from mdfit.training import FitResult
 
 HERE = Path(__file__).parent
 DFT = HERE.parent / "silicon_dft" / "data"
 #: In Å, at 22.5 °C and 1 bar; CODATA 2018, doi:10.1103/RevModPhys.93.025010.
 LATTICE_CONSTANT = 5.431020511
 TEMPERATURE = "300 K"
-#: Strong, so that the energy of each vibration is forgotten between two frames; averages do not depend on it.
-FRICTION = "20 /ps"
-INTERVAL = "48 fs"
+#: Of training and judgement.  The friction is strong, so that the energy of each vibration is forgotten between two
+#: frames; averages do not depend on it.
+SAMPLER = Langevin("2 fs", friction="20 /ps")
 #: Of the force-matching loss: 1 % more force error then costs about as much as 0.06 GPa of pressure.
 FORCE_MATCHING = 3000.0
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A training.
-
-    Attributes:
-        updates: of the parameters.
-        rates: learning rate of Adam in the first and the last update.
-        sample: length of a trajectory.
-        batch: DFT structures per update.
-        reuse: smallest share of effective frames with which a trajectory is used again.
-        fewest: independent frames that a trajectory must be worth; 0 where it is too short to tell how many it is worth.
-    """
-
-    updates: int
-    rates: tuple[float, float]
-    sample: str
-    batch: int = 16
-    reuse: float = 0.9
-    fewest: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -59,99 +37,84 @@ class Settings:
         elastic: learns the elastic constants beside the density; without it they are not judged either.
         validation: length of the simulations that judge start and outcome.
         properties: whether properties that are not targets are calculated.
+        batch: DFT structures per update.
         cells: repeats of the cubic cell of eight atoms along each axis.
     """
 
-    density: Stage
-    elastic: Stage | None
-    validation: str
+    density: Reweighting
+    elastic: Reweighting | None
+    validation: Sampling
     properties: bool
+    batch: int = 16
     cells: int = 2
 
 
+def sampling(duration: str, equilibrate: str = "0.24 ps") -> Sampling:
+    """Frames between which vibrations forget their energy."""
+    return Sampling(duration, equilibrate, "48 fs")
+
+
+def _method(
+    updates: int, rates: tuple[float, float], duration: str, reuse: float = 0.9, fewest: float = 5.0
+) -> Reweighting:
+    """By Adam; no trajectories of ``fewest`` independent frames are asked for where they are too short to tell."""
+    return Reweighting(Descent(updates, rates), sampling(duration), 0.3, reuse, fewest)
+
+
 SETTINGS = {
-    "demo": Settings(Stage(6, (3e-4, 1e-4), "0.96 ps", batch=8, fewest=0.0), None, "1.44 ps", properties=False),
+    "demo": Settings(
+        _method(6, (3e-4, 8.03e-5), "0.96 ps", fewest=0.0),
+        None,
+        sampling("1.44 ps", "0.48 ps"),
+        properties=False,
+        batch=8,
+    ),
     "cpu": Settings(
-        Stage(10, (3e-4, 5e-5), "1.536 ps", fewest=0.0),
+        _method(10, (3e-4, 4.1e-5), "1.536 ps", fewest=0.0),
         # New trajectories early: those used again share the noise of C44.
-        Stage(12, (1.5e-4, 2e-5), "3.072 ps", reuse=0.98),
-        "18 ps",
+        _method(12, (1.5e-4, 1.67e-5), "3.072 ps", reuse=0.98),
+        sampling("18 ps", "0.48 ps"),
         properties=True,
     ),
     "paper": Settings(
-        Stage(50, (2e-4, 2e-5), "10 ps", 32), Stage(200, (1e-4, 1e-6), "48 ps", 32), "1 ns", properties=True, cells=4
+        _method(50, (2e-4, 1.91e-5), "10 ps"),
+        _method(200, (1e-4, 9.77e-7), "48 ps"),
+        sampling("1 ns", "0.48 ps"),
+        properties=True,
+        batch=32,
+        cells=4,
     ),
 }
 
 
-def crystal(cells: int) -> mf.Structure:
+def state_point(cells: int) -> mf.StatePoint:
     """Diamond structure at the measured density."""
-    return mf.Structure.from_ase(bulk("Si", "diamond", a=LATTICE_CONSTANT, cubic=True).repeat(cells))
-
-
-def sampler() -> Langevin:
-    """That of training and judgement."""
-    return Langevin("2 fs", friction=FRICTION)
+    crystal = bulk("Si", "diamond", a=LATTICE_CONSTANT, cubic=True).repeat(cells)
+    return mf.StatePoint(mf.Structure.from_ase(crystal), TEMPERATURE)
 
 
 def measurements(cells: int, with_elastic: bool) -> list[mf.Measurement]:
     """1 bar at the measured lattice constant and, when asked for, the elastic constants."""
-    at = mf.StatePoint(crystal(cells), TEMPERATURE)
+    at = state_point(cells)
     pressure = mf.Measurement(Pressure(), "1 bar", at, sigma="0.1 GPa", doi="10.1103/RevModPhys.93.025010")
-    if not with_elastic:
-        return [pressure]
-    elastic = mf.measurements.read(HERE / "data" / "elastic_constants.yaml", at=at)
-    return [pressure, elastic]
+    return [pressure, mf.measurements.read(HERE / "data" / "elastic_constants.yaml", at=at)][: 1 + with_elastic]
 
 
-def training_data() -> Dataset:
-    """The DFT data from which the start was made."""
-    return mf.data.read(DFT / "Si_train.extxyz")
-
-
-def refine(
-    start: Potential, settings: Settings, seed: int, out: Path, show_progress: bool
-) -> tuple[Potential, list[dict[str, Any]]]:
+def refine(request: Request, start: Potential, settings: Settings) -> tuple[Potential, list[dict[str, Any]]]:
     """Learns from the measurements and from DFT at the same time: the density first, then all.
+
+    DFT stresses are left out: they say that the crystal has another density than the measured one.
 
     Returns:
         The potential, and the records of all updates.
     """
-    result = _fit(start, settings.density, measurements(settings.cells, False), seed, out / "density", show_progress)
-    history = result.history
-    if settings.elastic is not None:
-        targets = measurements(settings.cells, True)
-        result = _fit(result.last, settings.elastic, targets, seed + 50, out / "elastic", show_progress)
-        history = history + result.history
-    return result.last, history
-
-
-def _fit(
-    start: Potential, stage: Stage, targets: list[mf.Measurement], seed: int, out: Path, show_progress: bool
-) -> FitResult:
-    """One stage.
-
-    DFT stresses are left out: they say that the crystal has another density than the measured one.
-    """
-    experiment = DiffTRe(
-        targets,
-        sampler(),
-        equilibrate="0.24 ps",
-        sample=stage.sample,
-        every=INTERVAL,
-        reuse=stage.reuse,
-        step_ratio=0.3,
-        fewest_samples=stage.fewest,
-    )
-    dft = ForceMatching(training_data(), energy=10.0, forces=1.0, stress=0.0, batch_size=stage.batch)
-    first, last = stage.rates
-    rate = optax.exponential_decay(first, max(stage.updates - 1, 1), last / first)
-    return mf.fit(
-        start,
-        experiment + FORCE_MATCHING * dft,
-        optimizer=optax.adam(rate, b1=0.1, b2=0.4),
-        steps=stage.updates,
-        seed=seed,
-        out=out,
-        show_progress=show_progress,
-    ).unless_interrupted()
+    data, history = mf.data.read(DFT / "Si_train.extxyz"), []
+    dft = ForceMatching(data, energy=10.0, forces=1.0, stress=0.0, batch_size=settings.batch)
+    potential = start
+    for name, method in (("density", settings.density), ("elastic", settings.elastic)):
+        if method is not None:
+            experiment = method.objective(measurements(settings.cells, name == "elastic"), SAMPLER)
+            objective, descent = experiment + FORCE_MATCHING * dft, method.descent
+            result = request.train(name, potential, objective, descent.optimizer(), descent.updates)
+            potential, history = result.last, history + result.history
+    return potential, history

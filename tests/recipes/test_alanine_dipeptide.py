@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mdfit.data import Frames
+from mdfit.observables import variable_per_frame
 from mdfit.recipes.metrics import read_metrics
 from mdfit.simulate import Trajectory
 
@@ -20,15 +21,17 @@ MODELS = ("force_matching", "relative_entropy", "force_matching_then_relative_en
 def reference(tmp_path_factory):
     """A few frames of all atoms."""
     pytest.importorskip("openmm")
-    from dipeptide_reference import simulate
-    from dipeptide_scales import Reference
+    from dipeptide_model import all_atoms
+    from dipeptide_scales import DEMO
 
-    settings = Reference("implicit", "amber03", "4 ps", "1 ps", "0.1 ps", "4 fs")
-    return simulate(settings, 0, tmp_path_factory.mktemp("alanine") / "reference.h5", False)
+    from mdfit.recipes import Request, Sampling
+
+    request = Request("demo", 0, tmp_path_factory.mktemp("alanine"), show_progress=False)
+    return all_atoms(request, dataclasses.replace(DEMO, reference=Sampling("4 ps", "1 ps", "0.1 ps")))
 
 
 def test_published_densities_have_the_published_distances():
-    from dipeptide_distributions import BINS, published_density
+    from dipeptide_judgement import BINS, published_density
 
     from mdfit.observables import jensen_shannon_divergence, mean_squared_density_error
 
@@ -41,66 +44,87 @@ def test_published_densities_have_the_published_distances():
     assert atoms[:, 10:40].sum() / atoms.sum() == pytest.approx(0.400, abs=0.002)
 
 
-def test_basins_cover_all_angles_once():
-    from dipeptide_distributions import Angles, populations
+def random_beads(frames: int) -> Frames:
+    positions = np.random.default_rng(0).normal(size=(frames, 10, 3))
+    return Frames(np.full(10, 6, np.int32), np.full(10, 12.0), positions, np.zeros((3, 3)), np.zeros(3, bool))
 
-    positions = np.random.default_rng(0).normal(size=(400, 10, 3))
-    frames = Frames(np.full(10, 6, np.int32), np.full(10, 12.0), positions, np.zeros((3, 3)), np.zeros(3, bool))
-    trajectory = Trajectory.of_frames(frames, temperature=300.0)
-    metrics = populations("random", trajectory, blocks=10)
-    shares = [metric.value for metric in metrics.values()]
+
+@pytest.fixture
+def ensemble(tmp_path):
+    """Of 400 frames, in ten blocks."""
+    from dipeptide_judgement import Ensemble
+
+    from mdfit.recipes import Request
+
+    return Ensemble.of_frames(Request("demo", 0, tmp_path, show_progress=False), "random", random_beads(400))
+
+
+def test_basins_cover_all_angles_once(ensemble):
+    from dipeptide_judgement import PHI
+
+    shares = [metric.value for metric in ensemble.populations.values()]
+    assert next(iter(ensemble.populations)) == "population/C5/random"
     assert sum(shares) == pytest.approx(1)
-    angles = Angles.of(trajectory)
-    weights = angles.weights[0] / angles.weights.sum()
-    assert shares[-1] == pytest.approx(weights[np.abs(angles.phi[0]) < np.radians(30)].sum())
-    assert all(metric.standard_error > 0 for metric in metrics.values())
+    weights = ensemble.weights / ensemble.weights.sum()
+    phi = variable_per_frame(PHI, ensemble.trajectory)[..., 0]
+    assert shares[-1] == pytest.approx(weights[np.abs(phi) < np.radians(30)].sum())
+    assert all(metric.standard_error > 0 for metric in ensemble.populations.values())
 
 
 def test_weights_take_back_the_bias_of_the_beads():
-    from dipeptide_distributions import Angles
+    from dipeptide_judgement import unbiasing_weights
     from dipeptide_model import bias
     from dipeptide_scales import TEMPERATURE
 
     from mdfit.potentials import predict
     from mdfit.units import BOLTZMANN
 
-    positions = np.random.default_rng(0).normal(size=(30, 10, 3))
-    frames = Frames(np.full(10, 6, np.int32), np.full(10, 12.0), positions, np.zeros((3, 3)), np.zeros(3, bool))
-    angles = Angles.of(Trajectory.of_frames(frames, temperature=300.0))
+    frames = random_beads(30)
+    weights = unbiasing_weights(Trajectory.of_frames(frames, temperature=300.0))
     energies = [frame.energy for frame in predict(bias(6.0), frames.dataset(labels=False))]
-    np.testing.assert_allclose(BOLTZMANN * TEMPERATURE * np.log(angles.weights[0]), energies, atol=1e-5)
+    np.testing.assert_allclose(BOLTZMANN * TEMPERATURE * np.log(weights[0]), energies, atol=1e-5)
 
 
-def test_densities_of_equal_samples_are_no_distance_apart():
-    from dipeptide_distributions import Angles, distances, halves
+def test_densities_of_equal_samples_are_no_distance_apart(ensemble):
+    from dipeptide_judgement import BINS, DENSITY, PHI, PSI, halves
 
-    rng = np.random.default_rng(0)
-    angles = Angles(rng.uniform(-np.pi, np.pi, (4, 50)), rng.normal(size=(4, 50)), rng.random((4, 50)))
-    same = distances("same", angles, angles.density(), 0)
-    assert [same[f"{kind}/same"].value for kind in ("dihedral_density_mse", "jensen_shannon", "free_energy_error")] == [
-        0,
-        0,
-        0,
-    ]
-    assert same["dihedral_density_mse/same"].standard_error > 0
+    from mdfit.observables import BlockAverages
+
+    same = ensemble.distances(ensemble)
+    kinds = ("dihedral_density_mse", "jensen_shannon", "free_energy_error")
+    assert [same[f"{kind}/random"].value for kind in kinds] == pytest.approx([0, 0, 0], abs=1e-9)
+    assert same["dihedral_density_mse/random"].standard_error > 0
+    # The density is the weighted histogram of both angles, φ first.
+    edges = np.linspace(-np.pi, np.pi, BINS + 1)
+    phi, psi = (variable_per_frame(one, ensemble.trajectory).ravel() for one in (PHI, PSI))
+    expected = np.histogram2d(phi, psi, bins=(edges, edges), density=True, weights=ensemble.weights.ravel())[0]
+    np.testing.assert_allclose(ensemble.density.value, expected, atol=1e-6 * expected.max())
     # Independent halves of n frames each differ by 2 a/(n a) · mean density = 2/(n a · 4π²), a being the area of a bin.
-    uniform = Angles(*rng.uniform(-np.pi, np.pi, (2, 1, 40000)), np.ones((1, 40000)))
-    expected = 2 / (20000 * (2 * np.pi / 60) ** 2 * 4 * np.pi**2)
-    assert halves(uniform)["dihedral_density_mse/reference"].value == pytest.approx(expected, rel=0.1)
-    # Equally weighted frames drawn from the upper half, which has three quarters of the weight.
-    tilted = Angles(uniform.phi, uniform.psi, np.where(uniform.phi > 0, 3.0, 1.0))
-    chosen = tilted.unbiased(0)
-    assert len(chosen) == pytest.approx(32000, rel=0.01)
-    assert np.mean(uniform.phi[0, chosen] > 0) == pytest.approx(0.75, abs=0.01)
+    uniform = np.random.default_rng(0).uniform(-np.pi, np.pi, (2, 10, 4000))
+    parts = [np.histogram2d(*part, bins=(edges, edges), density=True)[0] for part in uniform.swapaxes(0, 1)]
+    found = halves(BlockAverages(DENSITY, np.array(parts), np.ones(10)))["dihedral_density_mse/reference"]
+    area = (2 * np.pi / BINS) ** 2
+    assert found.value == pytest.approx(2 / (20000 * area * 4 * np.pi**2), rel=0.1)
+    assert found.standard_error is None
+
+
+def test_passages_are_counted_and_mirror_images_seen(ensemble):
+    from dipeptide_judgement import HANDEDNESS, PHI
+
+    metrics = ensemble.motion()
+    phi = np.degrees(variable_per_frame(PHI, ensemble.trajectory)[..., 0])
+    inside = (phi >= 30) & (phi < 120)
+    assert metrics["crossings/random"].value == np.sum(inside[:, 1:] != inside[:, :-1])
+    hands = variable_per_frame(HANDEDNESS, ensemble.trajectory)
+    assert metrics["mirror_image/random"].value == pytest.approx(np.mean(hands > 0))
+    assert metrics["drift/random"].standard_error > 0
 
 
 def test_beads_are_the_heavy_atoms_with_the_forces_of_their_hydrogens(reference):
-    from dipeptide_distributions import HANDEDNESS, L_HANDED
-    from dipeptide_reference import BEADS, mapped
+    from dipeptide_judgement import HANDEDNESS, L_HANDED
+    from dipeptide_model import BEADS, mapped
 
-    from mdfit.observables import variable_per_frame
-
-    beads = mapped(reference).beads
+    beads, _ = mapped(reference)
     assert beads.names == BEADS
     heavy = [atom for atom, number in enumerate(reference.species) if number > 1]
     np.testing.assert_array_equal(beads.positions, reference.positions[:, heavy])
@@ -112,16 +136,15 @@ def test_beads_are_the_heavy_atoms_with_the_forces_of_their_hydrogens(reference)
 
 
 def test_prior_tells_the_molecule_from_its_mirror_image(reference):
-    from dipeptide_model import new_model, only_network, prior
-    from dipeptide_reference import mapped
+    from dipeptide_model import mapped, new_model, prior
     from dipeptide_scales import SIZES
 
     from mdfit.data import Dataset, LabelledStructure
-    from mdfit.potentials import predict
+    from mdfit.potentials import predict, trainable_except
     from mdfit.units import BOLTZMANN
 
-    beads = mapped(reference).beads
-    model = new_model(prior(beads.positions, 6.0), SIZES["demo"].network, 0)
+    beads, _ = mapped(reference)
+    model = new_model(prior(beads.positions, 6.0), SIZES["demo"].network, jax.random.key(0))
     own = beads.structure(0)
     mirror = own.replace(positions=own.positions * [1, 1, -1])
     data = Dataset((LabelledStructure(own), LabelledStructure(mirror)))
@@ -130,59 +153,57 @@ def test_prior_tells_the_molecule_from_its_mirror_image(reference):
     # The network alone cannot tell.
     energies = [frame.energy for frame in predict(model.terms[0], data)]
     assert energies[1] == pytest.approx(energies[0], abs=1e-5)
-    flags = only_network(model)
+    flags = trainable_except(model, range(1, len(model.terms)))
     assert any(jax.tree.leaves(flags.terms[0]))
     assert not any(jax.tree.leaves(flags.terms[1:]))
 
 
-def test_bonds_and_angles_of_equal_samples_are_no_distance_apart(reference):
-    from dipeptide_geometry import Geometry
-    from dipeptide_reference import mapped
+def test_bonds_and_angles_of_equal_samples_are_no_distance_apart(reference, tmp_path):
+    from dipeptide_judgement import GEOMETRY, Ensemble
+    from dipeptide_model import mapped
 
-    beads = mapped(reference).beads
-    seen = Trajectory.of_frames(beads, temperature=300.0)
-    own = Geometry.of(seen)
-    assert own.bonds.shape == (1, len(beads), 9)
-    assert own.angles.shape == (1, len(beads), 11)
+    from mdfit.recipes import Request
+
+    beads, _ = mapped(reference)
+    own = Ensemble.of_frames(Request("demo", 0, tmp_path, show_progress=False), "same", beads)
+    assert {kind: len(variables) for kind, variables in GEOMETRY.items()} == {"bonds": 9, "angles": 11}
     # The bond of C and O of the first peptide group, and the angle of both with the methyl group.
-    carbon, oxygen, methyl = (beads.positions[:, atom].astype(float) for atom in (1, 2, 0))
-    np.testing.assert_allclose(own.bonds[0, :, 1], np.linalg.norm(carbon - oxygen, axis=-1), rtol=1e-5)
+    carbon, oxygen, methyl = (own.trajectory.positions[:, :, atom].astype(float) for atom in (1, 2, 0))
+    bond = variable_per_frame(GEOMETRY["bonds"][1], own.trajectory)[..., 0]
+    np.testing.assert_allclose(bond, np.linalg.norm(carbon - oxygen, axis=-1), rtol=1e-5)
     legs = [(leg - carbon) / np.linalg.norm(leg - carbon, axis=-1, keepdims=True) for leg in (methyl, oxygen)]
-    np.testing.assert_allclose(own.angles[0, :, 0], np.arccos(np.sum(legs[0] * legs[1], axis=-1)), atol=1e-5)
-    same = own.divergences("same", own, 0)
+    angle = variable_per_frame(GEOMETRY["angles"][0], own.trajectory)[..., 0]
+    np.testing.assert_allclose(angle, np.arccos(np.sum(legs[0] * legs[1], axis=-1)), atol=1e-5)
+    same = own.geometry(own)
     assert {name: metric.value for name, metric in same.items()} == {
         "jensen_shannon_bonds/same": 0,
         "jensen_shannon_angles/same": 0,
     }
-    longer = dataclasses.replace(own, bonds=own.bonds + np.eye(9)[4] * 10)
-    metrics = longer.divergences("longer", own, 0)
-    # One of nine bonds is elsewhere.
-    assert metrics["jensen_shannon_bonds/longer"].value == pytest.approx(np.log(2) / 9)
-    assert metrics["jensen_shannon_angles/longer"].value == 0
 
 
-def test_curves_leave_out_what_exploded(tmp_path):
-    from dipeptide_curves import draw_timestep_sweep
+def test_curves_leave_out_what_exploded():
+    from dipeptide_sweeps import DENSITY, OF_TIMESTEPS
 
-    from mdfit.recipes.metrics import Metric
+    from mdfit.recipes import Metric, sweep_plot
 
-    kinds = ("dihedral_density_mse", "jensen_shannon_bonds", "jensen_shannon_angles")
-    metrics = {f"{kind}/force_matching/langevin/4": Metric(1e-3, 1e-4, "") for kind in kinds}
+    metrics = {"dihedral_density_mse/force_matching/langevin/4": Metric(1e-3, 1e-4, "")}
     metrics["exploded/force_matching/langevin/6"] = Metric(1.0, None, "")
-    draw_timestep_sweep(metrics, (4.0, 6.0), tmp_path / "curve.png")
-    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    quantity, level = DENSITY
+    plot = sweep_plot(metrics, quantity, OF_TIMESTEPS, (4.0, 6.0), "time step (fs)", levels={"reference": level})
+    (series,) = plot.series
+    assert (series.label, series.x, series.y) == ("force matching, BAOAB", (4.0,), (1e-3,))
 
 
 @pytest.mark.slow
 def test_sweeps_train_and_judge_a_model_for_each_setting(tmp_path, monkeypatch):
     pytest.importorskip("openmm")
     import dipeptide_sweeps
-    from dipeptide_scales import DEMO, SIZES, Evaluation
+    from dipeptide_scales import DEMO, SIZES
 
-    from mdfit.recipes.script import Request
+    from mdfit.recipes import Request, Sampling
 
-    short = dataclasses.replace(DEMO.entropy_after, sample=0.48, every=0.24)
-    size = dataclasses.replace(DEMO, entropy_after=short, evaluation=Evaluation(8, 1.92, 0.48, 0.24))
+    short = dataclasses.replace(DEMO.entropy_after, sampling=Sampling("0.48 ps", 0, "0.24 ps"))
+    size = dataclasses.replace(DEMO, entropy_after=short, evaluation=Sampling("1.92 ps", "0.48 ps", "0.24 ps"))
     for scale in ("data_sweep", "timestep_sweep"):
         monkeypatch.setitem(SIZES, scale, size)
     monkeypatch.setattr(dipeptide_sweeps, "NUMBERS_OF_FRAMES", (50, 200))
@@ -202,7 +223,7 @@ def test_sweeps_train_and_judge_a_model_for_each_setting(tmp_path, monkeypatch):
         assert steps[f"exploded/{model}/12"].value == 1
         assert f"dihedral_density_mse/{model}/12" not in steps
     for run, figure in (("data", "data_sweep"), ("steps", "timestep_sweep")):
-        assert (tmp_path / run / f"{figure}.png").exists()
+        assert (tmp_path / run / "figures" / f"{figure}.json").exists()
 
 
 def test_results_are_committed_and_meet_what_the_readme_says():

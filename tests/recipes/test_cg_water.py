@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[2] / "recipes" / "cg_water"
 
 
 def test_targets_are_those_of_the_experiment():
-    from water_beads import PUBLISHED_PRESSURE_WEIGHT, configuration, targets
+    from water_targets import PUBLISHED_PRESSURE_WEIGHT, configuration, targets
 
     at = configuration()
     radial, pressure, angular = targets(at, PUBLISHED_PRESSURE_WEIGHT, 1.0)
@@ -33,7 +33,7 @@ def test_targets_are_those_of_the_experiment():
 
 
 def test_wider_bins_hold_as_many_pairs_and_angles():
-    from water_beads import lattice, targets
+    from water_targets import lattice, targets
 
     at = lattice(150, seed=0)
     fine, wide = targets(at, 1.0, 1.0), targets(at, 1.0, 1.0, together=(4, 8))
@@ -47,7 +47,7 @@ def test_wider_bins_hold_as_many_pairs_and_angles():
 
 
 def test_lattice_has_the_density_and_no_overlaps():
-    from water_beads import BEADS_PER_VOLUME, lattice
+    from water_targets import BEADS_PER_VOLUME, lattice
 
     structure = lattice(150, seed=1).structure
     assert structure.number_of_atoms == 150
@@ -77,20 +77,24 @@ def test_boltzmann_inversion_adds_the_free_energy_of_a_pair():
 
 
 def test_the_prior_is_not_trained():
-    from water_beads import all_but_the_prior, flat_spline, small_network
+    from water_models import flat_spline, small_network
 
-    for potential in (flat_spline(), small_network(0)):
-        flags = all_but_the_prior(potential)
+    from mdfit.potentials import trainable_except
+
+    for potential in (flat_spline(), small_network(jax.random.key(0))):
+        flags = trainable_except(potential, [-1])
         assert not any(jax.tree.leaves(flags.terms[-1]))
         assert any(jax.tree.leaves(flags.terms[0]))
 
 
 def test_a_spline_changes_by_its_own_unit():
     import equinox as eqx
-    from water_beads import all_but_the_prior, flat_spline, sizes, small_network
+    from water_models import flat_spline, sizes, small_network
 
-    whole = small_network(0) + flat_spline()
-    trained = eqx.partition(whole, all_but_the_prior(whole))[0]
+    from mdfit.potentials import trainable_except
+
+    whole = small_network(jax.random.key(0)) + flat_spline()
+    trained = eqx.partition(whole, trainable_except(whole, [-1]))[0]
     found = sizes(trained, spline=0.2)
     assert jax.tree.structure(found) == jax.tree.structure(trained)
     values = [[np.unique(leaf).tolist() for leaf in jax.tree.leaves(term)] for term in found.terms]
@@ -100,16 +104,21 @@ def test_a_spline_changes_by_its_own_unit():
 
 def test_one_update_lowers_the_pressure_of_the_prior():
     import equinox as eqx
-    from water_beads import all_but_the_prior, flat_spline, lattice, targets
-    from water_training import Training
+    from water_models import flat_spline
+    from water_targets import lattice, targets
 
     from mdfit.objectives import Parameters
+    from mdfit.potentials import trainable_except
+    from mdfit.recipes import Descent, Reweighting, Sampling
+    from mdfit.simulate import Langevin
 
     at = lattice(64, seed=0)
-    training = Training(1, 8e-3, 8e-3, 1000, 50, 500, 10, pressure_weight=1e-6)
-    objective = training.objective(targets(at, training.pressure_weight))
+    method = Reweighting(
+        Descent(1, (8e-3, 8e-3)), Sampling("1 ps", "0.5 ps", "50 fs"), fewest_samples=0.0, skin="1.5 Å"
+    )
+    objective = method.objective(targets(at, 1e-6), Langevin("10 fs", "1 /ps"))
     start = flat_spline()
-    parameters = Parameters(*eqx.partition(start, all_but_the_prior(start)))
+    parameters = Parameters(*eqx.partition(start, trainable_except(start, [-1])))
     evaluation, state = objective.evaluate(parameters, objective.initial_state(0, parameters))
     # Its own repulsion gives about 12.8 kbar.
     before = float(evaluation.metrics["Pressure"])
@@ -121,7 +130,7 @@ def test_one_update_lowers_the_pressure_of_the_prior():
 
 
 def test_monatomic_water_has_the_parameters_of_its_publication():
-    from water_start import monatomic_water
+    from water_models import monatomic_water
 
     from mdfit.data import Dataset, LabelledStructure
     from mdfit.potentials import predict
@@ -138,8 +147,11 @@ def test_monatomic_water_has_the_parameters_of_its_publication():
 def test_validations_are_five_times_as_long_as_trainings():
     from water_scales import CPU
 
-    assert CPU.pair_validation >= 5 * CPU.pairs.sample
-    assert CPU.network_validation >= 5 * max(training.sample for training in (CPU.network, *CPU.refinements))
+    from mdfit.units import quantity
+
+    for model in (CPU.pairs, CPU.network):
+        longest = max(quantity(phase.sampling.duration, "fs") for phase in model.phases)
+        assert quantity(model.validation.duration, "fs") >= 5 * longest
 
 
 def test_results_are_committed_and_meet_what_the_readme_says():

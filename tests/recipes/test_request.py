@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
+from mdfit.data import Frames
 from mdfit.errors import CheckpointError, SimulationError
 from mdfit.observables import RDF, BlockAverages
 from mdfit.potentials import LennardJones, load
@@ -35,6 +36,17 @@ def test_random_numbers_follow_from_the_names_of_stages(request_):
     assert all(0 <= seed < 2**31 for seed in seeds)
     # By sha256sum, on every machine the same.
     assert Request("any", 0, request_.out).seed_of("one") == 1824001075
+
+
+def test_frames_are_drawn_at_random_or_by_their_weights(request_):
+    places = np.arange(40000.0)[:, None, None] * [1, 0, 0]
+    frames = Frames(np.ones(1), np.ones(1), places, np.zeros((3, 3)), np.zeros(3, bool))
+    starts = [structure.positions[0, 0] for structure in request_.random_frames("chains", frames, 100)]
+    assert len(set(starts)) == 100
+    # The upper half has three quarters of the weight: (1 + 3)² / (1² + 3²) / 2 of the frames are worth as much.
+    drawn = request_.weighted_frames("model", frames, np.where(np.arange(40000) < 20000, 1.0, 3.0))
+    assert len(drawn) == pytest.approx(32000, rel=1e-3)
+    assert np.mean(drawn.positions[:, 0, 0] >= 20000) == pytest.approx(0.75, abs=0.01)
 
 
 def test_a_stage_of_other_settings_is_refused(request_):
@@ -85,6 +97,11 @@ def test_simulations_averages_and_models_are_kept(request_, at):
     np.testing.assert_array_equal(again.standard_error, curve.standard_error)
     with pytest.raises(CheckpointError, match="belongs to other settings"):
         request_.average("argon rdf", rdf, trajectory.part(1), blocks=5)
+    weights = np.arange(1.0, 1 + len(trajectory))[None]
+    weighted = request_.average("weighted", rdf, trajectory, 5, weights)
+    np.testing.assert_array_equal(weighted.value, BlockAverages.of(rdf, trajectory, 5, weights).value)
+    with pytest.raises(CheckpointError, match="belongs to other settings"):
+        request_.average("weighted", rdf, trajectory, 5)
     request_.save("argon", ARGON)
     assert float(load(request_.out / "argon.mdfit").epsilon) == pytest.approx(0.0104)
 

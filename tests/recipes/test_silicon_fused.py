@@ -8,14 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase.build import bulk
 
-from mdfit.engines import Calculator
 from mdfit.potentials import StillingerWeber
-from mdfit.recipes.script import load_script
+from mdfit.recipes import Descent, Request, load_script
 
-#: Of the minimum of Stillinger and Weber's potential in Å: 4/√3 · 2^(1/6) σ.
-LATTICE_CONSTANT = 4 / 3**0.5 * 2 ** (1 / 6) * 2.0951
 RECIPE = Path(__file__).parents[2] / "recipes" / "silicon_fused"
 
 
@@ -24,7 +20,7 @@ def recipe():
     """Modules of the recipe by name."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(RECIPE))
-        names = ("silicon_targets", "silicon_crystal", "silicon_properties")
+        names = ("silicon_targets", "silicon_judgement")
         yield {name: importlib.import_module(name) for name in names}
         for name in names:
             del sys.modules[name]
@@ -51,56 +47,15 @@ def test_measured_values_are_targets(recipe):
 
 def test_the_pressure_is_learned_while_forces_are_matched(recipe, stillinger_weber, tmp_path):
     targets = recipe["silicon_targets"]
-    stage = targets.Stage(2, (0.02, 0.02), "0.48 ps", batch=2, fewest=0.0)
-    settings = dataclasses.replace(targets.SETTINGS["demo"], density=stage, cells=1)
-    _, history = targets.refine(stillinger_weber, settings, 0, tmp_path / "fit", False)
+    demo = targets.SETTINGS["demo"]
+    method = dataclasses.replace(demo.density, descent=Descent(2, (0.02, 0.02)), sampling=targets.sampling("0.48 ps"))
+    settings = dataclasses.replace(demo, density=method, batch=2, cells=1)
+    request = Request("demo", 0, tmp_path, show_progress=False)
+    _, history = targets.refine(request, stillinger_weber, settings)
     pressures = [abs(record["0/Pressure"]) for record in history]
     assert len(pressures) == 2
     assert pressures[-1] < 0.7 * pressures[0]
     assert all(record["1/forces_rmse"] > 0 for record in history)
-
-
-def test_phonons_are_those_of_the_cubic_cell_at_gamma(recipe):
-    """The cubic cell of eight atoms folds Γ and the three points X of the primitive cell onto its Γ."""
-    potential, length = StillingerWeber(), LATTICE_CONSTANT
-    found = recipe["silicon_properties"].phonons(potential, length)
-    atoms = bulk("Si", "diamond", a=length, cubic=True)
-    atoms.calc = Calculator(potential, skin=0.0, dtype="float64")
-    hessian = _hessian(atoms)
-    squares = np.linalg.eigvalsh(hessian)
-    # √(eV/Å²/amu) in THz.
-    frequencies = np.sqrt(np.abs(squares)) * 15.633302
-    expected = {
-        "X_TA": frequencies[3:9],
-        "X_LAO": frequencies[9:15],
-        "X_TO": frequencies[15:21],
-        "Gamma": frequencies[21:24],
-    }
-    for name, values in expected.items():
-        assert np.ptp(values) < 0.01, name
-        assert found[name] == pytest.approx(values.mean(), abs=0.02), name
-
-
-def _hessian(atoms):
-    """Mass-weighted, by central differences of the forces."""
-    columns = []
-    for atom in range(len(atoms)):
-        for axis in range(3):
-            forces = []
-            for sign in (1, -1):
-                moved = atoms.copy()
-                moved.calc = atoms.calc
-                moved.positions[atom, axis] += sign * 0.01
-                forces.append(moved.get_forces().ravel())
-            columns.append((forces[1] - forces[0]) / 0.02)
-    matrix = np.array(columns) / atoms.get_masses()[0]
-    return (matrix + matrix.T) / 2
-
-
-def test_the_vacancy_of_stillinger_weber_costs_two_epsilon(recipe):
-    """Four bonds and their angles less, all others as they were: without them no neighbour feels a force."""
-    found = recipe["silicon_properties"].vacancy_energy(StillingerWeber(), LATTICE_CONSTANT, seed=1)
-    assert found == pytest.approx(2 * 2.1683, abs=1e-3)
 
 
 def test_the_start_is_the_potential_of_the_other_recipe():

@@ -147,6 +147,17 @@ class Frames:
         """So many of the frames, or all when there are fewer, at equal intervals from the first to the last."""
         return self.select(np.linspace(0, len(self) - 1, min(number, len(self))).round().astype(int))
 
+    def parts(self, number: int) -> list[Frames]:
+        """So many equally long parts, one after the other; frames at the end that do not fill another one are left out.
+
+        Raises:
+            DataError: there are fewer frames than parts.
+        """
+        length = len(self) // number
+        if length < 1:
+            raise DataError(f"{self._where}{len(self)} frames cannot be cut into {number} parts: take fewer.")
+        return [self.select(slice(part * length, (part + 1) * length)) for part in range(number)]
+
     def of_atoms(self, atoms: Sequence[int] | np.ndarray) -> Frames:
         """Some of the atoms, in the given order; energies stay those of all.
 

@@ -16,6 +16,7 @@ from mdfit.observables.density_comparison import (
 )
 from mdfit.observables.diffusion import DiffusionCoefficient, MeanSquareDisplacement
 from mdfit.observables.distribution import Distribution, JointDistribution
+from mdfit.observables.drift import drift
 from mdfit.observables.elastic_constants import ElasticConstants
 from mdfit.observables.energy import PotentialEnergy, TotalEnergy
 from mdfit.observables.equilibration import equilibration_warnings
@@ -82,6 +83,7 @@ __all__ = [
     "bond_distributions",
     "bootstrap",
     "dihedral_distributions",
+    "drift",
     "equilibration_warnings",
     "estimate",
     "free_energy_error",

@@ -2,6 +2,7 @@
 
 from mdfit.models import Constant, trainable
 from mdfit.potentials.base import Potential, Sum, trainable_except
+from mdfit.potentials.curves import field_curve, pair_curve
 from mdfit.potentials.dihedrals import PeriodicDihedrals
 from mdfit.potentials.dimenet import DimeNetPP
 from mdfit.potentials.evaluation import Prediction, energies, evaluate, forces
@@ -15,7 +16,7 @@ from mdfit.potentials.listed_pairs import ListedInversePower, ListedLennardJones
 from mdfit.potentials.loading import load
 from mdfit.potentials.painn import PaiNN
 from mdfit.potentials.pair import PairPotential
-from mdfit.potentials.prediction import FramePrediction, check_dataset, predict
+from mdfit.potentials.prediction import FramePrediction, check_dataset, labelled_by, predict
 from mdfit.potentials.prior_statistics import prior_from_statistics
 from mdfit.potentials.prior_table import PriorTable
 from mdfit.potentials.readout import Scaling
@@ -57,9 +58,12 @@ __all__ = [
     "energies",
     "energy_and_derivatives",
     "evaluate",
+    "field_curve",
     "forces",
+    "labelled_by",
     "lagrangian_stiffness",
     "load",
+    "pair_curve",
     "predict",
     "prior_from_statistics",
     "temperature_derivatives",

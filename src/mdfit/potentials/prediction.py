@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import equinox as eqx
 import numpy as np
 
-from mdfit.data import Dataset
+from mdfit.data import Dataset, LabelledStructure
 from mdfit.errors import MdfitError
 from mdfit.graph.batches import Batches
 from mdfit.potentials.base import Potential
 from mdfit.potentials.evaluation import evaluate
+from mdfit.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,22 @@ def predict(
             predictions.append(FramePrediction(float(energy[index]), forces[start : start + count], stress))
             start += count
     return predictions
+
+
+def labelled_by(potential: Potential, structures: Iterable[Structure]) -> Dataset:
+    """Structures with the energy, forces and stress that a potential gives them, from which another one can learn.
+
+    Raises:
+        DataError: when there are no structures.
+        UnknownSpeciesError, PotentialError, StructureError: as :func:`check_dataset`.
+    """
+    unlabelled = Dataset(tuple(LabelledStructure(structure) for structure in structures))
+    return Dataset(
+        tuple(
+            LabelledStructure(frame.structure, energy=found.energy, forces=found.forces, stress=found.stress)
+            for frame, found in zip(unlabelled, predict(potential, unlabelled), strict=True)
+        )
+    )
 
 
 def check_dataset(potential: Potential, dataset: Dataset) -> None:

@@ -4,8 +4,8 @@ from mdfit.recipes.comparison import density_deviations, deviations
 from mdfit.recipes.figures import Plot, Series, Surface, history_series, metric_series
 from mdfit.recipes.loading import LoadedRecipe, load_recipe, load_resolved
 from mdfit.recipes.methods import Descent, Entropy, Matching, Reweighting, short_memory_adam
-from mdfit.recipes.metrics import Metric, Metrics, against, estimated, read_metrics
-from mdfit.recipes.plots import free_energy_profile, free_energy_surfaces, learning_plots, sweep_plot
+from mdfit.recipes.metrics import Metric, Metrics, against, components, estimated, read_metrics
+from mdfit.recipes.plots import course_plot, free_energy_profile, free_energy_surfaces, learning_plots, sweep_plot
 from mdfit.recipes.request import Request, Sampling
 from mdfit.recipes.runner import resume_run, run_recipe
 from mdfit.recipes.script import is_script, load_script, resume_script, run_script
@@ -25,6 +25,8 @@ __all__ = [
     "Series",
     "Surface",
     "against",
+    "components",
+    "course_plot",
     "density_deviations",
     "deviations",
     "estimated",

@@ -32,25 +32,37 @@ def short_memory_adam(rate: optax.ScalarOrSchedule) -> optax.GradientTransformat
 
 @dataclass(frozen=True)
 class Descent:
-    """Updates whose rate falls exponentially.
+    """Updates whose rate falls.
 
     Attributes:
         updates: of the parameters.
         rates: before the first update and after the last one.
         damping: of Newton or Gauss–Newton steps, of which the rates are parts; None stands for Adam with a short memory.
+        schedule: how the rate falls in between.
     """
 
     updates: int
     rates: tuple[float, float]
     damping: float | None = None
+    schedule: Literal["exponential", "quadratic", "cosine"] = "exponential"
 
     def optimizer(self) -> optax.GradientTransformation:
         """For the updates."""
         import optax
 
+        return short_memory_adam(self.rate) if self.damping is None else optax.sgd(self.rate)
+
+    @property
+    def rate(self) -> optax.Schedule:
+        """The rate by the number of updates that are done."""
+        import optax
+
         first, last = self.rates
-        rate = optax.exponential_decay(first, self.updates, last / first)
-        return short_memory_adam(rate) if self.damping is None else optax.sgd(rate)
+        if self.schedule == "quadratic":
+            return optax.polynomial_schedule(first, last, power=2, transition_steps=self.updates)
+        if self.schedule == "cosine":
+            return optax.cosine_decay_schedule(first, self.updates, alpha=last / first)
+        return optax.exponential_decay(first, self.updates, last / first)
 
 
 @dataclass(frozen=True)
@@ -186,3 +198,19 @@ class Reweighting:
             fewest_samples=self.fewest_samples,
             engine=JaxMD(self.skin, dtype=dtype),
         )
+
+    def train(
+        self,
+        request: Request,
+        name: str,
+        start: Potential,
+        measurements: Sequence[Measurement],
+        sampler: Sampler,
+        *,
+        fixed: Sequence[int] = (),
+        parameter_sizes: Callable[[Any], Any] | None = None,
+        dtype: Literal["float32", "float64"] = "float32",
+    ) -> FitResult:
+        """The potential whose averages are closest to the measurements; ``fixed`` terms stay."""
+        objective = self.objective(measurements, sampler, parameter_sizes, dtype)
+        return request.train(name, start, objective, self.descent.optimizer(), self.descent.updates, fixed=fixed)

@@ -18,7 +18,7 @@ from mdfit.observables.low_frequencies import student_factor
 from mdfit.storage import Document, read_json, write_json
 
 if TYPE_CHECKING:
-    from mdfit.observables import Observable
+    from mdfit.observables import BlockAverages, Observable
     from mdfit.simulate import Trajectory
 
 
@@ -107,6 +107,13 @@ def estimated(name: str, trajectory: Trajectory, *observables: Observable) -> Me
     from mdfit.observables import estimate
 
     return {f"{one.name.lower()}/{name}": Metric.of(estimate(one, trajectory)) for one in observables}
+
+
+def components(pattern: str, averages: BlockAverages) -> Metrics:
+    """A metric for each component of an observable with labels, which stand for ``{}`` in the names."""
+    own = averages.observable
+    parts = zip(own.labels or (), averages.value, averages.standard_error, strict=True)
+    return {pattern.format(label): Metric(float(value), float(error), own.unit) for label, value, error in parts}
 
 
 def against(metrics: Metrics, references: Mapping[str, float]) -> Metrics:

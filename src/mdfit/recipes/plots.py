@@ -14,24 +14,61 @@ Histories = Mapping[str, Iterable[Mapping[str, Any]]]
 Scaling = Literal["linear", "log"]
 
 
-def learning_plots(histories: Histories, columns: Mapping[str, str], y_scale: Scaling = "linear") -> list[Plot]:
+def learning_plots(
+    histories: Histories,
+    columns: Mapping[str, str],
+    y_scale: Scaling = "linear",
+    *,
+    factors: Mapping[str, float] | None = None,
+    measured: Mapping[str, float] | None = None,
+) -> list[Plot]:
     """A plot for each of several columns of the records of trainings, along their updates.
+
+    Trainings without a column are not in its plot, and columns that no training has have none.
 
     Args:
         histories: of trainings by name.
         columns: names in the records, and what they are.
         y_scale: of all.
+        factors: to the units of the plots, by column; 1 by default.
+        measured: what is to be reached, by column, in the units of the plots.
     """
-    return [
-        Plot(
-            title=label,
-            x="updates",
-            y=label,
-            series=[history_series(name.replace("_", " "), list(own), column) for name, own in histories.items()],
-            y_scale=y_scale,
-        )
+    plots = []
+    for column, label in columns.items():
+        factor = (factors or {}).get(column, 1.0)
+        series = [
+            history_series(name.replace("_", " "), list(own), column, factor=factor) for name, own in histories.items()
+        ]
+        levels = {"measured": measured[column]} if measured and column in measured else {}
+        shown = [one for one in series if len(one.x)]
+        if shown:
+            plots.append(Plot(title=label, x="updates", y=label, series=shown, levels=levels, y_scale=y_scale))
+    return plots
+
+
+def course_plot(
+    history: Iterable[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    y: str,
+    *,
+    factor: float = 1.0,
+    targets: Mapping[str, float] | None = None,
+) -> Plot:
+    """Several columns of the records of one training in one plot, along its updates.
+
+    Args:
+        history: of the training.
+        columns: names in the records, and labels of their curves.
+        y: label of the axis, which is the title, too.
+        factor: to the unit of the plot.
+        targets: what the curves should reach, by column, in the unit of the plot.
+    """
+    records, aims = list(history), targets or {}
+    series = [
+        history_series(label, records, column, factor=factor, target=aims.get(column))
         for column, label in columns.items()
     ]
+    return Plot(title=y, x="updates", y=y, series=series)
 
 
 def sweep_plot(

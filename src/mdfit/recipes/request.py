@@ -119,6 +119,14 @@ class Request:
         chosen = random.choice(len(frames), number, replace=len(frames) < number)
         return [frames.structure(frame) for frame in chosen]
 
+    def weighted_frames(self, stage: str, frames: Frames, weights: np.ndarray) -> Frames:
+        """Frames of equal weight, drawn by their weights ``(frames,)``: as many as the weighted ones are worth."""
+        from mdfit.reweighting import kish_effective_size, systematic_resampling
+
+        logarithms = np.log(weights / weights.sum())
+        random = np.random.default_rng(self.seed_of(f"frames of {stage}"))
+        return frames.select(systematic_resampling(logarithms, int(kish_effective_size(logarithms)), random))
+
     @contextlib.contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Adds the time that the block takes to the record of the run."""
@@ -246,20 +254,36 @@ class Request:
                 show_progress=self.show_progress,
             )
 
-    def average(self, name: str, observable: Observable, trajectory: Trajectory, blocks: int = 10) -> BlockAverages:
+    def average(
+        self,
+        name: str,
+        observable: Observable,
+        trajectory: Trajectory,
+        blocks: int = 10,
+        weights: np.ndarray | None = None,
+    ) -> BlockAverages:
         """:class:`~mdfit.observables.BlockAverages` of a trajectory, kept in ``averages/<name>.npz``.
 
+        Args:
+            name: of the stage.
+            observable: what is averaged.
+            trajectory: of one or several replicas.
+            blocks: into which each replica is cut.
+            weights: of the frames, ``(replicas, frames)``, up to a factor; all alike by default.
+
         Raises:
+            RecipeError: for a name that is no file name.
             CheckpointError: when the file is damaged, or was made of something else.
         """
         from mdfit.observables import BlockAverages
         from mdfit.storage import digest
 
         path = stage_path(self.out / "averages", f"{name}.npz")
-        made = self._digest((observable, blocks, digest((trajectory.positions, trajectory.cells))))
+        frames = (trajectory.positions, trajectory.cells)
+        made = self._digest((observable, blocks, digest(frames if weights is None else (*frames, weights))))
         if not path.exists():
             with self.timed(f"average {_words(name)}"):
-                found = BlockAverages.of(observable, trajectory, blocks)
+                found = BlockAverages.of(observable, trajectory, blocks, weights)
             flat = found.averages.reshape(len(found.averages), -1)
             columns = {"averages": flat, "shape": np.array(found.averages.shape), "weights": found.weights}
             save_arrays(path, columns | {"made_of": np.array([made])})

@@ -61,7 +61,10 @@ def _draw(axes: Axes, plot: Plot, colours: dict[str, str], alone: bool) -> None:
         axes.set_xticks(range(len(plot.categories)), [_written(word) for word in plot.categories])
     axes.set(xscale=plot.x_scale, yscale=plot.y_scale, xlim=plot.x_limits, ylim=plot.y_limits)
     if any(series.label for series in plot.series) or any(plot.levels):
-        axes.legend(fontsize=7)
+        handles, labels = axes.get_legend_handles_labels()
+        # Several series of one label have one entry.
+        entries = dict(zip(reversed(labels), reversed(handles), strict=True))
+        axes.legend([entries[label] for label in dict.fromkeys(labels)], list(dict.fromkeys(labels)), fontsize=7)
 
 
 def _draw_series(axes: Axes, series: Series, colours: dict[str, str]) -> None:

@@ -90,6 +90,24 @@ class Structure:
         return f"Structure({self.number_of_atoms} atoms, volume {self.volume:.6g} Å^3, periodic {periodic})"
 
     @classmethod
+    def in_open_space(
+        cls, positions: np.ndarray, species: int | np.ndarray = 1, masses: float | np.ndarray = 1.0
+    ) -> Structure:
+        """Atoms or beads without a cell.
+
+        Args:
+            positions: ``(N, 3)`` in Å.
+            species: atomic numbers, ``(N,)`` or one of all.
+            masses: in amu, ``(N,)`` or one of all.
+
+        Raises:
+            StructureError: as the class.
+        """
+        number = len(positions)
+        kinds, weights = np.broadcast_to(species, number), np.broadcast_to(masses, number)
+        return cls(kinds, positions, np.zeros((3, 3)), np.zeros(3, bool), weights)
+
+    @classmethod
     def from_ase(cls, atoms: Atoms) -> Structure:
         """Take species, positions, cell, periodicity, masses, frozen atoms and (when set) velocities from ASE atoms.
 
