@@ -411,8 +411,8 @@ def test_doctor_sees_a_bad_version(monkeypatch):
 
 
 def test_table_shows_as_many_digits_as_the_error_supports():
-    from mdfit.cli.tables import with_error
     from mdfit.recipes import Metric
+    from mdfit.recipes.metric_lines import with_error
 
     assert with_error(Metric(0.123456, 0.0123, "eV/Å")) == "0.123 ± 0.012 eV/Å"
     assert with_error(Metric(1234.5, 67.0, "K")) == "1234 ± 67 K"

@@ -177,7 +177,7 @@ def test_file_that_is_not_there(path):
 
 
 def test_newer_format(saved, monkeypatch):
-    monkeypatch.setattr("mdfit.models.files.FORMAT_VERSION", 7)
+    monkeypatch.setattr("mdfit.models.base.FORMAT_VERSION", 7)
     POTENTIALS["painn"]().save(saved)
     monkeypatch.undo()
     with pytest.raises(ModelFileError) as error:

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from mdfit.cli.tables import metrics_table, trajectory_lines
+from mdfit.cli.tables import trajectory_lines
 from mdfit.objectives.accuracy import Accuracy
 from mdfit.observables import Estimate, Temperature
+from mdfit.recipes.metric_lines import metrics_table
 from mdfit.recipes.metrics import Metric, accuracy_metrics, read_metrics, write_metrics
 from mdfit.recipes.schema import Simulation
 from mdfit.recipes.simulation_metrics import energy_drift, simulation_metrics

@@ -161,7 +161,7 @@ def resume(directory: Path, quiet: bool, trust: bool) -> None:
 
 
 def _finish(metrics, directory: Path) -> None:
-    from mdfit.cli.tables import metrics_table
+    from mdfit.recipes.metric_lines import metrics_table
     from mdfit.report import write_report
 
     report = write_report(directory)
@@ -238,9 +238,9 @@ def evaluate(potential: Path, file: Path, group: str | None, energy_key, forces_
     prepare()
     import numpy as np
 
-    from mdfit.cli.tables import metrics_table
     from mdfit.data import read
     from mdfit.potentials import load
+    from mdfit.recipes.metric_lines import metrics_table
     from mdfit.recipes.metrics import accuracy_metrics
     from mdfit.training import accuracy
 

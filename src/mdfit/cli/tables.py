@@ -1,46 +1,14 @@
-"""Numbers as text."""
+"""Trajectories as text."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
-
-from mdfit.recipes.metrics import Metric, Metrics
-
-if TYPE_CHECKING:
-    from mdfit.simulate import Trajectory
-
-
-def metrics_table(metrics: Metrics) -> str:
-    """One line per metric: name, value ± standard error, unit; then the warnings, each with the metrics it is about."""
-    width = max((len(name) for name in metrics), default=0)
-    lines = [f"{name:<{width}}  {with_error(metric)}" for name, metric in metrics.items()]
-    return "\n".join(lines + warning_lines(metrics))
-
-
-def warning_lines(metrics: Metrics) -> list[str]:
-    """``warning: <what> (<metrics>)``, equal warnings once."""
-    about: dict[str, list[str]] = {}
-    for name, metric in metrics.items():
-        if metric.warning:
-            about.setdefault(metric.warning, []).append(name)
-    return [f"warning: {warning} ({', '.join(names)})" for warning, names in about.items()]
-
-
-def with_error(metric: Metric) -> str:
-    """A value with as many digits as its standard error supports."""
-    error = metric.standard_error
-    if error is None or not math.isfinite(error) or error <= 0:
-        return f"{metric.value:.4g} {metric.unit}"
-    digits = max(0, 1 - math.floor(math.log10(error)))
-    return f"{metric.value:.{digits}f} ± {error:.{digits}f} {metric.unit}"
+from mdfit.observables import PotentialEnergy, Pressure, Temperature, equilibration_warnings, estimate
+from mdfit.observables.estimation import FEWEST_FRAMES
+from mdfit.simulate import Trajectory
 
 
 def trajectory_lines(trajectory: Trajectory) -> list[str]:
     """Averages over a trajectory with error bars, as far as it allows them, and what speaks against equilibrium."""
-    from mdfit.observables import PotentialEnergy, Pressure, Temperature, equilibration_warnings, estimate
-    from mdfit.observables.estimation import FEWEST_FRAMES
-
     if len(trajectory) * trajectory.replicas < FEWEST_FRAMES:
         return [f"Fewer than {FEWEST_FRAMES} frames: no averages with error bars."]
     observables = [Temperature(), PotentialEnergy(), *([Pressure()] if trajectory.periodic.all() else [])]

@@ -7,10 +7,13 @@ and 47 eV/Å² (G. Herzberg, Infrared and Raman Spectra, 1945), whatever the ato
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mdfit.data.dataset import Dataset, LabelledStructure
+if TYPE_CHECKING:
+    from mdfit.data.dataset import Dataset, LabelledStructure
+
 
 #: Force constants in eV/Å² by the atomic number of the heavy atom.
 STIFFNESS = {6: 30.0, 7: 41.0, 8: 47.0}

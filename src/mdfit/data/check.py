@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mdfit.data.check_geometry import geometry_findings, nearest_neighbours
 from mdfit.data.check_labels import label_findings
 from mdfit.data.check_report import CheckReport, Range
-from mdfit.data.dataset import Dataset
 from mdfit.errors import DataError
 from mdfit.units import quantity
+
+if TYPE_CHECKING:
+    from mdfit.data.dataset import Dataset
 
 
 def check(dataset: Dataset, cutoff: str | float | None = None) -> CheckReport:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from mdfit.data.check_report import Finding
-from mdfit.data.dataset import Dataset, LabelledStructure
 from mdfit.data.reference_energies import isolated_atoms
 from mdfit.structure import Structure
+
+if TYPE_CHECKING:
+    from mdfit.data.dataset import Dataset, LabelledStructure
 
 #: Two atoms overlap when they are nearer than this share of the sum of their covalent radii.
 OVERLAP = 0.3

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from mdfit.data.check_report import Finding
 from mdfit.data.check_units import unit_findings
-from mdfit.data.dataset import Dataset
 from mdfit.data.reference_energies import isolated_atoms
+
+if TYPE_CHECKING:
+    from mdfit.data.dataset import Dataset
 
 _OUTLIER = 15.0  # robust standard deviations; data sets of several phases are far from normal
 

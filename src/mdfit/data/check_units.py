@@ -7,15 +7,18 @@ Three independent ways: the work done between similar frames (:mod:`mdfit.data.w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mdfit.data.bond_stretching import Stretching, stretching
 from mdfit.data.check_report import Finding
-from mdfit.data.dataset import Dataset
 from mdfit.data.total_energies import unit_of_total_energies
 from mdfit.data.work import works
 from mdfit.data.work_fit import WorkFit, fit_works
+
+if TYPE_CHECKING:
+    from mdfit.data.dataset import Dataset
 
 #: Ratios of an energy unit to a force or stress unit that are met when units are mixed.
 _ENERGY_UNITS = {

@@ -1,8 +1,7 @@
-"""Frames read from H5MD files, of mdfit and of other programs."""
+"""What H5MD files, of mdfit and of other programs, say of their frames."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mdfit.data import h5md
-from mdfit.data.frames import Frames
 from mdfit.data.unwrapping import AMBIGUOUS, by_nearest_images, with_images
 from mdfit.errors import DataError
 from mdfit.units import quantity
@@ -21,8 +19,10 @@ MOST_COMPRESSED = 1000
 _QUANTITIES = {"positions": "positions", "forces": "forces", "cells": "cells", "energies": "potential_energies"}
 
 
-def read_frames(path: str | Path, particles: str | None = None) -> Frames:
-    """Frames of an H5MD file: a reference simulation or a trajectory of mdfit, or of another program that states its units.
+def read_arrays(path: str | Path, particles: str | None = None) -> dict[str, Any]:
+    """The arguments of :class:`mdfit.data.Frames` for a reference simulation or a trajectory in an H5MD file.
+
+    Other programs must state their units.
 
     Positions that another program has put back into the cell follow their way across the boundary again.
 
@@ -32,7 +32,6 @@ def read_frames(path: str | Path, particles: str | None = None) -> Frames:
 
     Raises:
         DataError: the file is missing, damaged, holds no frames, several groups of particles, or no units or times.
-        StructureError: the first frame is not a valid structure.
     """
     import h5py
 
@@ -54,7 +53,7 @@ def _choose(available: list[str], particles: str | None, path: Path) -> str:
     return particles
 
 
-def _read(file: Any, particles: str, path: Path) -> Frames:
+def _read(file: Any, particles: str, path: Path) -> dict[str, Any]:
     group = file[f"particles/{particles}"]
     arrays: dict[str, Any] = {
         name: _values(file[place.format(particles)], unit, f"{path}: {place.format(particles)}")
@@ -70,18 +69,18 @@ def _read(file: Any, particles: str, path: Path) -> Frames:
     stated = [
         file[place].attrs["temperature"] for place in places if place in file and "temperature" in file[place].attrs
     ]
-    frames = Frames(
-        species=group["species"][:],
-        masses=group["mass"][:],
-        periodic=periodic,
-        times=_times(group["position"], path),
-        constraints=file[constraints][:] if constraints in file else np.zeros((0, 2), np.int64),
-        names=tuple(_text(name) for name in group["names"]) if "names" in group else (),
-        temperature=float(stated[0]) if stated else None,
-        source=str(path),
+    arrays |= {"unwrapped": True} if _by_mdfit(file) else _followed(arrays, periodic, group)
+    return {
+        "species": group["species"][:],
+        "masses": group["mass"][:],
+        "periodic": periodic,
+        "times": _times(group["position"], path),
+        "constraints": file[constraints][:] if constraints in file else np.zeros((0, 2), np.int64),
+        "names": tuple(_text(name) for name in group["names"]) if "names" in group else (),
+        "temperature": float(stated[0]) if stated else None,
+        "source": str(path),
         **arrays,
-    )
-    return frames if _by_mdfit(file) else _followed(frames, group)
+    }
 
 
 def _values(element: Any, unit: str, where: str) -> np.ndarray:
@@ -119,16 +118,17 @@ def _by_mdfit(file: Any) -> bool:
     return "h5md/creator" in file and _text(file["h5md/creator"].attrs.get("name", "")) == "mdfit"
 
 
-def _followed(frames: Frames, group: Any) -> Frames:
-    """Frames of other programs, whose positions may have been put back into the cell."""
+def _followed(arrays: dict[str, Any], periodic: np.ndarray, group: Any) -> dict[str, Any]:
+    """Positions of other programs, which may have been put back into the cell, and whether they are unwrapped now."""
+    positions, cells = arrays["positions"], np.broadcast_to(arrays["cells"], (len(arrays["positions"]), 3, 3))
     if "image" in group:
         images = np.asarray(group["image/value"][()], np.int64)
-        moved = [with_images(*frame) for frame in zip(frames.positions, frames.cells, images, strict=True)]
-        return dataclasses.replace(frames, positions=np.stack(moved))
-    moved_by, largest = by_nearest_images(frames.positions, frames.cells, frames.periodic)
+        moved = [with_images(*frame) for frame in zip(positions, cells, images, strict=True)]
+        return {"positions": np.stack(moved), "unwrapped": True}
+    moved_by, largest = by_nearest_images(positions, cells, periodic)
     if largest > AMBIGUOUS:
-        return dataclasses.replace(frames, unwrapped=False)
-    return dataclasses.replace(frames, positions=moved_by)
+        return {"unwrapped": False}
+    return {"positions": moved_by, "unwrapped": True}
 
 
 def _text(value: str | bytes) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mdfit.data.dataset import Dataset, LabelledStructure
+from mdfit.data.frame_files import read_arrays
 from mdfit.data.intervals import runs
 from mdfit.errors import DataError, StructureError
 from mdfit.structure import Structure
@@ -106,10 +107,19 @@ class Frames:
 
     @classmethod
     def read(cls, path: str | Path, particles: str | None = None) -> Frames:
-        """Frames of an H5MD file of mdfit; see :func:`mdfit.data.frame_files.read_frames`."""
-        from mdfit.data.frame_files import read_frames
+        """Frames of an H5MD file: of mdfit, or of another program that states its units.
 
-        return read_frames(path, particles)
+        Positions that another program has put back into the cell follow their way across the boundary again.
+
+        Args:
+            path: the file.
+            particles: which group of particles, such as ``"replica_3"``; needed only when there are several.
+
+        Raises:
+            DataError: the file is missing, damaged, holds no frames, several groups of particles, or no units or times.
+            StructureError: the first frame is not a valid structure.
+        """
+        return cls(**read_arrays(path, particles))
 
     @property
     def number_of_atoms(self) -> int:

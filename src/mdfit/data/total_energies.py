@@ -6,9 +6,13 @@ doi:10.1103/PhysRevA.24.2353; within 1 % of Hartree–Fock from boron on.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from mdfit.data.dataset import Dataset
+if TYPE_CHECKING:
+    from mdfit.data.dataset import Dataset
+
 
 #: How many of each unit are a hartree.
 UNITS = {

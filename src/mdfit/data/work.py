@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mdfit.data.dataset import Dataset, LabelledStructure
+if TYPE_CHECKING:
+    from mdfit.data.dataset import Dataset, LabelledStructure
+
 
 _FRAMES_PER_COMPOSITION = 200
 # Root mean square per atom in Å; beyond, the trapezoidal rule means little. Molecules turn their groups on arcs.

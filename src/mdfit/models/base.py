@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import inspect
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,12 @@ import equinox as eqx
 import jax
 from jaxtyping import Array
 
+from mdfit._version import __version__
 from mdfit.errors import ModelFileError
+from mdfit.storage import write_tree
+
+#: Of files of models; raised by one whenever an older mdfit could misread them.
+FORMAT_VERSION = 1
 
 #: Classes by their names, and of one name by the places where they are defined.
 _REGISTRY: dict[str, dict[str, type[Model]]] = {}
@@ -72,9 +78,18 @@ class Model(eqx.Module):
         Raises:
             OutputError: when the file cannot be written; an earlier file of this name is kept.
         """
-        from mdfit.models.files import save
-
-        return save(self, path, provenance)
+        header = {
+            "format": f"mdfit {self.kind}",
+            "format_version": FORMAT_VERSION,
+            "mdfit_version": __version__,
+            "jax_version": jax.__version__,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            **self.header(),
+            "architecture": self.describe(),
+            "provenance": provenance or {},
+        }
+        write_tree(path, self, header)
+        return Path(path)
 
 
 class Constant(eqx.Module):

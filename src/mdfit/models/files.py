@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import inspect
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,34 +11,10 @@ import jax
 import numpy as np
 from pydantic import ConfigDict
 
-from mdfit._version import __version__
 from mdfit.errors import ModelFileError, nearest
-from mdfit.models.base import Model, registered, registered_names
+from mdfit.models.base import FORMAT_VERSION, Model, registered, registered_names
 from mdfit.models.file_checks import check_architecture
-from mdfit.storage import Document, checked, fill_tree, read_header, write_tree
-
-#: Raised by one whenever an older mdfit could misread the file.
-FORMAT_VERSION = 1
-
-
-def save(model: Model, path: str | Path, provenance: dict[str, Any] | None = None) -> Path:
-    """Writes the architecture, parameters and provenance to one file; of potentials also units, species and cutoff.
-
-    Raises:
-        OutputError: when the file cannot be written; an earlier file of this name is kept.
-    """
-    header = {
-        "format": f"mdfit {model.kind}",
-        "format_version": FORMAT_VERSION,
-        "mdfit_version": __version__,
-        "jax_version": jax.__version__,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        **model.header(),
-        "architecture": model.describe(),
-        "provenance": provenance or {},
-    }
-    write_tree(path, model, header)
-    return Path(path)
+from mdfit.storage import Document, checked, fill_tree, read_header
 
 
 class ModelHeader(Document):

@@ -8,7 +8,8 @@ from mdfit.recipes.metrics import Metric, Metrics, against, components, estimate
 from mdfit.recipes.plots import course_plot, free_energy_profile, free_energy_surfaces, learning_plots, sweep_plot
 from mdfit.recipes.request import Request, Sampling
 from mdfit.recipes.runner import resume_run, run_recipe
-from mdfit.recipes.script import is_script, load_script, resume_script, run_script
+from mdfit.recipes.script import is_script, load_script, run_script
+from mdfit.recipes.script_resume import resume_script
 from mdfit.recipes.speed import nanoseconds_per_day
 
 __all__ = [

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from mdfit.errors import OutputError, RecipeError, nearest
+from mdfit.recipes.script import is_script, load_script
 from mdfit.storage import parse_yaml, remedy
 
 
@@ -21,8 +22,6 @@ def gallery() -> Path:
 
 def list_recipes() -> list[tuple[str, str, list[str]]]:
     """Name, title and scales of each recipe."""
-    from mdfit.recipes.script import is_script, load_script
-
     out = []
     for folder in sorted(gallery().iterdir()):
         if is_script(folder):
@@ -53,8 +52,6 @@ def copy_recipe(name: str, directory: Path) -> Path:
 
 
 def _needs(name: str) -> tuple[str, ...]:
-    from mdfit.recipes.script import is_script, load_script
-
     folder = gallery() / name
     return load_script(folder).needs if is_script(folder) else ()
 

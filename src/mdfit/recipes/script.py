@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib.util
-import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,10 +19,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from mdfit._version import __version__
-from mdfit.errors import MdfitError, RecipeError, UntrustedError, nearest
+from mdfit.errors import MdfitError, RecipeError, nearest
 from mdfit.recipes.metrics import Metrics, write_metrics
 from mdfit.recipes.request import Request
-from mdfit.recipes.run_directory import REQUEST, check_links, run_directory, sources
+from mdfit.recipes.run_directory import REQUEST, run_directory, sources
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.storage import Document, read_json, write_json
 
@@ -141,7 +140,7 @@ def run_script(
         directory=str(recipe.directory),
         scale=scale,
         seed=seed,
-        sources=_all_sources(recipe),
+        sources=all_sources(recipe),
         mdfit_version=__version__,
         title=recipe.title,
         description=recipe.description,
@@ -171,49 +170,7 @@ def read_request(out: str | Path) -> RequestDocument:
     return request
 
 
-def resume_script(out: str | Path, show_progress: bool = True, *, trust: bool = False) -> Metrics:
-    """Goes on with a run that was interrupted or killed.
-
-    A run directory may come from somebody else, and its recipe is a program.  One that comes with mdfit is taken from
-    this installation, when its files are those that the run began with; any other is only run with ``trust``.
-
-    Args:
-        out: directory of the run.
-        show_progress: whether to draw progress bars.
-        trust: whether to run a program that the run directory names, and to write where links in it lead.
-
-    Raises:
-        CheckpointError: when the record of the run is damaged.
-        UntrustedError: when the recipe does not come with mdfit, or a link leads out of the directory, and neither is to
-            be trusted.
-        RecipeError: when the recipe is gone or has changed.
-    """
-    request = read_request(out)
-    recipe = _from_gallery(request)
-    if recipe is None:
-        if not trust:
-            raise UntrustedError(
-                f"{out} was made by {Path(request.directory) / SCRIPT}, which does not come with this mdfit; resuming runs "
-                f"that program. If you trust it: mdfit resume {shlex.quote(str(out))} --trust"
-            )
-        recipe = load_script(request.directory)
-    if not trust:
-        check_links(Path(out))
-    return run_script(recipe, out, request.scale, request.seed, resume=True, show_progress=show_progress)
-
-
-def _from_gallery(request: RequestDocument) -> ScriptRecipe | None:
-    """The recipe of this installation whose files are those that a run began with."""
-    from mdfit.recipes.gallery import gallery
-
-    folder = gallery() / Path(request.directory).name
-    if request.sources is None or not is_script(folder):
-        return None
-    recipe = load_script(folder)
-    return recipe if _all_sources(recipe) == request.sources else None
-
-
-def _all_sources(recipe: ScriptRecipe) -> dict[str, str]:
+def all_sources(recipe: ScriptRecipe) -> dict[str, str]:
     """Digests of all files that the recipe may read."""
     folders = [recipe.directory, *(recipe.directory.parent / name for name in recipe.needs)]
     return {f"{folder.name}/{path}": digest for folder in folders for path, digest in sources(folder).items()}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mdfit.cli.tables import warning_lines
 from mdfit.errors import CheckpointError, OutputError, RecipeError
+from mdfit.recipes.metric_lines import warning_lines
 from mdfit.recipes.metrics import Metrics, write_metrics
 from mdfit.recipes.run_directory import REQUEST, RESOLVED
 from mdfit.report.figures import Panel, save_row

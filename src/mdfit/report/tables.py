@@ -9,7 +9,7 @@ from itertools import groupby
 
 import numpy as np
 
-from mdfit.cli.tables import with_error
+from mdfit.recipes.metric_lines import with_error
 from mdfit.recipes.metrics import FEWEST_FRAMES, Metric, Metrics, accuracy_metrics
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.report.run_files import TestErrors
