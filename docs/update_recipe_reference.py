@@ -88,7 +88,7 @@ def _type(annotation: Any, metadata: list[Any]) -> str:
         return f"mapping to {_type(arguments[1], [])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
-    name = {str: "text", int: "whole number", float: "number", bool: "`true`, `false`"}[annotation]
+    name = {Any: "anything", str: "text", int: "whole number", float: "number", bool: "`true`, `false`"}[annotation]
     limits = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
     found = [f"{sign} {_number(getattr(item, attribute))}" for item in metadata for attribute, sign in limits.items()
              if getattr(item, attribute, None) is not None]  # fmt: skip

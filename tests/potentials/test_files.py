@@ -186,7 +186,7 @@ def test_newer_format(saved, monkeypatch):
 
 
 def test_class_that_is_not_known(saved, monkeypatch):
-    monkeypatch.setattr("mdfit.models.files.registered", lambda name: None)
+    monkeypatch.setattr("mdfit.registry.named", lambda *bases: {})
     with pytest.raises(ModelFileError) as error:
         load(saved)
     assert_one_sentence(error, str(saved), "PaiNN", "import the package")
@@ -277,8 +277,8 @@ def _nested(header):
         (lambda header: header.update(architecture={"class": ["PaiNN"], "settings": {}}), "no class"),
         (lambda header: header.update(architecture={"class": "Sum", "terms": []}), "no terms"),
         (lambda header: header.update(architecture={"class": "Sum", "settings": {}}), "no terms"),
-        (lambda header: header["architecture"].update({"class": "Potential"}), "has no setting channels"),
-        (lambda header: header.update(architecture={"class": "PairPotential", "settings": {}}), "the base of some"),
+        (lambda header: header["architecture"].update({"class": "Potential"}), "not known here"),
+        (lambda header: header.update(architecture={"class": "PairPotential", "settings": {}}), "not known here"),
         (lambda header: header["architecture"].update({"class": "DimeNetPP"}), "lacks the setting"),
         (lambda header: header["architecture"]["settings"].pop("channels"), "lacks the setting channels"),
         (_settings(sparkles=3), "no setting sparkles"),

@@ -1,6 +1,6 @@
 """What is trained and saved: models, their files, and sets of them."""
 
-from mdfit.models.base import Constant, Model, registered, registered_names, trainable
+from mdfit.models.base import Constant, Model, trainable
 from mdfit.models.files import build, load, provenance
 from mdfit.models.fingerprint import fingerprint
 from mdfit.models.model_set import ModelSet
@@ -16,7 +16,5 @@ __all__ = [
     "load",
     "part_of_step",
     "provenance",
-    "registered",
-    "registered_names",
     "trainable",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import inspect
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,9 +17,6 @@ from mdfit.storage import write_tree
 
 #: Of files of models; raised by one whenever an older mdfit could misread them.
 FORMAT_VERSION = 1
-
-#: Classes by their names, and of one name by the places where they are defined.
-_REGISTRY: dict[str, dict[str, type[Model]]] = {}
 
 
 class Model(eqx.Module):
@@ -36,10 +32,6 @@ class Model(eqx.Module):
 
     kind: ClassVar[str] = "model"
     nested: ClassVar[str] = ""
-
-    def __init_subclass__(cls, **settings: Any):
-        super().__init_subclass__(**settings)
-        _REGISTRY.setdefault(cls.__name__, {})[f"{cls.__module__}.{cls.__qualname__}"] = cls
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, of JSON types."""
@@ -107,22 +99,3 @@ def trainable(model: Any) -> Any:
         return eqx.is_inexact_array(node)
 
     return jax.tree.map(flags, model, is_leaf=lambda node: isinstance(node, Constant))
-
-
-def registered(name: str) -> type[Model] | None:
-    """The class of models of this name, when its module has been imported.
-
-    Raises:
-        ModelFileError: when there are several.
-    """
-    found = _REGISTRY.get(name, {})
-    if len(found) > 1:
-        raise ModelFileError(
-            f"There are {len(found)} classes of the name {name}: {', '.join(found)}; rename all but one."
-        )
-    return next(iter(found.values()), None)
-
-
-def registered_names() -> tuple[str, ...]:
-    """The names of all classes of models that have been imported and can be made."""
-    return tuple(sorted(name for name, found in _REGISTRY.items() if not all(map(inspect.isabstract, found.values()))))

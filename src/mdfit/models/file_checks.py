@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from mdfit import registry
 from mdfit.errors import ModelFileError
-from mdfit.models.base import Model, registered
+from mdfit.models.base import Model
 
 #: Sums in sums and the like are not nested deeper.
 MOST_LEVELS = 16
@@ -39,7 +40,7 @@ def check_architecture(architecture: Any, arrays: dict[str, np.ndarray], path: s
     if not isinstance(architecture, dict) or not isinstance(architecture.get("class"), str):
         raise _wrong(path, "a model has no class")
     name = architecture["class"]
-    kind = registered(name)
+    kind = _kind(name)
     nested = "" if kind is None else kind.nested
     inner = architecture.get(nested) if nested else []
     terms = [inner] if isinstance(inner, dict) else inner
@@ -56,9 +57,14 @@ def check_architecture(architecture: Any, arrays: dict[str, np.ndarray], path: s
     _check_sizes(name, settings, arrays, path)
 
 
+def _kind(name: str) -> type[Model] | None:
+    """The class of a name, where it is known."""
+    return registry.find(name, Model, "model", ModelFileError) if name in registry.named(Model) else None
+
+
 def _check_types(name: str, settings: dict[str, Any], path: str | Path) -> None:
     """Settings that are fields of the class must have their types."""
-    kind = registered(name)
+    kind = _kind(name)
     if kind is None:
         return
     fields = {field.name for field in dataclasses.fields(kind) if field.metadata.get("static", False)}

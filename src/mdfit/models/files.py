@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,8 +10,9 @@ import jax
 import numpy as np
 from pydantic import ConfigDict
 
+from mdfit import registry
 from mdfit.errors import ModelFileError, nearest
-from mdfit.models.base import FORMAT_VERSION, Model, registered, registered_names
+from mdfit.models.base import FORMAT_VERSION, Model
 from mdfit.models.file_checks import check_architecture
 from mdfit.storage import Document, checked, fill_tree, read_header
 
@@ -103,12 +103,10 @@ def shapes_of(architecture: dict[str, Any], path: str | Path) -> Any:
 
 
 def _class(name: Any, path: str | Path) -> type[Model]:
-    kind = registered(name) if isinstance(name, str) else None
-    if kind is None:
+    known = registry.named(Model)
+    if name not in known:
         raise ModelFileError(
-            f"{path} needs the class {name}, which is not known here ({nearest(str(name), registered_names())}); import "
-            "the package that defines it first."
+            f"{path} needs the class {name}, which is not known here ({nearest(str(name), known)}); import the package "
+            f"that defines it first, or let that name itself as an entry point of {registry.PLUGINS}."
         )
-    if inspect.isabstract(kind):
-        raise ModelFileError(f"{path} names {name}, which is no {kind.kind} but the base of some; use an earlier copy.")
-    return kind
+    return registry.find(name, Model, "model", ModelFileError)

@@ -20,6 +20,7 @@ from mdfit.potentials.base import Potential
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
 from mdfit.potentials.readout import Scaling, reference_table
 from mdfit.potentials.spherical_bessel import bessel_matrix, chebyshev_polynomials, legendre
+from mdfit.units import quantity
 
 
 class Geometry(NamedTuple):
@@ -220,12 +221,28 @@ class DimeNetPP(Potential):
         self.reference = Constant(reference_table(self.species, scaling))
 
     @classmethod
-    def for_data(cls, dataset, cutoff="5 Å", key=None) -> DimeNetPP:
-        """A new potential of the default sizes whose species, reference energies and scale come from a training set."""
-        from mdfit.units import quantity
+    def for_data(
+        cls, dataset, cutoff="5 Å", channels: int = 32, layers: int = 4, radial_functions: int = 6, key=None
+    ) -> DimeNetPP:
+        """A new potential whose species, reference energies and scale come from a training set.
 
-        length = quantity(cutoff, "Å", "cutoff")
-        return cls(dataset.species, length, scaling=Scaling.of(dataset), key=key)
+        Args:
+            dataset: an :class:`mdfit.data.Dataset`.
+            cutoff: a length, or a number in Å.
+            channels: features per edge.
+            layers: interaction blocks.
+            radial_functions: Bessel functions of the distance.
+            key: of the random initial parameters.
+        """
+        return cls(
+            dataset.species,
+            quantity(cutoff, "Å", "cutoff"),
+            edge_channels=channels,
+            blocks=layers,
+            radial_functions=radial_functions,
+            scaling=Scaling.of(dataset),
+            key=key,
+        )
 
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
         kinds = SpeciesTable(self.species)(graph.species)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import optax
 
+from mdfit import registry
 from mdfit.data import Dataset, read
 from mdfit.errors import RecipeError
 from mdfit.objectives import ForceMatching
-from mdfit.potentials import ZBL, DimeNetPP, PaiNN, Potential, Scaling
-from mdfit.potentials.statistics import cutoff_and_neighbours
+from mdfit.potentials import ZBL, Potential
 from mdfit.precision import DOUBLE, SINGLE, cast, key
+from mdfit.recipes.importing import import_file
 from mdfit.recipes.loading import LoadedRecipe
 from mdfit.recipes.schema import (
     HELD_OUT,
+    NETWORKS,
     Crystal,
     Data,
     Optimizer,
@@ -82,31 +85,39 @@ def build_potential(recipe: Recipe, train: Dataset) -> Potential:
 
 
 def _build_potential(choice: PotentialChoice, train: Dataset) -> Potential:
-    length, neighbours = cutoff_and_neighbours(train, choice.cutoff)
-    scaling = Scaling.of(train)
-    start = key(choice.seed)
-    if choice.kind == "PaiNN":
-        network: Potential = PaiNN(
-            train.species,
-            length,
-            choice.channels,
-            choice.layers,
-            choice.radial_functions,
-            neighbours,
-            scaling,
-            start,
-        )
-    else:
-        network = DimeNetPP(
-            train.species,
-            length,
-            edge_channels=choice.channels,
-            blocks=choice.layers,
-            radial_functions=choice.radial_functions,
-            scaling=scaling,
-            key=start,
-        )
+    sizes = {"channels": choice.channels, "layers": choice.layers, "radial_functions": choice.radial_functions}
+    arguments = sizes if choice.kind in NETWORKS else choice.arguments
+    kind = potential_class(choice)
+    given = {"dataset": train, "cutoff": choice.cutoff, "key": key(choice.seed), **arguments}
+    network: Potential = registry.call(kind.for_data, f"{choice.kind}.for_data", given, RecipeError)
     return network + ZBL() if "ZBL" in choice.add else network
+
+
+def potential_class(choice: PotentialChoice) -> Any:
+    """The class of the network, of mdfit, of an installed package, or of a file that has been imported.
+
+    Raises:
+        RecipeError: when there is none of this name, or it is not made from a training set.
+    """
+    kind = registry.find(choice.kind, Potential, "potential", RecipeError)  # type: ignore[type-abstract]
+    if not hasattr(kind, "for_data"):
+        raise RecipeError(
+            f"{choice.kind} cannot be made for training data: give it a class method for_data(dataset, cutoff, key, ...), "
+            f"or choose {' or '.join(NETWORKS)}."
+        )
+    return kind
+
+
+def import_potential(loaded: LoadedRecipe) -> None:
+    """Imports the file that defines the potential of a recipe, when it names one.
+
+    Raises:
+        RecipeError: when it cannot be imported, or does not define the class.
+    """
+    choice = loaded.recipe.potential
+    if choice.file is not None:
+        import_file(loaded.path(choice.file))
+    potential_class(choice)
 
 
 def build_objective(recipe: Recipe, train: Dataset) -> ForceMatching:

@@ -26,6 +26,7 @@ class LoadedRecipe:
         directory: of its file.
         file: its name; None when it was not read from a file.
         tests: SHA-256 of the files of test sets when the run began, by name; None when they were not noted.
+        program: SHA-256 of the file that defined the potential when the run began; None without one.
     """
 
     recipe: Recipe
@@ -33,6 +34,7 @@ class LoadedRecipe:
     directory: Path
     file: str | None = None
     tests: dict[str, str] | None = field(default=None, compare=False)
+    program: str | None = field(default=None, compare=False)
 
     def path(self, relative: str) -> Path:
         return self.directory / relative
@@ -48,7 +50,7 @@ class LoadedRecipe:
 
     def write(self, run: Path) -> None:
         """Writes the record of the run, from which :func:`load_resolved` reads it."""
-        write_json(run / RESOLVED, {**self.document(), "tests": self.digests()})
+        write_json(run / RESOLVED, {**self.document(), "tests": self.digests(), "program": self.program_digest()})
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of the files of test sets, which are read again when the run goes on.
@@ -57,6 +59,11 @@ class LoadedRecipe:
             RecipeError: when one cannot be read.
         """
         return {name: file_digest(self.path(file)) for name, file in self.recipe.data.tests.items()}
+
+    def program_digest(self) -> str | None:
+        """SHA-256 of the file that defines the potential, when the recipe names one."""
+        file = self.recipe.potential.file
+        return None if file is None else file_digest(self.path(file))
 
     def differences(self, other: LoadedRecipe) -> list[str]:
         """The keys whose values differ."""
@@ -107,7 +114,7 @@ def load_resolved(run: str | Path) -> LoadedRecipe:
     try:
         record = read_json(path, _Record)
         recipe = Recipe.model_validate(record.recipe, context=WRITTEN)
-        return LoadedRecipe(recipe, record.scale, Path(record.directory), record.file, record.tests)
+        return LoadedRecipe(recipe, record.scale, Path(record.directory), record.file, record.tests, record.program)
     except (CheckpointError, ValidationError, RecursionError) as error:
         raise RecipeError(
             f"The recipe of the run in {run} cannot be read ({type(error).__name__}): {RESOLVED} is damaged or of another "
@@ -122,6 +129,7 @@ class _Record(Document):
     directory: str
     file: str | None = None
     tests: dict[str, str] | None = None
+    program: str | None = None
     recipe: dict[str, Any]
 
 
@@ -142,12 +150,20 @@ def check_unchanged(loaded: LoadedRecipe) -> None:
         )
 
 
-def check_tests(loaded: LoadedRecipe) -> None:
-    """Whether the test sets of a run are still those that it began with; training data and starts have their own checks.
+def check_files(loaded: LoadedRecipe) -> None:
+    """Whether test sets and the program of the potential are still those that a run began with.
+
+    Training data and starts have their own checks.
 
     Raises:
         RecipeError: when a file has changed or is gone.
     """
+    if loaded.program != loaded.program_digest():
+        file = loaded.path(str(loaded.recipe.potential.file))
+        raise RecipeError(
+            f"{file}, which defines the potential, has changed since the run began; put it back to resume, or run "
+            "the recipe in another directory."
+        )
     if loaded.tests is None:
         return
     now = loaded.digests()
@@ -311,6 +327,7 @@ def _check_files(loaded: LoadedRecipe, path: Path, lines: dict[tuple, int]) -> N
     files |= {("data", "tests", name): file for name, file in data.tests.items()}
     files |= {("simulations", n, "structure", "file"): s.structure.file for n, s in loaded.recipe.simulations.items()}
     files[("published",)] = loaded.recipe.published
+    files[("potential", "file")] = loaded.recipe.potential.file
     for place, file in files.items():
         if file is not None and not _is_file(loaded.path(file)):
             where = _line(place, lines, loaded.scale)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mdfit.data import Dataset
-from mdfit.errors import CheckpointError, DataError, RecipeError
+from mdfit.errors import CheckpointError, DataError, RecipeError, UntrustedError
 from mdfit.graph.batches import Batches
 from mdfit.potentials import Potential
 from mdfit.precision import key
@@ -21,13 +22,14 @@ from mdfit.recipes.building import (
     build_potential,
     build_sampler,
     build_state_point,
+    import_potential,
     initial_structure,
     number_format,
     split_training,
     test_sets,
     training_files,
 )
-from mdfit.recipes.loading import LoadedRecipe, check_tests, check_unchanged, load_resolved
+from mdfit.recipes.loading import LoadedRecipe, check_files, check_unchanged, load_resolved
 from mdfit.recipes.metrics import Metrics, accuracy_metrics, write_metrics
 from mdfit.recipes.preflight import check_inputs
 from mdfit.recipes.run_directory import RESOLVED, check_links, run_directory
@@ -70,7 +72,7 @@ def run_recipe(
         if resume and (out / RESOLVED).exists():
             before = load_resolved(out)
             _check_same_recipe(before, loaded, out)
-            check_tests(before)
+            check_files(before)
         else:
             loaded.write(out)
         stages = _Stages(loaded, out, show_progress)
@@ -98,16 +100,22 @@ def resume_run(directory: str | Path, show_progress: bool = True, *, trust: bool
     Args:
         directory: of the run.
         show_progress: whether to draw progress bars.
-        trust: whether to write where links in the directory lead.
+        trust: whether to import the Python file that the recipe names, and to write where links in the directory lead.
 
     Raises:
         RecipeError: when the directory holds no run, or its recipe was edited.
-        UntrustedError: when a link leads out of the directory.
+        UntrustedError: when the recipe names a Python file, or a link leads out of the directory.
         CheckpointError: when its checkpoint is damaged, or its data or the version of mdfit have changed.
     """
     loaded = load_resolved(directory)
     check_unchanged(loaded)
     if not trust:
+        program = loaded.recipe.potential.file
+        if program is not None:
+            raise UntrustedError(
+                f"The recipe of {directory} takes its potential from {loaded.path(program)}; resuming runs that program. "
+                f"If you trust it: mdfit resume {shlex.quote(str(directory))} --trust"
+            )
         check_links(Path(directory))
     return run_recipe(loaded, directory, resume=True, show_progress=show_progress)
 
@@ -118,6 +126,7 @@ class _Stages:
     def __init__(self, loaded: LoadedRecipe, out: Path, show_progress: bool):
         self.loaded, self.recipe, self.out, self.show_progress = loaded, loaded.recipe, out, show_progress
         self.times = StageTimes.read(out)
+        import_potential(loaded)
 
     def train(self) -> Potential:
         directory = self.out / "fit"

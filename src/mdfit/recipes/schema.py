@@ -77,6 +77,9 @@ def _refuse_ignored(section: Section, information: ValidationInfo, names: Sequen
 WRITTEN = "written by mdfit"
 
 
+#: Potentials whose sizes have keys of their own.
+NETWORKS = ("PaiNN", "DimeNetPP")
+
 #: Name of the test set that is held out of the training file.
 HELD_OUT = "held_out"
 
@@ -135,8 +138,12 @@ class Data(Section):
 class PotentialChoice(Section):
     """A neural potential, and fixed potentials that are added to it."""
 
-    kind: Literal["PaiNN", "DimeNetPP"] = "PaiNN"
-    """the network"""
+    kind: str = "PaiNN"
+    """the network: `PaiNN`, `DimeNetPP`, or a class of your own"""
+    file: str | None = None
+    """Python file that defines the class, relative to the recipe; not for classes of mdfit and of installed packages"""
+    arguments: dict[Name, Any] = {}
+    """further arguments of a class of your own"""
     cutoff: Length = 5.0
     """range of the interactions"""
     channels: Annotated[int, Field(ge=2, le=4096)] = 64
@@ -149,6 +156,15 @@ class PotentialChoice(Section):
     """potentials to add"""
     seed: Seed = 0
     """of the initial parameters"""
+
+    @model_validator(mode="after")
+    def _all_used(self, information: ValidationInfo) -> PotentialChoice:
+        if self.kind in NETWORKS:
+            _refuse_ignored(self, information, ("file", "arguments"), f"by {self.kind}, which is of mdfit")
+        else:
+            sizes = ("channels", "layers", "radial_functions")
+            _refuse_ignored(self, information, sizes, f"by {self.kind}, whose arguments stand under arguments")
+        return self
 
 
 class Optimizer(Section):

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import importlib.util
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from mdfit._version import __version__
-from mdfit.errors import MdfitError, RecipeError, nearest
+from mdfit.errors import RecipeError, nearest
+from mdfit.recipes.importing import import_file
 from mdfit.recipes.metrics import Metrics, write_metrics
 from mdfit.recipes.request import Request
 from mdfit.recipes.run_directory import REQUEST, run_directory, sources
@@ -202,19 +201,4 @@ def _record(recipe: ScriptRecipe, scale: str, seed: int, out: Path) -> dict[str,
 
 def _run_function(recipe: ScriptRecipe) -> Callable[[Request], Metrics]:
     """``run`` of a recipe, whose neighbours can be imported from now on."""
-    folder = str(recipe.directory)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    name = f"mdfit_recipe_{recipe.directory.name}"
-    specification = importlib.util.spec_from_file_location(name, recipe.directory / SCRIPT)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
-    try:
-        specification.loader.exec_module(module)
-    except MdfitError:
-        raise
-    except Exception as error:
-        raise RecipeError(f"{recipe.directory / SCRIPT} cannot be imported ({error!r}); mend it.") from error
-    return module.run
+    return import_file(recipe.directory / SCRIPT).run

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar
 
-from mdfit.errors import SimulationError, nearest
+from mdfit import registry
+from mdfit.errors import SimulationError
 from mdfit.structure import Structure
 from mdfit.units import quantity
 
 
-class Sampler(Protocol):
+class Sampler(ABC):
     """A way to sample an ensemble; engines realise it.
 
+    Subclasses are frozen dataclasses.  Quantities with units are checked when a sampler is made, and kept as numbers,
+    so that equal samplers are equal.
+
     Attributes:
-        ensemble: ``"NVE"``, ``"NVT"`` or ``"NPT"``.
         conserves_momentum: of the centre of mass, which then stays at rest.
+        timestep: in fs.
     """
 
-    ensemble: str
-    conserves_momentum: bool
+    conserves_momentum: ClassVar[bool] = True
+    timestep: float | str
 
     @property
-    def timestep_fs(self) -> float: ...
-
-
-class _Dynamics:
-    """Quantities with units are checked when a sampler is made, and kept as numbers, so that equal samplers are equal."""
-
-    conserves_momentum = True
-    timestep: float | str
+    @abstractmethod
+    def ensemble(self) -> str:
+        """``"NVE"``, ``"NVT"`` or ``"NPT"``."""
 
     def __post_init__(self) -> None:
         for name, unit in self._units().items():
@@ -52,7 +52,7 @@ class _Dynamics:
         return float(self.timestep)
 
 
-class _WithFriction(_Dynamics):
+class _WithFriction(Sampler):
     # Noise moves the centre of mass, too.
     conserves_momentum = False
     friction: float | str
@@ -67,7 +67,7 @@ class _WithFriction(_Dynamics):
 
 
 @dataclass(frozen=True)
-class NVE(_Dynamics):
+class NVE(Sampler):
     """Constant energy, by velocity Verlet.
 
     Args:
@@ -113,7 +113,7 @@ class Brownian(_WithFriction):
 
 
 @dataclass(frozen=True)
-class NoseHoover(_Dynamics):
+class NoseHoover(Sampler):
     """Constant temperature by a Nosé–Hoover chain.
 
     G. J. Martyna, M. L. Klein, M. Tuckerman, J. Chem. Phys. 97, 2635 (1992), doi:10.1063/1.463940.
@@ -134,7 +134,7 @@ class NoseHoover(_Dynamics):
 
 
 @dataclass(frozen=True)
-class NPT(_Dynamics):
+class NPT(Sampler):
     """Constant temperature and pressure with isotropic cell changes, by two Nosé–Hoover chains.
 
     G. J. Martyna, D. J. Tobias, M. L. Klein, J. Chem. Phys. 101, 4177 (1994), doi:10.1063/1.467468.
@@ -197,18 +197,12 @@ def degrees_of_freedom(structure: Structure, sampler: Sampler, constraints: int 
 
 
 def sampler_of(name: str, timestep: float | str, friction: float | str = 1.0) -> Sampler:
-    """The sampler of a name, with its defaults but for the time step (fs) and the friction (1/ps, Langevin only).
+    """The sampler of a name, with its defaults but for the time step (fs) and, where it has one, the friction (1/ps).
 
     Raises:
         SimulationError: for an unknown name.
     """
-    samplers: dict[str, Callable[[], Sampler]] = {
-        "NVE": lambda: NVE(timestep),
-        "Langevin": lambda: Langevin(timestep, friction),
-        "Brownian": lambda: Brownian(timestep, friction),
-        "NoseHoover": lambda: NoseHoover(timestep),
-        "NPT": lambda: NPT(timestep),
-    }
-    if name not in samplers:
-        raise SimulationError(f"There is no sampler '{name}': {nearest(name, samplers)}.")
-    return samplers[name]()
+    kind: Any = registry.find(name, Sampler, "sampler", SimulationError)
+    friction_of_it = {"friction": friction} if "friction" in inspect.signature(kind).parameters else {}
+    sampler: Sampler = kind(timestep, **friction_of_it)
+    return sampler

@@ -1,0 +1,149 @@
+"""Classes by their names, for recipes, the command line and files: one place for everything that is named there.
+
+A class is known as soon as the module that defines it has been imported.  Packages that bring potentials, observables or
+samplers of their own name their modules as entry points of the group ``mdfit.plugins``; these are imported when a name is
+looked up.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from mdfit.errors import MdfitError, nearest
+
+#: The group of entry points whose modules are imported.
+PLUGINS = "mdfit.plugins"
+
+Kind = TypeVar("Kind")
+
+
+def named(*bases: type) -> dict[str, type]:
+    """The classes that can be made, of these bases and all that are derived from them, by name; private ones are left out.
+
+    Of several definitions of one class, as in a notebook, the last one counts.
+
+    Raises:
+        MdfitError: when two classes of different modules share a name.
+    """
+    _import_plugins()
+    found: dict[str, type] = {}
+    for cls in (one for base in bases for one in (base, *_descendants(base))):
+        name = cls.__name__
+        if name.startswith("_") or inspect.isabstract(cls):
+            continue
+        if name in found and _place(found[name]) != _place(cls):
+            cls = _Ambiguous.of(found[name], cls)
+        found[name] = cls
+    return found
+
+
+def find(name: Any, base: type[Kind], what: str, error: type[MdfitError]) -> type[Kind]:
+    """The class of a name.
+
+    Args:
+        name: of the class.
+        base: of which it is.
+        what: a word for messages, such as ``"sampler"``.
+        error: what to raise.
+
+    Raises:
+        error: for a name that does not exist, or that two classes share.
+    """
+    return _chosen(name, named(base), what, error)
+
+
+def build(choice: str | Mapping[str, Any], bases: tuple[type, ...], what: str, error: type[MdfitError]) -> Any:
+    """An object from its name, or from ``{name: {argument: value}}``.
+
+    Arguments that are themselves objects are written in the same way; lists become tuples.
+
+    Args:
+        choice: as it stands in a file.
+        bases: of which the object is, and of which its arguments may be.
+        what: a word for messages.
+        error: what to raise.
+
+    Raises:
+        error: for a name or an argument that does not exist, or a value that is not allowed.
+    """
+    name, arguments = next(iter(choice.items())) if isinstance(choice, Mapping) and len(choice) == 1 else (choice, None)
+    if not isinstance(name, str) or not isinstance(arguments or {}, Mapping):
+        raise error(f"{choice!r} names no {what}; write its name, or {{name: {{argument: value}}}}.")
+    cls = _chosen(name, named(*bases[:1]), what, error)
+    return call(cls, cls.__name__, _arguments(arguments or {}, bases, what, error), error)
+
+
+def call(function: Any, name: str, arguments: Mapping[str, Any], error: type[MdfitError]) -> Any:
+    """``function(**arguments)``, with one sentence for arguments that are unknown, missing or wrong.
+
+    Args:
+        function: a class, or what makes objects of it.
+        name: in messages.
+        arguments: by name.
+        error: what to raise.
+    """
+    parameters = inspect.signature(function).parameters
+    for argument in arguments:
+        if argument not in parameters:
+            raise error(f"{name} takes no argument {argument!r}: {nearest(argument, parameters)}")
+    missing = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty and n not in arguments]
+    if missing:
+        raise error(f"{name} needs the argument {missing[0]!r}; write {{{name}: {{{missing[0]}: …}}}}.")
+    try:
+        return function(**arguments)
+    except TypeError as problem:
+        raise error(f"{name} cannot be built from {dict(arguments)}: {problem}.") from problem
+
+
+def _arguments(
+    arguments: Mapping[str, Any], bases: tuple[type, ...], what: str, error: type[MdfitError]
+) -> dict[str, Any]:
+    def made(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            # An argument may be of any of the bases.
+            name = next(iter(value), "")
+            own = next((base for base in bases if name in named(base)), bases[0])
+            return build(value, (own, *(base for base in bases if base is not own)), f"part of an {what}", error)
+        return tuple(made(one) for one in value) if isinstance(value, list) else value
+
+    return {name: made(value) for name, value in arguments.items()}
+
+
+def _chosen(name: Any, classes: dict[str, type], what: str, error: type[MdfitError]) -> Any:
+    if not isinstance(name, str) or name not in classes:
+        raise error(f"There is no {what} {name!r}: {nearest(str(name), classes)}")
+    cls = classes[name]
+    if issubclass(cls, _Ambiguous):
+        raise error(f"There are two classes of the name {name}: {cls.places}; rename one of them.")
+    return cls
+
+
+class _Ambiguous:
+    """Stands for two classes of one name."""
+
+    places = ""
+
+    @classmethod
+    def of(cls, one: type, other: type) -> type:
+        return type(one.__name__, (cls,), {"places": f"{_place(one)} and {_place(other)}"})
+
+
+def _place(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _descendants(cls: type) -> Iterator[type]:
+    children: list[type] = type.__subclasses__(cls)
+    for child in children:
+        yield child
+        yield from _descendants(child)
+
+
+@functools.cache
+def _import_plugins() -> None:
+    for entry in importlib.metadata.entry_points(group=PLUGINS):
+        entry.load()
