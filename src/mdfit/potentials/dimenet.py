@@ -7,7 +7,8 @@ Nat. Commun. 12, 6884 (2021), doi:10.1038/s41467-021-27241-4.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
 import jax
@@ -20,6 +21,9 @@ from mdfit.potentials.base import Potential
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
 from mdfit.potentials.readout import Scaling, reference_table
 from mdfit.potentials.spherical_bessel import bessel_matrix, chebyshev_polynomials, legendre
+
+if TYPE_CHECKING:
+    from mdfit.data import Dataset
 
 
 class Geometry(NamedTuple):
@@ -46,11 +50,11 @@ class Residual(eqx.Module):
     first: Dense
     second: Dense
 
-    def __init__(self, channels: int, key):
+    def __init__(self, channels: int, key: jax.Array):
         keys = jax.random.split(key)
         self.first, self.second = (Dense(channels, channels, k, orthogonal=True) for k in keys)
 
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "... channels"]) -> Float[Array, "... channels"]:
         return x + silu(self.second(silu(self.first(x))))
 
 
@@ -67,11 +71,11 @@ class Interaction(eqx.Module):
     skip: Dense
     after: list[Residual]
 
-    def __init__(self, sizes: dict[str, int], key):
+    def __init__(self, sizes: dict[str, int], key: jax.Array):
         keys = iter(jax.random.split(key, 10 + sizes["residuals_before"] + sizes["residuals_after"]))
         edge, triplet, basis = sizes["edge_channels"], sizes["triplet_channels"], sizes["basis_channels"]
 
-        def dense(inputs, outputs, bias=True):
+        def dense(inputs: int, outputs: int, bias: bool = True) -> Dense:
             return Dense(inputs, outputs, next(keys), bias=bias, orthogonal=True)
 
         self.own, self.incoming = dense(edge, edge), dense(edge, edge)
@@ -83,7 +87,9 @@ class Interaction(eqx.Module):
         self.skip = dense(edge, edge)
         self.after = [Residual(edge, next(keys)) for _ in range(sizes["residuals_after"])]
 
-    def __call__(self, graph: Graph, geometry: Geometry, messages):
+    def __call__(
+        self, graph: Graph, geometry: Geometry, messages: Float[Array, "atoms neighbours channels"]
+    ) -> Float[Array, "atoms neighbours channels"]:
         atoms, width = graph.mask.shape
         orders = geometry.angular.shape[-1]
         # Two layers without bias act as one matrix, which is much smaller than what they act on.
@@ -103,7 +109,7 @@ class Interaction(eqx.Module):
             x = residual(x)
         return x
 
-    def _spherical_matrix(self, orders: int):
+    def _spherical_matrix(self, orders: int) -> Float[Array, "polynomials weights"]:
         """From the polynomials of the distance to the weights ``orders · triplet_channels`` of the angular functions.
 
         The two bias-free layers of the spherical basis act as one matrix per order; they stand side by side in one
@@ -123,7 +129,7 @@ class Output(eqx.Module):
     hidden: list[Dense]
     final: Dense
 
-    def __init__(self, sizes: dict[str, int], key):
+    def __init__(self, sizes: dict[str, int], key: jax.Array):
         keys = jax.random.split(key, sizes["output_layers"] + 3)
         edge, output = sizes["edge_channels"], sizes["output_channels"]
         self.radial = Dense(sizes["radial_functions"], edge, keys[0], bias=False, orthogonal=True)
@@ -131,7 +137,9 @@ class Output(eqx.Module):
         self.hidden = [Dense(output, output, k, orthogonal=True) for k in keys[2:-1]]
         self.final = Dense(output, 1, keys[-1], bias=False, orthogonal=True)
 
-    def __call__(self, geometry: Geometry, messages):
+    def __call__(
+        self, geometry: Geometry, messages: Float[Array, "atoms neighbours channels"]
+    ) -> Float[Array, " atoms"]:
         x = self.up(jnp.sum(messages * self.radial(geometry.radial), axis=1))
         for layer in self.hidden:
             x = silu(layer(x))
@@ -184,7 +192,7 @@ class DimeNetPP(Potential):
 
     def __init__(
         self,
-        species,
+        species: Iterable[int],
         cutoff: float,
         edge_channels: int = 32,
         triplet_channels: int = 16,
@@ -198,7 +206,7 @@ class DimeNetPP(Potential):
         residuals_after: int = 2,
         output_layers: int = 3,
         scaling: Scaling | None = None,
-        key=None,
+        key: jax.Array | None = None,
     ):
         self.species = tuple(int(z) for z in species)
         self.cutoff = float(cutoff)
@@ -220,7 +228,7 @@ class DimeNetPP(Potential):
         self.reference = Constant(reference_table(self.species, scaling))
 
     @classmethod
-    def for_data(cls, dataset, cutoff="5 Å", key=None) -> DimeNetPP:
+    def for_data(cls, dataset: Dataset, cutoff: float | str = "5 Å", key: jax.Array | None = None) -> DimeNetPP:
         """A new potential of the default sizes whose species, reference energies and scale come from a training set."""
         from mdfit.units import quantity
 
