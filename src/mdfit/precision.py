@@ -7,9 +7,12 @@ while sums over atoms and over snapshots are accumulated in ``float64``.
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from mdfit.errors import SeedError
 
@@ -18,11 +21,13 @@ jax.config.update("jax_enable_x64", True)
 SINGLE = jnp.float32
 DOUBLE = jnp.float64
 
+Tree = TypeVar("Tree")
 
-def cast(tree, dtype):
+
+def cast(tree: Tree, dtype: DTypeLike) -> Tree:
     """Every floating-point array of ``tree`` in ``dtype``; everything else as it is."""
 
-    def convert(leaf):
+    def convert(leaf: Any) -> Any:
         is_float = isinstance(leaf, (jax.Array, np.ndarray)) and jnp.issubdtype(leaf.dtype, jnp.floating)
         return jnp.asarray(leaf, dtype) if is_float else leaf
 

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 
@@ -83,7 +84,7 @@ def stop_on_interrupt() -> Iterator[Interrupt]:
             # None stands for a handler that was not set from Python.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    def ask(number, frame):
+    def ask(number: int, frame: FrameType | None) -> None:
         interrupt.requested = True
         interrupt.terminated = number == signal.SIGTERM
         restore()

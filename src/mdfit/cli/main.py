@@ -9,13 +9,16 @@ import errno
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mdfit._version import __version__
 from mdfit.cli.label_options import label_options
 from mdfit.errors import MdfitError, UntrustedError, shown
+
+if TYPE_CHECKING:
+    from mdfit.recipes.metrics import Metrics
 
 #: What random keys are made of.
 SEED = click.IntRange(0, 2**32 - 1)
@@ -24,7 +27,7 @@ SEED = click.IntRange(0, 2**32 - 1)
 class Commands(click.Group):
     """Shows errors that are meant for the user as one sentence, without a traceback."""
 
-    def invoke(self, context: click.Context):
+    def invoke(self, context: click.Context) -> Any:
         signal.signal(signal.SIGTERM, _terminate)
         try:
             return super().invoke(context)
@@ -67,7 +70,14 @@ def main() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--cutoff", default=None, help="Look for isolated atoms and narrow cells at it, like '5 Å'.")
 @label_options
-def check(file: Path, cutoff: str | None, energy_key, forces_key, stress_key, virial_key) -> None:
+def check(
+    file: Path,
+    cutoff: str | None,
+    energy_key: str | None,
+    forces_key: str | None,
+    stress_key: str | None,
+    virial_key: str | None,
+) -> None:
     """Check a labelled data set; exits with 1 when it has errors."""
     from mdfit.data import read
     from mdfit.units import quantity
@@ -87,7 +97,19 @@ def check(file: Path, cutoff: str | None, energy_key, forces_key, stress_key, vi
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Directory of the files [.].")
 @label_options
-def split(file: Path, validation, test, by, group, seed, out, energy_key, forces_key, stress_key, virial_key) -> None:
+def split(
+    file: Path,
+    validation: float,
+    test: float,
+    by: str | None,
+    group: str | None,
+    seed: int,
+    out: Path,
+    energy_key: str | None,
+    forces_key: str | None,
+    stress_key: str | None,
+    virial_key: str | None,
+) -> None:
     """Write files for training, validation and testing from a labelled data FILE."""
     from mdfit.data.labels import LabelKeys
     from mdfit.data.partition import split_file
@@ -160,7 +182,7 @@ def resume(directory: Path, quiet: bool, trust: bool) -> None:
         _finish(outcome if script else outcome.metrics, directory)
 
 
-def _finish(metrics, directory: Path) -> None:
+def _finish(metrics: Metrics, directory: Path) -> None:
     from mdfit.recipes.metric_lines import metrics_table
     from mdfit.report import write_report
 
@@ -186,9 +208,21 @@ def _finish(metrics, directory: Path) -> None:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("trajectory.h5"), show_default=True)
 @click.option("--resume", "resumed", is_flag=True, help="Only go on with the run that wrote OUT.")
 def simulate(
-    potential, structure, temperature, duration, sampler, pressure, timestep, friction, every, equilibrate, repeat, seed,
-    out, resumed,
-) -> None:  # fmt: skip
+    potential: Path,
+    structure: Path,
+    temperature: str | None,
+    duration: str,
+    sampler: str,
+    pressure: str | None,
+    timestep: str,
+    friction: str,
+    every: str,
+    equilibrate: str,
+    repeat: tuple[int, int, int],
+    seed: int,
+    out: Path,
+    resumed: bool,
+) -> None:
     """Run molecular dynamics with a saved POTENTIAL from a STRUCTURE file."""
     from mdfit.cli.environment import prepare
 
@@ -228,7 +262,15 @@ def simulate(
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--group", default=None, help="Also tabulate errors by this label of the frames.")
 @label_options
-def evaluate(potential: Path, file: Path, group: str | None, energy_key, forces_key, stress_key, virial_key) -> None:
+def evaluate(
+    potential: Path,
+    file: Path,
+    group: str | None,
+    energy_key: str | None,
+    forces_key: str | None,
+    stress_key: str | None,
+    virial_key: str | None,
+) -> None:
     """Compare a saved POTENTIAL with the labels of a data FILE.
 
     Energies are also compared after one shift per element, which takes out another reference energy.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mdfit.engines.ase_calculator import Calculator
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["Calculator"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     # Each adapter imports its program only when it is asked for.
     if name == "Calculator":
         from mdfit.engines.ase_calculator import Calculator

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from mdfit.data import Dataset, LabelledStructure
@@ -62,7 +63,7 @@ class Batches:
         dtype: of edge vectors, forces and stresses; energies are double precision.
     """
 
-    def __init__(self, dataset: Dataset, cutoff: float, batch_size: int, dtype=np.float32):
+    def __init__(self, dataset: Dataset, cutoff: float, batch_size: int, dtype: DTypeLike = np.float32):
         self.batch_size = min(batch_size, len(dataset))
         self.dtype = dtype
         self._frames = [_prepare(dataset[i], i, cutoff, dtype) for i in range(len(dataset))]
@@ -120,7 +121,7 @@ class Batches:
         return Batch(graph=graph, **{name: jnp.asarray(a) for name, a in labels.items()})
 
 
-def _prepare(frame: LabelledStructure, index: int, cutoff: float, dtype) -> _Prepared:
+def _prepare(frame: LabelledStructure, index: int, cutoff: float, dtype: DTypeLike) -> _Prepared:
     structure = frame.structure
     try:
         table = neighbor_table(structure.positions, structure.cell, structure.periodic, cutoff)
@@ -129,7 +130,7 @@ def _prepare(frame: LabelledStructure, index: int, cutoff: float, dtype) -> _Pre
     return _Prepared(frame, table, table.vectors(structure.positions, structure.cell).astype(dtype))
 
 
-def _labels(frames: list[LabelledStructure], structures: int, atoms: int, dtype) -> dict[str, np.ndarray]:
+def _labels(frames: list[LabelledStructure], structures: int, atoms: int, dtype: DTypeLike) -> dict[str, np.ndarray]:
     out = {
         "atom_counts": np.ones(structures, np.float64),
         "volumes": np.ones(structures, np.float64),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from mdfit.errors import NeighborListError
 from mdfit.graph.graph import Graph
@@ -30,7 +31,7 @@ def complete_table(atoms: int) -> NeighborTable:
     return NeighborTable(neighbours, np.zeros((*shape, 3), np.int32), np.ones(shape, bool), reverse.astype(np.int32))
 
 
-def complete_graph(species: np.ndarray, positions: np.ndarray, cells: np.ndarray, dtype) -> Graph:
+def complete_graph(species: np.ndarray, positions: np.ndarray, cells: np.ndarray, dtype: DTypeLike) -> Graph:
     """One graph of several structures of the same atoms.
 
     Args:

@@ -1,6 +1,6 @@
 """The graph that every potential sees."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import equinox as eqx
@@ -104,19 +104,26 @@ class Graph(eqx.Module):
     def deformed(self, strain: Float[Array, "3 3"], only_edges: bool = False) -> "Graph":
         """Every vector r as (1 + ε) r: edges and, unless ``only_edges``, positions and cells, where they are known."""
 
-        def deform(vectors):
-            return None if vectors is None else vectors + vectors @ strain.T
+        def deform(vectors: Array) -> Array:
+            return vectors + vectors @ strain.T
 
         edges = replace(self, vectors=deform(self.vectors))
-        return edges if only_edges else replace(edges, positions=deform(self.positions), cells=deform(self.cells))
+        if only_edges:
+            return edges
+        return replace(edges, positions=_where_known(deform, self.positions), cells=_where_known(deform, self.cells))
 
     def scaled(self, factor: Float[ArrayLike, ""]) -> "Graph":
         """All lengths times ``factor``: of edges, positions and cells, where they are known."""
 
-        def scale(vectors):
-            return None if vectors is None else vectors * factor
+        def scale(vectors: Array) -> Array:
+            return vectors * factor
 
-        return replace(self, vectors=scale(self.vectors), positions=scale(self.positions), cells=scale(self.cells))
+        return replace(
+            self,
+            vectors=scale(self.vectors),
+            positions=_where_known(scale, self.positions),
+            cells=_where_known(scale, self.cells),
+        )
 
     def within(self, cutoff: float) -> "Graph":
         """The same graph with the edges beyond ``cutoff`` (Å) masked."""
@@ -140,7 +147,7 @@ class Graph(eqx.Module):
         rows = jnp.arange(len(self.species), dtype=jnp.int32)[:, None]
         flat = rows * self.mask.shape[1] + columns
 
-        def fetch(values):
+        def fetch(values: Array) -> Array:
             return take(values.reshape(-1, *values.shape[2:]), flat)
 
         reverse = None
@@ -207,6 +214,10 @@ def conditions_of(conditions: Mapping[str, Float[ArrayLike, "*structures"]], str
     return {
         name: jnp.broadcast_to(jnp.asarray(value, jnp.float64), (structures,)) for name, value in conditions.items()
     }
+
+
+def _where_known(function: Callable[[Array], Array], value: Array | None) -> Array | None:
+    return None if value is None else function(value)
 
 
 def _known(value: Array | None, what: str) -> Array:

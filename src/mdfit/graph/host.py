@@ -8,6 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from mdfit.errors import NeighborListError
 from mdfit.graph.graph import Graph
@@ -90,7 +91,9 @@ def neighbor_table(
     return _dense(len(positions), first, second, shifts, minimum_width)
 
 
-def _half_list(positions, cell, periodic, cutoff):
+def _half_list(
+    positions: np.ndarray, cell: np.ndarray, periodic: np.ndarray, cutoff: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each pair once, as arrays of first atom, second atom and cell translation of the second."""
     if cutoff == 0:
         nothing = np.zeros(0, np.int32)
@@ -110,7 +113,7 @@ def _half_list(positions, cell, periodic, cutoff):
     return first.astype(np.int32), second.astype(np.int32), shifts.astype(np.int32)
 
 
-def _dense(atoms: int, first, second, shifts, minimum_width: int) -> NeighborTable:
+def _dense(atoms: int, first: np.ndarray, second: np.ndarray, shifts: np.ndarray, minimum_width: int) -> NeighborTable:
     pairs = len(first)
     # Edge e and edge e + pairs are opposite, so that no search is needed to match them.
     rows, columns = np.concatenate([first, second]), np.concatenate([second, first])
@@ -123,7 +126,7 @@ def _dense(atoms: int, first, second, shifts, minimum_width: int) -> NeighborTab
     place = np.empty(2 * pairs, np.intp)
     place[order] = flat
 
-    def fill(values):
+    def fill(values: np.ndarray) -> np.ndarray:
         table = np.zeros(atoms * width, values.dtype)
         table[place] = values
         return table.reshape(atoms, width)
@@ -172,7 +175,7 @@ def build_graph(
     structures: Structure | Sequence[Structure],
     cutoff: float,
     *,
-    dtype=jnp.float32,
+    dtype: DTypeLike = jnp.float32,
     atoms: int | None = None,
     neighbours: int | None = None,
     conditions: Mapping[str, Any] | None = None,
@@ -200,7 +203,7 @@ def build_graph(
     return as_graph(arrays, len(listed), dtype).with_conditions(**(conditions or {}))
 
 
-def as_graph(arrays: dict[str, np.ndarray], number_of_structures: int, dtype=None) -> Graph:
+def as_graph(arrays: dict[str, np.ndarray], number_of_structures: int, dtype: DTypeLike | None = None) -> Graph:
     """The arrays of :func:`concatenate` on the device; structures that only fill up have no cell."""
     missing = number_of_structures - len(arrays["cells"])
     cells = np.pad(arrays["cells"], ((0, missing), (0, 0), (0, 0))) if missing else arrays["cells"]

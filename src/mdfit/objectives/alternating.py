@@ -75,7 +75,7 @@ class Alternating(Objective):
         turn = self._turn(state[0] - 1)
         return self._objectives[turn].step_fraction(parameters, proposed, state[1 + turn])
 
-    def _turn(self, evaluations) -> int:
+    def _turn(self, evaluations: np.ndarray) -> int:
         return int(np.searchsorted(self._ends, int(evaluations) % self._ends[-1], side="right"))
 
     def on(self, dataset: Dataset) -> Objective | None:

@@ -116,7 +116,7 @@ def boltzmann_step(
     correction = float(thermal_energy(temperature)) * np.log(found[known] / target[known])
     squared, kind = jnp.asarray(distances[known]) ** 2, jnp.zeros((), jnp.int32)
 
-    def energies(coefficients):
+    def energies(coefficients: Float[Array, "functions intervals"]) -> Float[Array, " points"]:
         changed = eqx.tree_at(lambda s: s.coefficients, spline, coefficients)
         return changed.pair_energy(squared, kind, kind)
 

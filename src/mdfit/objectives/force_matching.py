@@ -5,13 +5,14 @@ F. Ercolessi, J. B. Adams, Europhys. Lett. 26, 583 (1994), doi:10.1209/0295-5075
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float
 
 from mdfit.data import Dataset
 from mdfit.errors import TrainingError
@@ -78,7 +79,7 @@ class ForceMatching(Objective):
         batch_size: int = 4,
         loss: Literal["square", "huber"] = "square",
         huber_delta: float = 0.1,
-        dtype=np.float32,
+        dtype: DTypeLike = np.float32,
     ):
         self.dataset = dataset
         self.weights = Weights(energy, forces, stress)
@@ -169,8 +170,8 @@ def _check(dataset: Dataset, weights: Weights) -> None:
 
 
 @eqx.filter_jit
-def _evaluate(trained, fixed, batch: Batch, settings) -> Evaluation:
-    def loss(trained):
+def _evaluate(trained: Any, fixed: Any, batch: Batch, settings: tuple[Weights, float | None]) -> Evaluation:
+    def loss(trained: Any) -> tuple[Float[Array, ""], Metrics]:
         return _loss(eqx.combine(trained, fixed), batch, settings)
 
     (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
@@ -178,11 +179,13 @@ def _evaluate(trained, fixed, batch: Batch, settings) -> Evaluation:
 
 
 @eqx.filter_jit
-def _loss_only(potential: Potential, batch: Batch, settings):
+def _loss_only(potential: Potential, batch: Batch, settings: tuple[Weights, float | None]) -> Float[Array, ""]:
     return _loss(potential, batch, settings)[0]
 
 
-def _loss(potential: Potential, batch: Batch, settings: tuple[Weights, float | None]):
+def _loss(
+    potential: Potential, batch: Batch, settings: tuple[Weights, float | None]
+) -> tuple[Float[Array, ""], Metrics]:
     weights, delta = settings
     prediction = evaluate(potential, batch.graph)
     errors = residuals(prediction, batch)
@@ -192,7 +195,7 @@ def _loss(potential: Potential, batch: Batch, settings: tuple[Weights, float | N
     return loss, metrics
 
 
-def residuals(prediction: Prediction, batch: Batch):
+def residuals(prediction: Prediction, batch: Batch) -> dict[str, tuple[Float[Array, "..."], Bool[Array, "..."]]]:
     """Errors and masks of the energy per atom (eV), the force (eV/Å) and the stress (eV/Å³) components."""
     per_atom = (prediction.energy - batch.energy) / batch.atom_counts
     return {
@@ -202,7 +205,7 @@ def residuals(prediction: Prediction, batch: Batch):
     }
 
 
-def _penalty(error, delta: float | None):
+def _penalty(error: Float[Array, "*shape"], delta: float | None) -> Float[Array, "*shape"]:
     if delta is None:
         return error**2
     size = jnp.abs(error)
@@ -210,7 +213,7 @@ def _penalty(error, delta: float | None):
     return jnp.where(size < delta, error**2, delta * (2 * size - delta))
 
 
-def _mean(values, mask):
+def _mean(values: Float[Array, "..."], mask: Bool[Array, "..."]) -> Float[Array, ""]:
     """Mean over the labels that are present and over components, in double precision; 0 when there are none."""
     flags = mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
     total = jnp.sum(jnp.where(flags, values, 0).astype(jnp.float64))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
 from mdfit.errors import ObservableError
 from mdfit.graph.angles import angle_between
@@ -100,14 +101,14 @@ class ADF(Observable):
         if len(trajectory.species) < 3:
             raise ObservableError("An ADF needs at least three atoms.")
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, " bins"]:
         """Histogram of all angles, not normalised; NaN when an atom has more neighbours than ``max_neighbours``."""
         one_end, centre, other_end = (is_species(snapshot, one) for one in self._species)
         atoms = snapshot.number_of_atoms
         kept = min(self.max_neighbours, atoms - 1)
         first, second = np.triu_indices(kept, 1)
 
-        def angles_at(atom):
+        def angles_at(atom: Int[Array, ""]) -> Float[Array, " bins"]:
             vectors = vectors_from(snapshot, atom)
             squared = jnp.where(jnp.arange(atoms) == atom, jnp.inf, jnp.sum(vectors**2, axis=-1))
             closest = jax.lax.top_k(-jax.lax.stop_gradient(squared), kept)[1]
@@ -129,5 +130,5 @@ class ADF(Observable):
 
         return sum_over_atoms(angles_at, atoms)
 
-    def combine(self, averages):
+    def combine(self, averages: Float[Array, " bins"]) -> Float[Array, " bins"]:
         return averages / (jnp.sum(averages) * self._bin_width)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable
@@ -143,5 +143,5 @@ class BasinPopulations(Observable):
             if names
         )
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, " basins"]:
         return jnp.stack([jnp.mean(basin.contains(snapshot), dtype=jnp.float64) for basin in self.basins])

@@ -171,5 +171,5 @@ def checked_weights(weights: np.ndarray | None, shape: tuple[int, ...]) -> np.nd
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _combine(observable: Observable, average):
+def _combine(observable: Observable, average: jax.Array) -> jax.Array:
     return observable.combine(average)

@@ -106,7 +106,7 @@ class Distance(_OfAtoms):
 
     unit = "Å"
 
-    def values(self, snapshot: Snapshot):
+    def values(self, snapshot: Snapshot) -> Float[Array, " tuples"]:
         return jnp.sqrt(jnp.sum(self._bonds(snapshot)[0] ** 2, axis=-1))
 
     def check(self, trajectory: Trajectory, largest: float) -> None:
@@ -125,7 +125,7 @@ class Angle(_OfAtoms):
     unit = "rad"
     natural_range = (0.0, float(np.pi))
 
-    def values(self, snapshot: Snapshot):
+    def values(self, snapshot: Snapshot) -> Float[Array, " tuples"]:
         first, second = self._bonds(snapshot)
         return angle_between(-first, second)
 
@@ -147,7 +147,7 @@ class Dihedral(_OfAtoms):
     natural_range = (-float(np.pi), float(np.pi))
     period = 2 * float(np.pi)
 
-    def values(self, snapshot: Snapshot):
+    def values(self, snapshot: Snapshot) -> Float[Array, " tuples"]:
         return dihedral_angle(*self._bonds(snapshot))
 
 
@@ -175,7 +175,7 @@ class Coordinate(CollectiveVariable):
     def name(self) -> str:
         return "xyz"[self.axis]
 
-    def values(self, snapshot: Snapshot):
+    def values(self, snapshot: Snapshot) -> Float[Array, " tuples"]:
         column = snapshot.positions[:, self.axis]
         return column if self.atoms is None else column[np.array(self.atoms)]
 

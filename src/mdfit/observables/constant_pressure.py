@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable, require_periodic
@@ -44,11 +45,11 @@ class ThermalExpansion(_AtConstantPressure):
 
     unit = "1/K"
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, "4"]:
         volume, enthalpy = snapshot.volume, _reduced_enthalpy(snapshot)
         return jnp.stack([volume, enthalpy, enthalpy * volume, 1 / snapshot.temperature])
 
-    def combine(self, averages):
+    def combine(self, averages: Float[Array, "4"]) -> Float[Array, ""]:
         volume, enthalpy, product, inverse_temperature = averages
         return (product - enthalpy * volume) * inverse_temperature / volume
 
@@ -62,11 +63,11 @@ class Compressibility(_AtConstantPressure):
 
     unit = "1/GPa"
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, "3"]:
         thermal = BOLTZMANN * snapshot.temperature
         return jnp.stack([snapshot.volume, snapshot.volume**2 / thermal, 1 / thermal])
 
-    def combine(self, averages):
+    def combine(self, averages: Float[Array, "3"]) -> Float[Array, ""]:
         volume, squared, inverse = averages
         return GIGAPASCAL * (squared - inverse * volume**2) / volume
 
@@ -87,7 +88,7 @@ class HeatCapacityAtConstantPressure(_AtConstantPressure):
     unit = "J/mol/K"
     needs_temperature_derivatives = True
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, "3"]:
         atoms = snapshot.number_of_atoms
         enthalpy = _reduced_enthalpy(snapshot)
         kinetic = jnp.full_like(enthalpy, snapshot.degrees_of_freedom / (2 * atoms))
@@ -98,12 +99,12 @@ class HeatCapacityAtConstantPressure(_AtConstantPressure):
         enthalpy = enthalpy / jnp.sqrt(atoms)
         return jnp.stack([enthalpy, enthalpy**2, kinetic])
 
-    def combine(self, averages):
+    def combine(self, averages: Float[Array, "3"]) -> Float[Array, ""]:
         enthalpy, squared, kinetic = averages
         return GAS_CONSTANT * (squared - enthalpy**2 + kinetic)
 
 
-def _reduced_enthalpy(snapshot: Snapshot):
+def _reduced_enthalpy(snapshot: Snapshot) -> Float[Array, ""]:
     """(U + pV)/(k_B T)."""
     if snapshot.pressure is None:
         raise ObservableError("A snapshot at constant pressure needs the pressure of the barostat; give it.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable
@@ -15,7 +16,7 @@ from mdfit.simulate import Trajectory
 from mdfit.units import quantity
 
 
-def within(distances, cutoff: float, width: float):
+def within(distances: Float[Array, "*shape"], cutoff: float, width: float) -> Float[Array, "*shape"]:
     """1 below ``cutoff``, 0 beyond; a Gaussian cumulative distribution function of ``width`` (Å) unless that is 0."""
     if width == 0:
         return jnp.where(distances < cutoff, jnp.ones((), distances.dtype), 0)
@@ -59,8 +60,8 @@ class CoordinationNumber(Observable):
     def check(self, trajectory: Trajectory) -> None:
         check_range(self.name, self._species, self.cutoff + GAUSSIAN_REACH * self.width, trajectory)  # type: ignore[operator]
 
-    def per_snapshot(self, snapshot: Snapshot):
-        def count(distances, counted):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, ""]:
+        def count(distances: Float[Array, " atoms"], counted: Bool[Array, " atoms"]) -> Float[Array, ""]:
             return jnp.sum(jnp.where(counted, within(distances, self.cutoff, self.width), 0))  # type: ignore[arg-type]
 
         neighbours, atoms, _ = sum_over_pairs(snapshot, self._species, count)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from mdfit.observables.base import Observable, require_periodic
 from mdfit.observables.snapshot import Snapshot
@@ -18,7 +19,7 @@ class Density(Observable):
 
     unit = "g/cm^3"
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, ""]:
         return jnp.sum(snapshot.masses) / snapshot.volume / GRAM_PER_CUBIC_CENTIMETRE
 
     def check(self, trajectory: Trajectory) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
+from mdfit.graph import Graph
 from mdfit.potentials import Potential, distinct_cutoffs, energy_and_derivatives, temperature_derivatives
 from mdfit.simulate import Trajectory
 from mdfit.simulate.frame_graphs import FrameGraphs
@@ -43,10 +45,10 @@ def temperature_derivatives_of_frames(potential: Potential, trajectory: Trajecto
 
 
 @eqx.filter_jit
-def _temperature_derivatives(potential: Potential, graphs):
+def _temperature_derivatives(potential: Potential, graphs: tuple[Graph, ...]) -> Float[Array, "structures 2"]:
     return jnp.stack(temperature_derivatives(potential, graphs), axis=-1)
 
 
 @eqx.filter_jit
-def _stiffness(potential: Potential, graphs):
+def _stiffness(potential: Potential, graphs: tuple[Graph, ...]) -> Float[Array, "structures 3 3 3 3"]:
     return energy_and_derivatives(potential, graphs, True)[-1]

@@ -105,7 +105,7 @@ class Distribution(Observable):
         super().check(trajectory)
         self.collective_variable.check(trajectory, self.maximum)  # type: ignore[arg-type]
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, " bins"]:
         values = self.values(snapshot)
         weights = jnp.full(values.shape, 1 / (values.size * self.bin_width), values.dtype)
         return histogram(values, weights, self.bins, self.bin_width, self.smearing, bool(self.periodic))  # type: ignore[arg-type]
@@ -114,12 +114,12 @@ class Distribution(Observable):
         """What every tuple alone adds to the density: one histogram each."""
         weight = jnp.full(1, 1 / self.bin_width)
 
-        def alone(value):
+        def alone(value: Float[Array, ""]) -> Float[Array, " bins"]:
             return histogram(value[None], weight, self.bins, self.bin_width, self.smearing, bool(self.periodic))  # type: ignore[arg-type]
 
         return jax.vmap(alone)(self.values(snapshot))
 
-    def values(self, snapshot: Snapshot):
+    def values(self, snapshot: Snapshot) -> Float[Array, " tuples"]:
         """The variable of every tuple above ``minimum``; within one period where the variable repeats."""
         values = self.collective_variable.values(snapshot).astype(jnp.float64) - self.minimum  # type: ignore[operator]
         period = self.collective_variable.period
@@ -167,7 +167,7 @@ class JointDistribution(Observable):
         self.first.check(trajectory)
         self.second.check(trajectory)
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, "first_bins second_bins"]:
         one, other = self.first.kernels(snapshot), self.second.kernels(snapshot)
         if len(one) != len(other):
             raise ObservableError(

@@ -7,6 +7,7 @@ from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable, require_periodic, require_stiffness
@@ -74,7 +75,7 @@ class ElasticConstants(Observable):
         super().check(trajectory)
         require_periodic(self.name, trajectory)
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, "49"]:
         """49 numbers in powers of GPa: 21 of Born and kinetic terms, 6 of σᴮ, 21 of (V/kT) σᴮ σᴮ, and V/kT."""
         stiffness, stress = require_stiffness(self.name, snapshot), snapshot.stress
         thermal = BOLTZMANN * snapshot.temperature
@@ -87,7 +88,7 @@ class ElasticConstants(Observable):
         products = compliance * components[_ROWS] * components[_COLUMNS]
         return jnp.concatenate([local, components, products, compliance[None]])
 
-    def combine(self, averages):
+    def combine(self, averages: Float[Array, "49"]) -> Float[Array, " elements"]:
         local, components, products, compliance = jnp.split(averages, [21, 27, 48])
         fluctuation = products - compliance * components[_ROWS] * components[_COLUMNS]
         elements = local - fluctuation
@@ -96,7 +97,7 @@ class ElasticConstants(Observable):
         return jnp.stack([jnp.mean(elements[_places(equal)]) for equal in _CUBIC.values()])
 
 
-def _elements(tensor):
+def _elements(tensor: Float[Array, "3 3 3 3"]) -> Float[Array, "21"]:
     """The 21 Voigt elements of a tensor of rank four, averaged over i ↔ j and k ↔ l."""
     tensor = (tensor + jnp.swapaxes(tensor, 0, 1)) / 2
     tensor = (tensor + jnp.swapaxes(tensor, 2, 3)) / 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jaxtyping import Array, Float
+
 from mdfit.observables.base import Observable
 from mdfit.observables.snapshot import Snapshot
 
@@ -14,7 +16,7 @@ class PotentialEnergy(Observable):
 
     unit = "eV"
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, ""]:
         return snapshot.potential_energy
 
 
@@ -26,5 +28,5 @@ class TotalEnergy(Observable):
 
     unit = "eV"
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, ""]:
         return snapshot.potential_energy + snapshot.kinetic_energy

@@ -175,7 +175,7 @@ def _effects(
         return values
     deviations = jnp.asarray((values - averages).reshape(-1, *averages.shape))
 
-    def change(deviation):
+    def change(deviation: jax.Array) -> jax.Array:
         return jax.jvp(observable.combine, (jnp.asarray(averages),), (deviation,))[1]
 
     changes = np.asarray(jax.vmap(change)(deviations))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable
@@ -69,7 +70,7 @@ class _Values(Observable):
         super().check(trajectory)
         self.collective_variable.check(trajectory, 0.0)
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, " tuples"]:
         return self.collective_variable.values(snapshot)
 
 
@@ -90,7 +91,7 @@ def variable_per_frame(collective_variable: CollectiveVariable, trajectory: Traj
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _evaluate(observable: Observable, template: Snapshot, columns):
+def _evaluate(observable: Observable, template: Snapshot, columns: dict[str, Array]) -> Array:
     together = max(1, _PAIRS_AT_ONCE // template.number_of_atoms**2)
     return jax.lax.map(lambda frame: observable.per_snapshot(template.at(**frame)), columns, batch_size=together)
 

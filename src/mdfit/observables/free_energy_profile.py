@@ -7,6 +7,7 @@ from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable
@@ -61,12 +62,12 @@ class FreeEnergyProfile(Observable):
     def check(self, trajectory: Trajectory) -> None:
         self.distribution.check(trajectory)
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, " numbers"]:
         """The density of every bin, then k_B T."""
         density = self.distribution.per_snapshot(snapshot).ravel()
         return jnp.append(density, BOLTZMANN * snapshot.temperature)
 
-    def combine(self, averages):
+    def combine(self, averages: Float[Array, " numbers"]) -> Float[Array, "..."]:
         density, thermal = averages[:-1], averages[-1]
         visited = density > 0
         energy = jnp.where(visited, -thermal * jnp.log(jnp.where(visited, density, 1)), jnp.nan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from mdfit.observables.base import Observable
 from mdfit.observables.snapshot import Snapshot
@@ -36,7 +37,7 @@ class HeatCapacity(Observable):
     unit = "J/mol/K"
     ensembles = ("NVT",)
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, "5"]:
         atoms, freedom = snapshot.number_of_atoms, snapshot.degrees_of_freedom
         energy = snapshot.potential_energy.astype(jnp.float64)
         own = jnp.zeros_like(energy)
@@ -48,7 +49,7 @@ class HeatCapacity(Observable):
         temperature = 2 * snapshot.kinetic_energy / (freedom * BOLTZMANN)
         return jnp.stack([energy, energy**2, temperature, jnp.full_like(energy, freedom / (2 * atoms)), own])
 
-    def combine(self, averages):
+    def combine(self, averages: Float[Array, "5"]) -> Float[Array, ""]:
         energy, squared_energy, temperature, kinetic, own = averages
         thermal = BOLTZMANN * temperature
         return GAS_CONSTANT * ((squared_energy - energy**2) / thermal**2 + kinetic + own)

@@ -45,7 +45,7 @@ def sum_over_pairs(
     first, second = (is_species(snapshot, one) for one in species)
     others = jnp.arange(snapshot.number_of_atoms)
 
-    def around(atom):
+    def around(atom: Int[Array, ""]) -> Array:
         squared = jnp.sum(vectors_from(snapshot, atom) ** 2, axis=-1)
         counted = first[atom] & second & (others != atom)
         return function(jnp.sqrt(jnp.where(counted, squared, 1)), counted)
@@ -53,7 +53,14 @@ def sum_over_pairs(
     return sum_over_atoms(around, snapshot.number_of_atoms), jnp.sum(first), jnp.sum(second)
 
 
-def histogram(values, weights, bins: int, width: float, smearing: float | None, periodic: bool = False):
+def histogram(
+    values: Float[Array, "*values"],
+    weights: Float[Array, "*values"] | Bool[Array, "*values"],
+    bins: int,
+    width: float,
+    smearing: float | None,
+    periodic: bool = False,
+) -> Float[Array, " bins"]:
     """Counts per bin of ``width`` from zero; with ``smearing`` each value is a Gaussian of that standard deviation.
 
     The Gaussian is evaluated at the centres of the bins, as in S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021),

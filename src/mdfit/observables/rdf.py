@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable, require_periodic
@@ -86,8 +87,8 @@ class RDF(Observable):
         require_periodic(self.name, trajectory)
         check_range(self.name, self._species, self._reach, trajectory)
 
-    def per_snapshot(self, snapshot: Snapshot):
-        def count(distances, counted):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, " bins"]:
+        def count(distances: Float[Array, " atoms"], counted: Bool[Array, " atoms"]) -> Float[Array, " bins"]:
             return histogram(distances, counted, self.bins, self._width, self.smearing)  # type: ignore[arg-type]
 
         counts, first, second = sum_over_pairs(snapshot, self._species, count)

@@ -42,7 +42,7 @@ class Stress(Observable):
     unit = "GPa"
     labels = ("xx", "yy", "zz", "yz", "xz", "xy")
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, "6"]:
         stress = total_stress(snapshot) / GIGAPASCAL
         return stress[jnp.array([0, 1, 2, 1, 0, 0]), jnp.array([0, 1, 2, 2, 2, 1])]
 
@@ -58,7 +58,7 @@ class Pressure(Observable):
 
     unit = "bar"
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, ""]:
         return -jnp.trace(total_stress(snapshot)) / 3 / BAR
 
     def check(self, trajectory: Trajectory) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jaxtyping import Array, Float
+
 from mdfit.observables.base import Observable
 from mdfit.observables.snapshot import Snapshot
 from mdfit.units import BOLTZMANN
@@ -17,5 +19,5 @@ class Temperature(Observable):
 
     unit = "K"
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, ""]:
         return 2 * snapshot.kinetic_energy / (snapshot.degrees_of_freedom * BOLTZMANN)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable
@@ -57,12 +58,12 @@ class TetrahedralOrder(Observable):
         if number < 5:
             raise ObservableError(f"{self.name} needs at least five atoms, but there are {number}.")
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, ""]:
         """NaN when the fourth neighbour of an atom is so far that its nearest image is not certain."""
         chosen = is_species(snapshot, self.species)  # type: ignore[arg-type]
         atoms, limit = snapshot.number_of_atoms, half_height(snapshot)
 
-        def order(atom):
+        def order(atom: Int[Array, ""]) -> Float[Array, ""]:
             vectors = vectors_from(snapshot, atom)
             others = chosen & (jnp.arange(atoms) != atom)
             squared = jnp.where(others, jnp.sum(vectors**2, axis=-1), jnp.inf)

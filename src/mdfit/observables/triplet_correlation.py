@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable, require_periodic
@@ -98,7 +99,7 @@ class EquilateralTripletCorrelation(Observable):
         if number < 3:
             raise ObservableError(f"{self.name} needs at least three atoms, but the trajectory has {number}.")
 
-    def per_snapshot(self, snapshot: Snapshot):
+    def per_snapshot(self, snapshot: Snapshot) -> Float[Array, " bins"]:
         """g₃ at the centres of the bins; NaN when an atom has more neighbours than ``max_neighbours``."""
         counted = is_species(snapshot, self.species)  # type: ignore[arg-type]
         atoms = snapshot.number_of_atoms
@@ -106,7 +107,7 @@ class EquilateralTripletCorrelation(Observable):
         first, second = np.triu_indices(kept, 1)
         sigma, low = float(self.smearing), float(self.minimum)  # type: ignore[arg-type]
 
-        def around(atom):
+        def around(atom: Int[Array, ""]) -> Float[Array, " bins"]:
             vectors = vectors_from(snapshot, atom)
             others = counted & (jnp.arange(atoms) != atom)
             squared = jnp.where(others, jnp.sum(vectors**2, axis=-1), jnp.inf)

@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -70,7 +70,7 @@ class Potential(Model):
         if self.reads.cell:
             arguments["cells"] = seen.known_cells()
 
-        def total(arguments):
+        def total(arguments: dict[str, Any]) -> tuple[Float[Array, ""], Float[Array, " atoms"]]:
             local = self.atomic_energies(dataclasses.replace(seen, **arguments))
             local = jnp.where(seen.atom_mask, local, jnp.zeros((), local.dtype))
             return jnp.sum(local), local
@@ -161,7 +161,7 @@ class Sum(Potential):
         energies = [term.atomic_energies(seen_by(term, graph)) for term in self.terms]
         return sum(energies[1:], start=energies[0])
 
-    def differentiate(self, graph: Graph):
+    def differentiate(self, graph: Graph) -> tuple[Float[Array, " atoms"], Gradient]:
         # Term by term, so that pair potentials keep their explicit derivative, and fields stay where they are.
         parts = [term.differentiate(seen_by(term, graph)) for term in self.terms]
         energies, gradients = zip(*parts, strict=True)
@@ -195,7 +195,7 @@ def terms_of(potential: Potential) -> tuple[Potential, ...]:
     return potential.terms if isinstance(potential, Sum) else (potential,)
 
 
-def _names(species) -> str:
+def _names(species: Iterable[int]) -> str:
     from ase.data import chemical_symbols
 
     known = len(chemical_symbols)

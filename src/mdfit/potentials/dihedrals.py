@@ -65,7 +65,7 @@ class PeriodicDihedrals(BondedPotential):
         self.amplitude = parameters("amplitude", amplitude, "eV", len(rows))
         self.phase = parameters("phase", phase, "rad", len(rows))
 
-    def tuple_energies(self, vectors):
+    def tuple_energies(self, vectors: Float[Array, "molecules tuples steps 3"]) -> Float[Array, "molecules tuples"]:
         dtype = vectors.dtype
         angle = dihedral_angle(vectors[:, :, 0], vectors[:, :, 1], vectors[:, :, 2])
         rows, orders = np.array(self.dihedral, np.int32), jnp.asarray(self.multiplicity, dtype)

@@ -7,7 +7,8 @@ Nat. Commun. 12, 6884 (2021), doi:10.1038/s41467-021-27241-4.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
 import jax
@@ -21,6 +22,9 @@ from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_fr
 from mdfit.potentials.readout import Scaling, reference_table
 from mdfit.potentials.spherical_bessel import bessel_matrix, chebyshev_polynomials, legendre
 from mdfit.units import quantity
+
+if TYPE_CHECKING:
+    from mdfit.data import Dataset
 
 
 class Geometry(NamedTuple):
@@ -47,11 +51,11 @@ class Residual(eqx.Module):
     first: Dense
     second: Dense
 
-    def __init__(self, channels: int, key):
+    def __init__(self, channels: int, key: jax.Array):
         keys = jax.random.split(key)
         self.first, self.second = (Dense(channels, channels, k, orthogonal=True) for k in keys)
 
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "... channels"]) -> Float[Array, "... channels"]:
         return x + silu(self.second(silu(self.first(x))))
 
 
@@ -68,11 +72,11 @@ class Interaction(eqx.Module):
     skip: Dense
     after: list[Residual]
 
-    def __init__(self, sizes: dict[str, int], key):
+    def __init__(self, sizes: dict[str, int], key: jax.Array):
         keys = iter(jax.random.split(key, 10 + sizes["residuals_before"] + sizes["residuals_after"]))
         edge, triplet, basis = sizes["edge_channels"], sizes["triplet_channels"], sizes["basis_channels"]
 
-        def dense(inputs, outputs, bias=True):
+        def dense(inputs: int, outputs: int, bias: bool = True) -> Dense:
             return Dense(inputs, outputs, next(keys), bias=bias, orthogonal=True)
 
         self.own, self.incoming = dense(edge, edge), dense(edge, edge)
@@ -84,7 +88,9 @@ class Interaction(eqx.Module):
         self.skip = dense(edge, edge)
         self.after = [Residual(edge, next(keys)) for _ in range(sizes["residuals_after"])]
 
-    def __call__(self, graph: Graph, geometry: Geometry, messages):
+    def __call__(
+        self, graph: Graph, geometry: Geometry, messages: Float[Array, "atoms neighbours channels"]
+    ) -> Float[Array, "atoms neighbours channels"]:
         atoms, width = graph.mask.shape
         orders = geometry.angular.shape[-1]
         # Two layers without bias act as one matrix, which is much smaller than what they act on.
@@ -104,7 +110,7 @@ class Interaction(eqx.Module):
             x = residual(x)
         return x
 
-    def _spherical_matrix(self, orders: int):
+    def _spherical_matrix(self, orders: int) -> Float[Array, "polynomials weights"]:
         """From the polynomials of the distance to the weights ``orders · triplet_channels`` of the angular functions.
 
         The two bias-free layers of the spherical basis act as one matrix per order; they stand side by side in one
@@ -124,7 +130,7 @@ class Output(eqx.Module):
     hidden: list[Dense]
     final: Dense
 
-    def __init__(self, sizes: dict[str, int], key):
+    def __init__(self, sizes: dict[str, int], key: jax.Array):
         keys = jax.random.split(key, sizes["output_layers"] + 3)
         edge, output = sizes["edge_channels"], sizes["output_channels"]
         self.radial = Dense(sizes["radial_functions"], edge, keys[0], bias=False, orthogonal=True)
@@ -132,7 +138,9 @@ class Output(eqx.Module):
         self.hidden = [Dense(output, output, k, orthogonal=True) for k in keys[2:-1]]
         self.final = Dense(output, 1, keys[-1], bias=False, orthogonal=True)
 
-    def __call__(self, geometry: Geometry, messages):
+    def __call__(
+        self, geometry: Geometry, messages: Float[Array, "atoms neighbours channels"]
+    ) -> Float[Array, " atoms"]:
         x = self.up(jnp.sum(messages * self.radial(geometry.radial), axis=1))
         for layer in self.hidden:
             x = silu(layer(x))
@@ -185,7 +193,7 @@ class DimeNetPP(Potential):
 
     def __init__(
         self,
-        species,
+        species: Iterable[int],
         cutoff: float,
         edge_channels: int = 32,
         triplet_channels: int = 16,
@@ -199,7 +207,7 @@ class DimeNetPP(Potential):
         residuals_after: int = 2,
         output_layers: int = 3,
         scaling: Scaling | None = None,
-        key=None,
+        key: jax.Array | None = None,
     ):
         self.species = tuple(int(z) for z in species)
         self.cutoff = float(cutoff)
@@ -222,7 +230,13 @@ class DimeNetPP(Potential):
 
     @classmethod
     def for_data(
-        cls, dataset, cutoff="5 Å", channels: int = 32, layers: int = 4, radial_functions: int = 6, key=None
+        cls,
+        dataset: Dataset,
+        cutoff: float | str = "5 Å",
+        channels: int = 32,
+        layers: int = 4,
+        radial_functions: int = 6,
+        key: jax.Array | None = None,
     ) -> DimeNetPP:
         """A new potential whose species, reference energies and scale come from a training set.
 

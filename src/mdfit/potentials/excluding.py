@@ -14,6 +14,7 @@ from mdfit.graph import Graph, Reads
 from mdfit.graph.gathering import take
 from mdfit.models import build
 from mdfit.potentials.base import Potential
+from mdfit.potentials.gradient import Gradient
 from mdfit.potentials.molecules import check_molecules, edges_between, in_all_molecules, molecules_of
 from mdfit.structure import Structure, Topology
 
@@ -76,7 +77,7 @@ class Excluding(Potential):
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
         return self.potential.atomic_energies(self._reduced(graph)) * self._validity(graph)
 
-    def differentiate(self, graph: Graph):
+    def differentiate(self, graph: Graph) -> tuple[Float[Array, " atoms"], Gradient]:
         energies, gradient = self.potential.differentiate(self._reduced(graph))
         validity = self._validity(graph)
         if gradient.edges is not None:

@@ -83,7 +83,7 @@ class ExternalSpline(ExternalField):
             )
         self.coefficients = jnp.asarray(values, jnp.float64)
 
-    def field_energy(self, positions, species):
+    def field_energy(self, positions: Float[Array, "atoms 3"], species: Int[Array, " atoms"]) -> Float[Array, " atoms"]:
         x = (positions[:, self.axis] - self.minimum) * (self.intervals / (self.maximum - self.minimum))
         return cubic_spline(x, self.coefficients.astype(x.dtype), self.intervals)
 
@@ -118,7 +118,7 @@ class ExternalPolynomial(ExternalField):
     def skeleton(cls, settings: dict[str, Any]) -> ExternalPolynomial:
         return cls(settings["axis"], settings["centre"], np.zeros(settings["degree"] + 1))
 
-    def field_energy(self, positions, species):
+    def field_energy(self, positions: Float[Array, "atoms 3"], species: Int[Array, " atoms"]) -> Float[Array, " atoms"]:
         x = positions[:, self.axis] - self.centre
         return jnp.polyval(self.coefficients[::-1].astype(x.dtype), x)
 

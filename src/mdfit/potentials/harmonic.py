@@ -39,7 +39,7 @@ class HarmonicBonds(BondedPotential):
         self.length = parameters("length", length, "Å", len(self.atoms))
         self.stiffness = parameters("stiffness", stiffness, "eV/Å^2", len(self.atoms))
 
-    def tuple_energies(self, vectors):
+    def tuple_energies(self, vectors: Float[Array, "molecules tuples steps 3"]) -> Float[Array, "molecules tuples"]:
         dtype = vectors.dtype
         distance = jnp.sqrt(jnp.sum(vectors[:, :, 0] ** 2, axis=-1))
         return 0.5 * self.stiffness.astype(dtype) * (distance - self.length.astype(dtype)) ** 2
@@ -73,7 +73,7 @@ class HarmonicAngles(BondedPotential):
         self.angle = parameters("angle", angle, "rad", len(self.atoms))
         self.stiffness = parameters("stiffness", stiffness, "eV/rad^2", len(self.atoms))
 
-    def tuple_energies(self, vectors):
+    def tuple_energies(self, vectors: Float[Array, "molecules tuples steps 3"]) -> Float[Array, "molecules tuples"]:
         dtype = vectors.dtype
         angle = angle_between(-vectors[:, :, 0], vectors[:, :, 1])
         return 0.5 * self.stiffness.astype(dtype) * (angle - self.angle.astype(dtype)) ** 2

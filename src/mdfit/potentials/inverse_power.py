@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from mdfit.errors import PotentialError
 from mdfit.potentials.lennard_jones import switch
@@ -53,7 +53,9 @@ class InversePower(PairPotential):
     def species(self) -> tuple[int, ...]:  # type: ignore[override]
         return ()
 
-    def pair_energy(self, squared_distance, first, second):
+    def pair_energy(
+        self, squared_distance: Float[Array, "*pairs"], first: Int[Array, "*#pairs"], second: Int[Array, "*#pairs"]
+    ) -> Float[Array, "*pairs"]:
         epsilon, sigma = (parameter.astype(squared_distance.dtype) for parameter in (self.epsilon, self.sigma))
         return inverse_power(squared_distance, epsilon, sigma, self.cutoff, self.power, self.switch_start)
 

@@ -15,7 +15,16 @@ class Dense(eqx.Module):
     weight: Float[Array, "inputs outputs"]
     bias: Float[Array, " outputs"] | None
 
-    def __init__(self, inputs: int, outputs: int, key, *, bias: bool = True, gain: float = 1.0, orthogonal=False):
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        key: jax.Array,
+        *,
+        bias: bool = True,
+        gain: float = 1.0,
+        orthogonal: bool = False,
+    ):
         """Glorot-uniform weights, or random orthogonal ones of variance 1/(inputs + outputs); zero bias."""
         if orthogonal:
             weight = jax.random.orthogonal(key, max(inputs, outputs), dtype=jnp.float32)[:inputs, :outputs]
@@ -77,13 +86,13 @@ def silu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 @jax.custom_jvp
-def _sigmoid(x):
+def _sigmoid(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     # Without the bound, which changes nothing, the loop over channels is so short that XLA's compiler for CPUs unrolls it
     # and goes through the rows with strides: jax.nn.sigmoid takes 6 times as long for (640, 9, 32) numbers.
     return 0.5 + 0.5 * jnp.tanh(0.5 * jnp.minimum(x, 80.0))
 
 
 @_sigmoid.defjvp
-def _sigmoid_slope(primals, tangents):
+def _sigmoid_slope(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     value = _sigmoid(primals[0])
     return value, tangents[0] * (value * (1 - value))

@@ -6,7 +6,7 @@ from typing import Literal
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from mdfit.errors import PotentialError
 from mdfit.potentials.pair import PairPotential
@@ -55,10 +55,14 @@ class LennardJones(PairPotential):
     def species(self) -> tuple[int, ...]:  # type: ignore[override]
         return ()
 
-    def pair_energy(self, squared_distance, first, second):
+    def pair_energy(
+        self, squared_distance: Float[Array, "*pairs"], first: Int[Array, "*#pairs"], second: Int[Array, "*#pairs"]
+    ) -> Float[Array, "*pairs"]:
         return self.pair_energy_and_slope(squared_distance, first, second)[0]
 
-    def pair_energy_and_slope(self, squared_distance, first, second):
+    def pair_energy_and_slope(
+        self, squared_distance: Float[Array, "*pairs"], first: Int[Array, "*#pairs"], second: Int[Array, "*#pairs"]
+    ) -> tuple[Float[Array, "*pairs"], Float[Array, "*pairs"]]:
         epsilon, sigma = (parameter.astype(squared_distance.dtype) for parameter in (self.epsilon, self.sigma))
         return lennard_jones(squared_distance, epsilon, sigma, self.cutoff, self.truncation, self.switch_start)
 

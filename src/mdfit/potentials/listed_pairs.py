@@ -53,7 +53,7 @@ class ListedPairs(BondedPotential):
         """φ in eV for squared distances in Å²."""
         raise NotImplementedError
 
-    def tuple_energies(self, vectors):
+    def tuple_energies(self, vectors: Float[Array, "molecules pairs steps 3"]) -> Float[Array, "molecules pairs"]:
         dtype = vectors.dtype
         squared = jnp.sum(vectors[:, :, 0] ** 2, axis=-1)
         return self.pair_energies(squared, self.epsilon.astype(dtype), self.sigma.astype(dtype))
@@ -93,7 +93,12 @@ class ListedInversePower(ListedPairs):
         self.power = power
         check_inverse_power(power, self.switch_start, self.cutoff)
 
-    def pair_energies(self, squared_distance, epsilon, sigma):
+    def pair_energies(
+        self,
+        squared_distance: Float[Array, "molecules pairs"],
+        epsilon: Float[Array, " pairs"],
+        sigma: Float[Array, " pairs"],
+    ) -> Float[Array, "molecules pairs"]:
         return inverse_power(squared_distance, epsilon, sigma, self.cutoff, self.power, self.switch_start)
 
 
@@ -129,5 +134,10 @@ class ListedLennardJones(ListedPairs):
         self.truncation = truncation
         check_truncation(truncation, self.switch_start, self.cutoff)
 
-    def pair_energies(self, squared_distance, epsilon, sigma):
+    def pair_energies(
+        self,
+        squared_distance: Float[Array, "molecules pairs"],
+        epsilon: Float[Array, " pairs"],
+        sigma: Float[Array, " pairs"],
+    ) -> Float[Array, "molecules pairs"]:
         return lennard_jones(squared_distance, epsilon, sigma, self.cutoff, self.truncation, self.switch_start)[0]

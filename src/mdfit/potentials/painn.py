@@ -5,6 +5,9 @@ K. T. Schütt, O. T. Unke, M. Gastegger, ICML 2021, arXiv:2102.03150.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,6 +17,9 @@ from mdfit.graph import Graph
 from mdfit.potentials.base import Potential
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
 from mdfit.potentials.readout import Readout, Scaling
+
+if TYPE_CHECKING:
+    from mdfit.data import Dataset
 
 
 class Message(eqx.Module):
@@ -25,7 +31,7 @@ class Message(eqx.Module):
     channels: int = eqx.field(static=True)
     from_vectors: bool = eqx.field(static=True)
 
-    def __init__(self, channels: int, radial_functions: int, key, *, from_vectors: bool):
+    def __init__(self, channels: int, radial_functions: int, key: jax.Array, *, from_vectors: bool):
         keys = jax.random.split(key, 3)
         outputs = channels * (3 if from_vectors else 2)
         self.hidden = Dense(channels, channels, keys[0])
@@ -34,7 +40,14 @@ class Message(eqx.Module):
         self.channels = channels
         self.from_vectors = from_vectors
 
-    def __call__(self, graph: Graph, scalars, vectors, radial, directions):
+    def __call__(
+        self,
+        graph: Graph,
+        scalars: Float[Array, "atoms channels"],
+        vectors: Float[Array, "atoms 3 channels"],
+        radial: Float[Array, "atoms neighbours functions"],
+        directions: Float[Array, "atoms neighbours 3"],
+    ) -> tuple[Float[Array, "atoms channels"], Float[Array, "atoms 3 channels"]]:
         """Increments of the scalars ``(atoms, channels)`` and of the vectors ``(atoms, 3, channels)``.
 
         ``radial`` holds the enveloped basis, zero in padding, so that padding sends nothing.
@@ -62,7 +75,7 @@ class Update(eqx.Module):
     channels: int = eqx.field(static=True)
     to_vectors: bool = eqx.field(static=True)
 
-    def __init__(self, channels: int, key, *, to_vectors: bool):
+    def __init__(self, channels: int, key: jax.Array, *, to_vectors: bool):
         keys = jax.random.split(key, 4)
         self.left = Dense(channels, channels, keys[0], bias=False)
         self.right = Dense(channels, channels, keys[1], bias=False)
@@ -71,7 +84,9 @@ class Update(eqx.Module):
         self.channels = channels
         self.to_vectors = to_vectors
 
-    def __call__(self, scalars, vectors):
+    def __call__(
+        self, scalars: Float[Array, "atoms channels"], vectors: Float[Array, "atoms 3 channels"]
+    ) -> tuple[Float[Array, "atoms channels"], Float[Array, "atoms 3 channels"]]:
         left, right = self.left(vectors), self.right(vectors)
         # Smooth where a vector vanishes by symmetry: the plain norm has a kink there, which would give perfect crystals
         # negative elastic constants.
@@ -114,14 +129,14 @@ class PaiNN(Potential):
 
     def __init__(
         self,
-        species,
+        species: Iterable[int],
         cutoff: float,
         channels: int = 64,
         layers: int = 3,
         radial_functions: int = 12,
         mean_neighbours: float = 20.0,
         scaling: Scaling | None = None,
-        key=None,
+        key: jax.Array | None = None,
     ):
         key = jax.random.key(0) if key is None else key
         keys = jax.random.split(key, 2 * layers + 2)
@@ -141,7 +156,15 @@ class PaiNN(Potential):
         self.readout = Readout(self.species, channels, keys[-1], scaling)
 
     @classmethod
-    def for_data(cls, dataset, cutoff="5 Å", channels: int = 64, layers: int = 3, radial_functions: int = 12, key=None):
+    def for_data(
+        cls,
+        dataset: Dataset,
+        cutoff: float | str = "5 Å",
+        channels: int = 64,
+        layers: int = 3,
+        radial_functions: int = 12,
+        key: jax.Array | None = None,
+    ) -> PaiNN:
         """A new potential whose species, reference energies and scales come from a training set.
 
         Args:

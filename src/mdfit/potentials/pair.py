@@ -21,10 +21,10 @@ class PairPotential(Potential):
     @abc.abstractmethod
     def pair_energy(
         self,
-        squared_distance: Float[Array, "atoms neighbours"],
-        first: Int[Array, "atoms 1"],
-        second: Int[Array, "atoms neighbours"],
-    ) -> Float[Array, "atoms neighbours"]:
+        squared_distance: Float[Array, "*pairs"],
+        first: Int[Array, "*#pairs"],
+        second: Int[Array, "*#pairs"],
+    ) -> Float[Array, "*pairs"]:
         """φ in eV for squared distances in Å² and the atomic numbers of both atoms; zero beyond the cutoff.
 
         It must be symmetric in the two atoms and act on each element alone.
@@ -33,10 +33,10 @@ class PairPotential(Potential):
 
     def pair_energy_and_slope(
         self,
-        squared_distance: Float[Array, "atoms neighbours"],
-        first: Int[Array, "atoms 1"],
-        second: Int[Array, "atoms neighbours"],
-    ) -> tuple[Float[Array, "atoms neighbours"], Float[Array, "atoms neighbours"]]:
+        squared_distance: Float[Array, "*pairs"],
+        first: Int[Array, "*#pairs"],
+        second: Int[Array, "*#pairs"],
+    ) -> tuple[Float[Array, "*pairs"], Float[Array, "*pairs"]]:
         """φ and dφ/d(r²); a subclass may give a faster form of the derivative."""
         # φ acts on each element alone, so one forward derivative is enough.
         return jax.jvp(
@@ -49,14 +49,16 @@ class PairPotential(Potential):
         squared, first, second = self._pairs(graph)
         return 0.5 * graph.sum_neighbours(self.pair_energy(squared, first, second)).astype(jnp.float64)
 
-    def differentiate(self, graph: Graph):
+    def differentiate(self, graph: Graph) -> tuple[Float[Array, " atoms"], Gradient]:
         energy, slope = self.pair_energy_and_slope(*self._pairs(graph))
         slope = jnp.where(graph.mask, slope, jnp.zeros((), slope.dtype))
         # Component by component, so that sums over pairs run on plain two-dimensional arrays.
         edges = jnp.stack([slope * graph.vectors[..., axis] for axis in range(3)], axis=-1)
         return 0.5 * graph.sum_neighbours(energy).astype(jnp.float64), Gradient(edges, odd=True)
 
-    def _pairs(self, graph: Graph):
+    def _pairs(
+        self, graph: Graph
+    ) -> tuple[Float[Array, "atoms neighbours"], Int[Array, "atoms 1"], Int[Array, "atoms neighbours"]]:
         squared = sum(graph.vectors[..., axis] ** 2 for axis in range(3))
         far = jnp.asarray(self.cutoff**2, graph.dtype)
         return jnp.where(graph.mask, squared, far), graph.species[:, None], graph.from_neighbours(graph.species)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
@@ -13,6 +14,9 @@ from jaxtyping import Array, Float, Int
 from mdfit.models import Constant
 from mdfit.potentials.layers import Dense, silu
 
+if TYPE_CHECKING:
+    from mdfit.data import Dataset
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -22,7 +26,7 @@ class Scaling:
     scale: float
 
     @classmethod
-    def of(cls, dataset) -> Scaling:
+    def of(cls, dataset: Dataset) -> Scaling:
         """From a data set: reference energies by least squares, the scale from the root mean square of the forces.
 
         A force is an energy over a length of about 1 Å, so that the network's raw output is of order one.
@@ -48,7 +52,7 @@ class Readout(eqx.Module):
     scale: Constant
     reference: Constant
 
-    def __init__(self, species: tuple[int, ...], channels: int, key, scaling: Scaling | None):
+    def __init__(self, species: tuple[int, ...], channels: int, key: jax.Array, scaling: Scaling | None):
         first, second = jax.random.split(key)
         self.hidden = Dense(channels, channels // 2, first)
         self.outer = Dense(channels // 2, 1, second)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from mdfit.errors import PotentialError
 from mdfit.potentials.cubic_spline import cubic_spline
@@ -42,7 +42,7 @@ class PairSpline(PairPotential):
         cutoff: float | str,
         intervals: int = 50,
         species: tuple[int, ...] = (),
-        coefficients=None,
+        coefficients: ArrayLike | None = None,
     ):
         self.minimum, self.cutoff = quantity(minimum, "Å", "minimum"), quantity(cutoff, "Å", "cutoff")
         self.species, self.intervals = tuple(species), intervals
@@ -61,7 +61,13 @@ class PairSpline(PairPotential):
         self.coefficients = jnp.asarray(values, jnp.float64)
 
     @classmethod
-    def from_table(cls, distances, energies, cutoff: float | str | None = None, intervals: int = 200) -> PairSpline:
+    def from_table(
+        cls,
+        distances: Float[ArrayLike, " points"],
+        energies: Float[ArrayLike, " points"],
+        cutoff: float | str | None = None,
+        intervals: int = 200,
+    ) -> PairSpline:
         """The spline closest to a table of distances (Å) and energies (eV), by least squares on a fine grid.
 
         The table is interpolated by a cubic spline; beyond its last distance the energy must be (close to) zero.
@@ -82,7 +88,9 @@ class PairSpline(PairPotential):
         coefficients, *_ = np.linalg.lstsq(basis, CubicSpline(r, u)(grid), rcond=None)
         return cls(float(r[0]), end, intervals, coefficients=coefficients[None])
 
-    def pair_energy(self, squared_distance, first, second):
+    def pair_energy(
+        self, squared_distance: Float[Array, "*pairs"], first: Int[Array, "*#pairs"], second: Int[Array, "*#pairs"]
+    ) -> Float[Array, "*pairs"]:
         dtype = squared_distance.dtype
         distance = jnp.sqrt(squared_distance)
         step = (self.cutoff - self.minimum) / self.intervals
@@ -93,7 +101,7 @@ class PairSpline(PairPotential):
         value = cubic_spline(x, table.ravel(), self.intervals, row)
         return jnp.where(distance < self.cutoff, value, jnp.zeros((), dtype))
 
-    def _pair_index(self, first, second):
+    def _pair_index(self, first: Int[Array, "*#pairs"], second: Int[Array, "*#pairs"]) -> Int[Array, "*#pairs"]:
         if len(self.species) < 2:
             return jnp.zeros((), jnp.int32)
         kinds = len(self.species)
@@ -105,7 +113,7 @@ class PairSpline(PairPotential):
         return jnp.asarray(table)[first, second]
 
 
-def _basis_column(grid, minimum: float, cutoff: float, intervals: int, index: int) -> np.ndarray:
+def _basis_column(grid: np.ndarray, minimum: float, cutoff: float, intervals: int, index: int) -> np.ndarray:
     """The cubic B-spline number ``index`` at the points of ``grid``."""
     from scipy.interpolate import BSpline
 

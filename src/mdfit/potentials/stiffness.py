@@ -35,7 +35,7 @@ def born_stiffness(potential: Potential, graph: Graph) -> Float[Array, "structur
         graph: of one or several structures.
     """
 
-    def virial(strain):
+    def virial(strain: Float[Array, "3 3"]) -> Float[Array, "structures 3 3"]:
         parts = []
         for term in terms:
             deformed = graph.deformed(strain, only_edges=term.fixed_in_space)
@@ -65,6 +65,6 @@ def lagrangian_stiffness(
     return stiffness - _stress_term(stress)
 
 
-def _stress_term(stress):
+def _stress_term(stress: Float[Array, "*structures 3 3"]) -> Float[Array, "*structures 3 3 3 3"]:
     """S_jl δ_ik."""
     return jnp.einsum("...jl,ik->...ijkl", stress, jnp.eye(3, dtype=stress.dtype))

@@ -89,7 +89,9 @@ class StillingerWeber(Potential):
         return (epsilon * (two_body + three_body)).astype(jnp.float64)
 
     @staticmethod
-    def _angular(directions, weights):
+    def _angular(
+        directions: Float[Array, "atoms neighbours 3"], weights: Float[Array, "atoms neighbours"]
+    ) -> Float[Array, " atoms"]:
         """Σ_{j<k} h_j h_k (cos θ + 1/3)², with (cos θ + 1/3)² = cos²θ + ⅔ cos θ + 1/9 and cos θ = u_j · u_k."""
         weighted = weights[..., None] * directions
         vector = jnp.sum(weighted, axis=1)

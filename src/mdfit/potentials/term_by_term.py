@@ -62,12 +62,12 @@ def temperature_derivatives(
     return slope, curvature
 
 
-def _by_temperature(term: Potential, graph: Graph):
+def _by_temperature(term: Potential, graph: Graph) -> tuple[Float[Array, " structures"], Float[Array, " structures"]]:
     temperature = graph.condition("temperature")
     # Each energy depends on its own temperature alone, so that one forward derivative is enough.
     ones = jnp.ones_like(temperature)
 
-    def slope(kelvin):
+    def slope(kelvin: Float[Array, " structures"]) -> Float[Array, " structures"]:
         return jax.jvp(lambda t: energies(term, graph.with_conditions(temperature=t)), (kelvin,), (ones,))[1]
 
     return jax.jvp(slope, (temperature,), (ones,))

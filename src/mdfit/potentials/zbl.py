@@ -8,6 +8,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
 from mdfit.potentials.layers import polynomial_envelope
 from mdfit.potentials.pair import PairPotential
@@ -40,7 +41,9 @@ class ZBL(PairPotential):
     def species(self) -> tuple[int, ...]:  # type: ignore[override]
         return ()
 
-    def pair_energy(self, squared_distance, first, second):
+    def pair_energy(
+        self, squared_distance: Float[Array, "*pairs"], first: Int[Array, "*#pairs"], second: Int[Array, "*#pairs"]
+    ) -> Float[Array, "*pairs"]:
         dtype = squared_distance.dtype
         radii, powers = _tables()
         charges = (first * second).astype(dtype)

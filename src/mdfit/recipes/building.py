@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import optax
+from jax.typing import DTypeLike
 
 from mdfit import registry
 from mdfit.data import Dataset, read
@@ -73,7 +74,7 @@ def _held_out(loaded: LoadedRecipe, dataset: Dataset) -> tuple[Dataset, Dataset 
     return dataset.split(1 - data.test_fraction, seed=data.split_seed, group=data.group)
 
 
-def number_format(recipe: Recipe):
+def number_format(recipe: Recipe) -> DTypeLike:
     """The floating-point format that the recipe asks for."""
     return DOUBLE if recipe.precision == "float64" else SINGLE
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,6 +14,9 @@ from mdfit.errors import CheckpointError, RecipeError, nearest, shown
 from mdfit.recipes.run_directory import RESOLVED, file_digest
 from mdfit.recipes.schema import NAME, WRITTEN, Recipe
 from mdfit.storage import Document, DocumentError, parse_yaml, read_json, write_json
+
+if TYPE_CHECKING:
+    import yaml
 
 
 @dataclass(frozen=True)
@@ -227,7 +230,7 @@ def _scales(scales: Any, path: Path, lines: dict[tuple, int]) -> dict[str, dict[
     return {str(name): changes or {} for name, changes in scales.items()}
 
 
-def _collect_lines(node, place: tuple, lines: dict[tuple, int], path: Path) -> None:
+def _collect_lines(node: yaml.Node | None, place: tuple, lines: dict[tuple, int], path: Path) -> None:
     import yaml
 
     if isinstance(node, yaml.MappingNode):

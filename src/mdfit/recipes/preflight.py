@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def check_inputs(loaded: LoadedRecipe, species: tuple[int, ...]) -> None:
         _check_species("The crystal of 'properties'", np.unique(crystal.species).tolist(), species)
 
 
-def _check_species(what: str, found, known: tuple[int, ...]) -> None:
+def _check_species(what: str, found: Iterable[int], known: tuple[int, ...]) -> None:
     from ase.data import chemical_symbols
 
     unknown = [chemical_symbols[number] for number in found if number not in known]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from mdfit.data import Dataset
 from mdfit.errors import CheckpointError, DataError, RecipeError, UntrustedError
 from mdfit.graph.batches import Batches
+from mdfit.objectives.accuracy import Accuracy
 from mdfit.potentials import Potential
 from mdfit.precision import key
 from mdfit.provenance import environment
@@ -181,7 +183,9 @@ class _Stages:
             metrics |= simulation_metrics(name, simulation, trajectories[name], self.out / "simulations")
         return metrics
 
-    def _simulate(self, name: str, simulation: Simulation, potential: Potential, earlier: dict[str, Trajectory]):
+    def _simulate(
+        self, name: str, simulation: Simulation, potential: Potential, earlier: dict[str, Trajectory]
+    ) -> Trajectory:
         path = self.out / "simulations" / f"{name}.h5"
         ends = {before: trajectory.structure(-1) for before, trajectory in earlier.items()}
         structure = initial_structure(self.loaded, simulation.structure, ends)
@@ -225,11 +229,11 @@ class _Stages:
             for finding in report.warnings:
                 log.warning("%s", finding.message)
 
-    def _timed(self, name: str):
+    def _timed(self, name: str) -> AbstractContextManager[None]:
         return self.times.measure(name, self.out)
 
 
-def _save_accuracy(path: Path, errors, dataset: Dataset, groups: list[str]) -> None:
+def _save_accuracy(path: Path, errors: Accuracy, dataset: Dataset, groups: list[str]) -> None:
     """Labels and predictions for the report, with the group labels of every frame."""
     labels = {f"group_{key}": np.array([str(f.info.get(key, "")) for f in dataset]) for key in groups}
     arrays = {

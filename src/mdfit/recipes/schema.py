@@ -20,7 +20,7 @@ from mdfit.errors import UnitError
 from mdfit.units import quantity
 
 
-def _in(unit: str):
+def _in(unit: str) -> BeforeValidator:
     """Accepts ``"0.5 ps"`` or a bare number in ``unit``."""
 
     def convert(value: Any, information: ValidationInfo) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.schema import Simulation
 from mdfit.simulate import Trajectory
 from mdfit.units import BOLTZMANN
+
+if TYPE_CHECKING:
+    from mdfit.observables import Observable
 
 
 def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory, directory: Path) -> Metrics:
@@ -35,7 +39,7 @@ def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory
     metrics: Metrics = {}
     unsettled = equilibration_warnings(trajectory)
 
-    def add(observable, label: str, factor: float, unit: str) -> None:
+    def add(observable: Observable, label: str, factor: float, unit: str) -> None:
         result = estimate(observable, trajectory)
         warnings = unsettled.get(observable.name, ()) + result.warnings
         metrics[f"{name}/{label}"] = Metric.of(replace(result, warnings=warnings), factor, unit)

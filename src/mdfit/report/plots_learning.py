@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,9 @@ def _points(history: list[dict[str, Any]], key: str, factor: float) -> tuple[lis
     return [epoch for epoch, _ in pairs], [value for _, value in pairs]
 
 
-def _drawing(curve: _Curve, trained, validated):
+def _drawing(
+    curve: _Curve, trained: tuple[list[float], list[float]], validated: tuple[list[float], list[float]]
+) -> Callable[[Axes], None]:
     def draw(axes: Axes) -> None:
         few = "o" if max(len(trained[0]), len(validated[0])) < 2 else None
         axes.plot(*trained, color=BLUE, lw=1, marker=few, label="training")

@@ -46,7 +46,7 @@ def equation_of_state_panels(choice: Properties | None, arrays: Arrays) -> list[
     return [Panel("equation_of_state", _caption(reference), draw)]
 
 
-def _caption(reference) -> str:
+def _caption(reference: tuple[float, float | None, str] | None) -> str:
     text = "Energy relative to its minimum over the volume at 0 K."
     if reference is None:
         return text

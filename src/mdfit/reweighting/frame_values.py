@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -140,7 +141,9 @@ class FrameValues:
         tree = self._pulled_back(parameters, slopes, _pulled_back_each, 1)
         return np.asarray(jax.vmap(lambda row: ravel_pytree(row)[0])(tree), np.float64)
 
-    def _pulled_back(self, parameters: Parameters, slopes: tuple[Any, ...], function, axis: int) -> Any:
+    def _pulled_back(
+        self, parameters: Parameters, slopes: tuple[Any, ...], function: Callable[..., Any], axis: int
+    ) -> Any:
         """``axis`` is that of the frames in the slopes, of the values that follow the potential."""
         total = None
         observables = self._following(self._observables)
@@ -190,7 +193,9 @@ def _follows_potential(observable: Observable, template: Snapshot) -> bool:
     stiffness = jnp.zeros((3, 3, 3, 3)) if observable.needs_stiffness else None
     by_temperature = jnp.zeros(2) if observable.needs_temperature_derivatives else None
 
-    def value(energy, stress, stiffness, by_temperature):
+    def value(
+        energy: jax.Array, stress: jax.Array, stiffness: jax.Array | None, by_temperature: jax.Array | None
+    ) -> jax.Array:
         frame = (template.positions, template.velocities, template.cell, energy, stress, stiffness, by_temperature)
         return observable.per_snapshot(template.at(*frame))
 
@@ -220,7 +225,7 @@ def _values(
     if any(observable.needs_temperature_derivatives for observable in observables):
         columns["temperature_derivatives"] = jnp.stack(temperature_derivatives(potential, graphs), axis=-1)
 
-    def at_frame(frame):
+    def at_frame(frame: dict[str, jax.Array]) -> tuple[jax.Array, ...]:
         snapshot = template.at(**frame)
         return tuple(observable.per_snapshot(snapshot) for observable in observables)
 
@@ -228,8 +233,8 @@ def _values(
 
 
 @eqx.filter_jit
-def _energy_gradients(parameters: Parameters, graphs):
-    def energies(flat):
+def _energy_gradients(parameters: Parameters, graphs: tuple[Graph, ...]) -> jax.Array:
+    def energies(flat: jax.Array) -> jax.Array:
         return energy_and_derivatives(parameters._replace(trained=unravel(flat)).combine(), graphs, False)[0]
 
     flat, unravel = ravel_pytree(parameters.trained)
@@ -239,8 +244,10 @@ def _energy_gradients(parameters: Parameters, graphs):
 
 
 @eqx.filter_jit
-def _energies_and_pulled_back(parameters: Parameters, graphs, slopes):
-    def energies(trained):
+def _energies_and_pulled_back(
+    parameters: Parameters, graphs: tuple[Graph, ...], slopes: jax.Array
+) -> tuple[jax.Array, Any]:
+    def energies(trained: Any) -> jax.Array:
         return energy_and_derivatives(parameters._replace(trained=trained).combine(), graphs, False)[0]
 
     values, transpose = jax.vjp(energies, parameters.trained)
@@ -248,19 +255,39 @@ def _energies_and_pulled_back(parameters: Parameters, graphs, slopes):
 
 
 @eqx.filter_jit
-def _pulled_back(parameters: Parameters, graphs, frames, template, observables, slopes):
+def _pulled_back(
+    parameters: Parameters,
+    graphs: tuple[Graph, ...],
+    frames: tuple[jax.Array, ...],
+    template: Snapshot,
+    observables: tuple[Observable, ...],
+    slopes: tuple[jax.Array, ...],
+) -> Any:
     return _transpose(parameters, graphs, frames, template, observables)(slopes)[0]
 
 
 @eqx.filter_jit
-def _pulled_back_each(parameters: Parameters, graphs, frames, template, observables, slopes):
+def _pulled_back_each(
+    parameters: Parameters,
+    graphs: tuple[Graph, ...],
+    frames: tuple[jax.Array, ...],
+    template: Snapshot,
+    observables: tuple[Observable, ...],
+    slopes: tuple[jax.Array, ...],
+) -> Any:
     return jax.vmap(_transpose(parameters, graphs, frames, template, observables))(slopes)[0]
 
 
-def _transpose(parameters: Parameters, graphs, frames, template, observables):
+def _transpose(
+    parameters: Parameters,
+    graphs: tuple[Graph, ...],
+    frames: tuple[jax.Array, ...],
+    template: Snapshot,
+    observables: tuple[Observable, ...],
+) -> Callable[[tuple[jax.Array, ...]], tuple[Any, ...]]:
     """From slopes of the values to the derivative by the trained parameters."""
 
-    def values(trained):
+    def values(trained: Any) -> tuple[jax.Array, ...]:
         return _values(parameters._replace(trained=trained).combine(), graphs, frames, template, observables)
 
     return jax.vjp(values, parameters.trained)[1]

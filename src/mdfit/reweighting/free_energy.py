@@ -171,7 +171,7 @@ class _Ensemble(eqx.Module):
 def _bennett(first: _Ensemble, second: _Ensemble) -> FreeEnergyDifference:
     shift = jnp.log(first.number / second.number)
 
-    def imbalance(difference):
+    def imbalance(difference: Float[Array, ""]) -> Float[Array, ""]:
         """Logarithm of left over right side of the equation: increases with the difference."""
         left = first.log_weights + jax.nn.log_sigmoid(difference - shift - first.change)
         right = second.log_weights + jax.nn.log_sigmoid(second.change + shift - difference)
@@ -193,7 +193,12 @@ def _bennett(first: _Ensemble, second: _Ensemble) -> FreeEnergyDifference:
     )
 
 
-def _ensemble(name: str, change, log_weights, inefficiency) -> _Ensemble:
+def _ensemble(
+    name: str,
+    change: Float[ArrayLike, " samples"],
+    log_weights: Float[ArrayLike, " samples"] | None,
+    inefficiency: ArrayLike,
+) -> _Ensemble:
     """Checks that the arrays belong together."""
     change = jnp.asarray(change, DOUBLE)
     if change.ndim != 1 or change.size == 0:
@@ -201,15 +206,14 @@ def _ensemble(name: str, change, log_weights, inefficiency) -> _Ensemble:
             f"The samples of the {name} ensemble need one change of the reduced energy each, but the array has the "
             f"shape {change.shape}; join replicas with reshape(-1)."
         )
-    if log_weights is None:
-        log_weights = jnp.full(change.shape, -jnp.log(change.size))
-    if log_weights.shape != change.shape:
+    weights = jnp.full(change.shape, -jnp.log(change.size)) if log_weights is None else jnp.asarray(log_weights)
+    if weights.shape != change.shape:
         raise ReweightingError(
-            f"The {name} ensemble has {change.size} samples, but weights of shape {log_weights.shape}; give one for each."
+            f"The {name} ensemble has {change.size} samples, but weights of shape {weights.shape}; give one for each."
         )
     # Any numbers give a consistent estimate: they are no part of the derivative.
-    number = jax.lax.stop_gradient(kish_effective_size(log_weights)) / jnp.asarray(inefficiency, DOUBLE)
-    return _Ensemble(change, jnp.asarray(log_weights, DOUBLE), number)
+    number = jax.lax.stop_gradient(kish_effective_size(weights)) / jnp.asarray(inefficiency, DOUBLE)
+    return _Ensemble(change, jnp.asarray(weights, DOUBLE), number)
 
 
 def _range(*changes: Array) -> tuple[Array, Array]:

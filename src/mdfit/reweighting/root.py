@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 #: Bisection alone needs 1100 steps for any interval of double-precision numbers, and about 60 for those of energies.
 _MOST_STEPS = 1200
 _PRECISION = 4 * jnp.finfo(jnp.float64).eps
+#: The last step, the one before, the bracket, the point and the number of steps.
+_State = tuple[Array, Array, Array, Array, Array, Array]
 
 
 def increasing_root(
@@ -29,10 +31,10 @@ def increasing_root(
     """
     low, high = jax.lax.stop_gradient((low, high))
 
-    def solve(function, start):
+    def solve(function: Callable[[Array], Array], start: Array) -> Array:
         return _newton_in_bracket(function, low, high, start)
 
-    def solve_tangent(linear, right_side):
+    def solve_tangent(linear: Callable[[Array], Array], right_side: Array) -> Array:
         return right_side / linear(jnp.ones_like(right_side))
 
     return jax.lax.custom_root(function, (low + high) / 2, solve, solve_tangent)
@@ -41,11 +43,11 @@ def increasing_root(
 def _newton_in_bracket(function: Callable[[Array], Array], low: Array, high: Array, start: Array) -> Array:
     with_slope = jax.value_and_grad(function)
 
-    def unfinished(state):
+    def unfinished(state: _State) -> Bool[Array, ""]:
         step, _, _, _, _, steps = state
         return ~(jnp.abs(step) <= _PRECISION * jnp.maximum(jnp.abs(state[4]), 1e-3)) & (steps < _MOST_STEPS)
 
-    def improve(state):
+    def improve(state: _State) -> _State:
         step, step_before, low, high, point, steps = state
         value, slope = with_slope(point)
         low, high = jnp.where(value < 0, point, low), jnp.where(value > 0, point, high)

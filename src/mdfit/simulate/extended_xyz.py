@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mdfit.errors import CheckpointError
 from mdfit.simulate.restart import Output, RestartHeader
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 #: xx, yy, zz, yz, xz, xy: the stress as ASE takes it.
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
@@ -74,7 +78,7 @@ class XYZOutput(Output):
         return f"{len(lines)}\n{self._comment(frame)}\n" + "".join(lines)
 
     def _comment(self, frame: dict[str, np.ndarray]) -> str:
-        def numbers(array):
+        def numbers(array: np.ndarray) -> str:
             return " ".join(repr(float(number)) for number in np.ravel(array))
 
         periodic = " ".join("T" if flag else "F" for flag in self.recording.particles.periodic)
@@ -87,7 +91,7 @@ class XYZOutput(Output):
             f'pbc="{periodic}"'
         )
 
-    def _frame(self, atoms) -> dict[str, np.ndarray]:
+    def _frame(self, atoms: Atoms) -> dict[str, np.ndarray]:
         number_format = self.plan.number_format
         if not np.array_equal(atoms.numbers, self.recording.particles.species):
             raise ValueError("other atoms")

@@ -116,7 +116,7 @@ class _AllPairs:
         return complete_graph(self._species, places, cells, jnp.dtype(self._dtype))
 
 
-def _bytes_of_edges(edges: int, dtype) -> int:
+def _bytes_of_edges(edges: int, dtype: np.dtype) -> int:
     """Indices, reverse edges, vectors and mask of each edge."""
     return edges * (9 + 3 * np.dtype(dtype).itemsize)
 

@@ -20,7 +20,7 @@ class Lengths:
     frames: int
 
     @classmethod
-    def of(cls, duration, every, equilibrate, timestep: float) -> Lengths:
+    def of(cls, duration: float | str, every: float | str, equilibrate: float | str, timestep: float) -> Lengths:
         total, interval, dropped = (
             quantity(value, "fs", name)
             for value, name in ((duration, "duration"), (every, "every"), (equilibrate, "equilibrate"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -93,7 +94,7 @@ def can_resume(out: str | Path) -> bool:
     return restart_path(out).exists() and (Path(out).exists() or read_restart(out)[0].frames == 0)
 
 
-def writing(out: str | Path):
+def writing(out: str | Path) -> AbstractContextManager[None]:
     """Holds the lock of a trajectory; see :func:`mdfit.storage.only_writer`."""
     path = Path(out)
     return only_writer(path.with_name(f".{path.name}.lock"), path)

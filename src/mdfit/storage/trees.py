@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import KeyPath
 
 from mdfit._version import __version__
 from mdfit.errors import MdfitError
@@ -98,7 +99,7 @@ def fill_tree(
                 f"and {leaf.dtype}{list(leaf.shape)} here."
             )
 
-    def fill(key_path, leaf):
+    def fill(key_path: KeyPath, leaf: Any) -> Any:
         return jnp.asarray(arrays[_name(key_path)]) if _is_array(leaf) else leaf
 
     return jax.tree_util.tree_map_with_path(fill, skeleton)
@@ -108,7 +109,7 @@ def _is_array(leaf: Any) -> bool:
     return isinstance(leaf, (jax.Array, np.ndarray, np.generic, jax.ShapeDtypeStruct))
 
 
-def _name(key_path) -> str:
+def _name(key_path: KeyPath) -> str:
     return jax.tree_util.keystr(key_path, simple=True, separator=".")
 
 

@@ -13,15 +13,18 @@ In a test suite::
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
+from jaxtyping import Array, ArrayLike, Float
 from scipy.spatial.transform import Rotation
 
 from mdfit.graph import Graph, build_graph
-from mdfit.potentials import Potential, evaluate
+from mdfit.potentials import Potential, Prediction, evaluate
 from mdfit.precision import cast
 from mdfit.structure import Structure
 
@@ -118,10 +121,10 @@ def smooth_at_cutoff(potential: Potential) -> None:
     cutoff = potential.cutoff
 
     @eqx.filter_jit
-    def derivatives(potential, distance):
+    def derivatives(potential: Potential, distance: Float[ArrayLike, ""]) -> tuple[Array, Array, Array]:
         """Energy, slope and curvature of a pair."""
 
-        def energy(r):
+        def energy(r: Float[ArrayLike, ""]) -> Float[Array, ""]:
             return _pair_energy(potential, r)
 
         return energy(distance), jax.grad(energy)(distance), jax.grad(jax.grad(energy))(distance)
@@ -221,7 +224,7 @@ def gradients_are_finite(potential: Potential) -> None:
     graph = _graph(potential, structure, atoms=6, neighbours=5, dtype=jnp.float32)
     parameters, rest = eqx.partition(potential, eqx.is_inexact_array)
 
-    def loss(parameters):
+    def loss(parameters: Any) -> Float[Array, ""]:
         prediction = evaluate(eqx.combine(parameters, rest), graph)
         return jnp.sum(prediction.forces**2) + jnp.sum(prediction.energy) + jnp.sum(prediction.strain_derivative**2)
 
@@ -237,7 +240,7 @@ def compiles_once_per_size(potential: Potential) -> None:
     count = 0
 
     @eqx.filter_jit
-    def counted(potential, graph):
+    def counted(potential: Potential, graph: Graph) -> Prediction:
         nonlocal count
         count += 1
         return evaluate(potential, graph)
@@ -342,17 +345,17 @@ def _cluster(potential: Potential) -> Structure:
     return _with(crystal, cell=np.zeros((3, 3)), periodic=np.zeros(3, bool))
 
 
-def _with(structure: Structure, **changes) -> Structure:
+def _with(structure: Structure, **changes: Any) -> Structure:
     import dataclasses
 
     return dataclasses.replace(structure, **changes)
 
 
-def _graph(potential: Potential, structure: Structure, dtype=jnp.float64, **sizes) -> Graph:
+def _graph(potential: Potential, structure: Structure, dtype: DTypeLike = jnp.float64, **sizes: Any) -> Graph:
     return build_graph(structure, potential.cutoff, dtype=dtype, **sizes)
 
 
-def _predict(potential: Potential, structure: Structure):
+def _predict(potential: Potential, structure: Structure) -> Prediction:
     return _evaluate(cast(potential, jnp.float64), _graph(potential, structure))
 
 
@@ -383,7 +386,7 @@ def _derivative(function: Callable[[float], float], step: float) -> float:
     return (8 * near - far) / (12 * step)
 
 
-def _pair_energy(potential: Potential, distance):
+def _pair_energy(potential: Potential, distance: Float[ArrayLike, ""]) -> Float[Array, ""]:
     """Energy of two atoms at a distance, differentiable, with an edge also beyond the cutoff."""
     number = _species(potential)[0]
     vector = jnp.zeros(3).at[0].set(distance)
@@ -399,7 +402,7 @@ def _pair_energy(potential: Potential, distance):
     return jnp.sum(cast(potential, jnp.float64).atomic_energies(graph))
 
 
-def _close(first, second, tolerance: float, what: str) -> None:
+def _close(first: ArrayLike, second: ArrayLike, tolerance: float, what: str) -> None:
     first, second = np.asarray(first), np.asarray(second)
     scale = max(np.abs(first).max(), 1e-12)
     error = np.abs(first - second).max() / scale

@@ -20,7 +20,7 @@ from mdfit.errors import SimulationError, TrainingError
 from mdfit.models import Model, Parameters, trainable
 from mdfit.objectives import Evaluation, ForceMatching, Objective, Step
 from mdfit.potentials import Potential
-from mdfit.progress import progress_bar, stop_on_interrupt
+from mdfit.progress import Bar, Interrupt, progress_bar, stop_on_interrupt
 from mdfit.training.identity import Identity
 from mdfit.training.records import EpochMeans, Progress, Records
 from mdfit.training.state import FitState, Update, initial_state, update
@@ -168,7 +168,7 @@ def _train(run: _Run, total: int, records: Records | None, show_progress: bool) 
     return _Stopped(reason, interrupt.terminated)
 
 
-def _epoch(run: _Run, total: int, bar, interrupt, records: Records | None) -> str:
+def _epoch(run: _Run, total: int, bar: Bar, interrupt: Interrupt, records: Records | None) -> str:
     """Updates up to the end of the epoch, then validation; says whether and why training stops."""
     length = run.objective.steps_per_epoch
     end = min(run.step - run.step % length + length, total)
@@ -190,7 +190,18 @@ def _epoch(run: _Run, total: int, bar, interrupt, records: Records | None) -> st
 class _Run:
     """A training run: what it is made of, and its progress."""
 
-    def __init__(self, model, objective, optimizer, validate_on, validate_every, average, patience, train_only, seed):
+    def __init__(
+        self,
+        model: Model,
+        objective: Objective,
+        optimizer: optax.GradientTransformation,
+        validate_on: Dataset | Objective | None,
+        validate_every: int,
+        average: float | None,
+        patience: int | None,
+        train_only: Callable[[Any], Any] | None,
+        seed: int,
+    ):
         flags = trainable(model) if train_only is None else train_only(model)
         self.identity = Identity.of(
             model, flags, objective, optimizer, validate_on, (validate_every, patience, average, seed)

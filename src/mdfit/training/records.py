@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -137,7 +138,7 @@ class Records:
         self._started = self._last_checkpoint = time.monotonic()
         self._cpu_started = time.process_time()
 
-    def writing(self):
+    def writing(self) -> AbstractContextManager[None]:
         """Holds the lock of the directory; see :func:`mdfit.storage.only_writer`."""
         return only_writer(self.directory / ".training.lock", self.directory)
 

@@ -118,7 +118,9 @@ class Update(eqx.Module):
 
 
 @eqx.filter_jit
-def update(state: FitState, evaluation: Evaluation | Step, optimizer, decay: float | None) -> Update:
+def update(
+    state: FitState, evaluation: Evaluation | Step, optimizer: optax.GradientTransformation, decay: float | None
+) -> Update:
     """One optimiser step; with a loss or gradient that is not finite everything stays as it was."""
     norm = optax.tree.norm(evaluation.direction)
     finite = jnp.isfinite(evaluation.loss) & jnp.isfinite(norm)
@@ -128,7 +130,7 @@ def update(state: FitState, evaluation: Evaluation | Step, optimizer, decay: flo
     average = parameters if decay is None else _averaged(state, parameters, decay)
     smoothed = jnp.where(jnp.isinf(state.smoothed), evaluation.loss, 0.99 * state.smoothed + 0.01 * evaluation.loss)
 
-    def keep(new, old):
+    def keep(new: Any, old: Any) -> Any:
         return jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
 
     return Update(
@@ -142,11 +144,11 @@ def update(state: FitState, evaluation: Evaluation | Step, optimizer, decay: flo
     )
 
 
-def _averaged(state: FitState, parameters: Any, decay: float):
+def _averaged(state: FitState, parameters: Any, decay: float) -> Any:
     # The early average follows quickly, so that it does not remember the random start.
     effective = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
 
-    def mix(mean, new):
+    def mix(mean: Array, new: Array) -> Array:
         weight = effective.astype(new.dtype)
         return weight * mean + (1 - weight) * new
 

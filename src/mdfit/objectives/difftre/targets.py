@@ -119,16 +119,24 @@ class Targets:
             for m in self.measurements
         ]
 
-    def _loss_of_values(self, values, constants: Constants):
+    def _loss_of_values(
+        self, values: tuple[jax.Array, ...], constants: Constants
+    ) -> tuple[jax.Array, tuple[list[jax.Array], list[jax.Array]]]:
         predictions = self._predictions(values, constants)
         parts = [m.chi_square(prediction) for m, prediction in zip(self.measurements, predictions, strict=True)]
         return sum(parts[1:], start=parts[0]), (parts, predictions)
 
-    def _deviations_of_values(self, values, constants: Constants):
+    def _deviations_of_values(self, values: tuple[jax.Array, ...], constants: Constants) -> jax.Array:
         predictions = self._predictions(values, constants)
         return jnp.concatenate([m.deviations(p) for m, p in zip(self.measurements, predictions, strict=True)])
 
-    def _deviations_of_changing(self, changing, values, constants: Constants, follow: tuple[bool, ...]):
+    def _deviations_of_changing(
+        self,
+        changing: tuple[jax.Array, ...],
+        values: tuple[jax.Array, ...],
+        constants: Constants,
+        follow: tuple[bool, ...],
+    ) -> jax.Array:
         """A function of those values alone that follow the potential."""
         new = iter(changing)
         joined = tuple(next(new) if follows else value for value, follows in zip(values, follow, strict=True))

@@ -256,7 +256,17 @@ def _origin(state: ChainState, loss: float) -> np.ndarray:
     return np.asarray(loss) if np.isnan(state.origin) else state.origin
 
 
-def _check(ensembles, sampler, chains, start, bias, batch, reuse, step_ratio, newton) -> None:
+def _check(
+    ensembles: Sequence[MappedEnsemble],
+    sampler: Sampler,
+    chains: int,
+    start: Start,
+    bias: Potential | None,
+    batch: int | None,
+    reuse: float,
+    step_ratio: float | None,
+    newton: float | None,
+) -> None:
     if not ensembles:
         raise TrainingError("Relative entropy needs at least one reference ensemble.")
     if sampler.ensemble != "NVT":

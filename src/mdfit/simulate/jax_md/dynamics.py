@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from mdfit.potentials import Potential, Prediction, energies, evaluate, forces
 from mdfit.simulate.jax_md.integrators import Conditions, Frozen, Integrator, Interactions, integrator
@@ -49,30 +50,39 @@ class Context(NamedTuple):
 
 
 def _forces(
-    positions, *, potential, species, neighbours, frozen=None, cell=None, kT=None, pressure=None, conditions=None
-):
+    positions: Float[Array, "atoms 3"],
+    *,
+    potential: Potential,
+    species: Int[Array, " atoms"],
+    neighbours: Neighbours,
+    frozen: Frozen | None = None,
+    cell: Float[Array, "3 3"] | None = None,
+    kT: Float[Array, ""] | None = None,
+    pressure: Float[Array, ""] | None = None,
+    conditions: dict[str, Float[Array, ""]] | None = None,
+) -> Float[Array, "atoms 3"]:
     acting = forces(potential, neighbours.graph_of(potential, species, positions, None, conditions))
     return acting if frozen is None else frozen.still(acting)
 
 
 def _energy(
-    positions,
+    positions: Float[Array, "atoms 3"],
     *,
-    box,
-    potential,
-    species,
-    neighbours,
-    frozen=None,
-    perturbation=1.0,
-    kT=None,
-    pressure=None,
-    conditions=None,
-):
+    box: Float[Array, "3 3"],
+    potential: Potential,
+    species: Int[Array, " atoms"],
+    neighbours: Neighbours,
+    frozen: Frozen | None = None,
+    perturbation: Float[ArrayLike, ""] = 1.0,
+    kT: Float[Array, ""] | None = None,
+    pressure: Float[Array, ""] | None = None,
+    conditions: dict[str, Float[Array, ""]] | None = None,
+) -> Float[Array, ""]:
     graph = neighbours.graph_of(potential, species, positions, _scale(box, neighbours), conditions)
     return energies(potential, graph.scaled(perturbation))[0].astype(positions.dtype)
 
 
-def _scale(box, neighbours: Neighbours):
+def _scale(box: Float[Array, "3 3"], neighbours: Neighbours) -> Float[Array, ""]:
     """The length of a cell in units of the list's; the barostat changes all lengths alike."""
     # By a whole vector: one of its components may be zero, as in the primitive cells of cubic crystals.
     return jnp.linalg.norm(box[0]) / jnp.linalg.norm(neighbours.cell[0])
@@ -122,7 +132,14 @@ class Dynamics:
         self._record = eqx.filter_jit(self._record_all)
         self._most_neighbours = eqx.filter_jit(self._most_neighbours_of_all)
 
-    def initialize(self, keys, positions, masses, momenta, context: Context) -> Any:
+    def initialize(
+        self,
+        keys: jax.Array,
+        positions: Float[Array, "replicas atoms 3"],
+        masses: Float[Array, " atoms"],
+        momenta: Float[Array, "replicas atoms 3"] | None,
+        context: Context,
+    ) -> Any:
         """The integrator's state of every replica.
 
         Args:
@@ -142,7 +159,7 @@ class Dynamics:
         """Energy, forces and stress of every replica."""
         return self._record(state, context)
 
-    def most_neighbours(self, positions, context: Context) -> Int[Array, ""]:
+    def most_neighbours(self, positions: Float[Array, "replicas atoms 3"], context: Context) -> Int[Array, ""]:
         """The largest number of neighbours within the cutoff that an atom of any replica has where the lists were made."""
         return self._most_neighbours(positions, context)
 
@@ -150,8 +167,23 @@ class Dynamics:
         """The present cells in Å."""
         return jax.vmap(lambda one: one.box)(state) if self._variable_cell else context.neighbours.cell
 
-    def _initialize_all(self, keys, positions, masses, momenta, context: Context):
-        def one(key, place, momentum, neighbours, kT, pressure, conditions):
+    def _initialize_all(
+        self,
+        keys: jax.Array,
+        positions: Float[Array, "replicas atoms 3"],
+        masses: Float[Array, " atoms"],
+        momenta: Float[Array, "replicas atoms 3"] | None,
+        context: Context,
+    ) -> Any:
+        def one(
+            key: jax.Array,
+            place: Float[Array, "atoms 3"],
+            momentum: Float[Array, "atoms 3"] | None,
+            neighbours: Neighbours,
+            kT: Float[Array, ""] | None,
+            pressure: Float[Array, ""] | None,
+            conditions: dict[str, Float[Array, ""]] | None,
+        ) -> Any:
             if context.frozen is not None:
                 key, own = jax.random.split(key)
                 momentum = self._momenta(own, masses, momentum, context.frozen, kT)
@@ -161,20 +193,27 @@ class Dynamics:
 
         return over_replicas(one)(keys, positions, momenta, *context.of_replicas)
 
-    def _momenta(self, key, masses, momentum, frozen: Frozen, kT):
+    def _momenta(
+        self,
+        key: jax.Array,
+        masses: Float[Array, " atoms"],
+        momentum: Float[Array, "atoms 3"] | None,
+        frozen: Frozen,
+        kT: Float[Array, ""] | None,
+    ) -> Float[Array, "atoms 3"]:
         """Given or Maxwell–Boltzmann momenta of free atoms; those of their centre of mass are not taken out."""
         if momentum is None:
             spread = jnp.sqrt(masses * (self._thermal if kT is None else kT))[:, None]
             momentum = spread * jax.random.normal(key, (len(masses), 3), masses.dtype)
         return frozen.still(momentum)
 
-    def _advance_until_stale(self, state, context: Context, steps) -> Progress:
-        def step(one, *own):
+    def _advance_until_stale(self, state: Any, context: Context, steps: Int[Array, ""]) -> Progress:
+        def step(one: Any, *own: Any) -> Any:
             new = self._integrator.step(one, **context.arguments(*own))
             # Noise acts on all momenta.
             return new if context.frozen is None else new.set(momentum=context.frozen.still(new.momentum))
 
-        def travelled(one, neighbours):
+        def travelled(one: Any, neighbours: Neighbours) -> Float[Array, ""]:
             """Half the largest possible change of a distance since the list was made, cell changes taken out."""
             here = one.position
             if self._variable_cell:
@@ -187,7 +226,7 @@ class Dynamics:
             finite = jnp.isfinite(jnp.sum(squared))
             return jnp.where(finite, moved, jnp.inf) + self._strain_margin(one, neighbours)
 
-        def crowd(one, neighbours):
+        def crowd(one: Any, neighbours: Neighbours) -> Bool[Array, ""]:
             """Whether an atom has more neighbours than the packed graph holds."""
             if not neighbours.packed_width:
                 return jnp.zeros((), bool)
@@ -195,7 +234,7 @@ class Dynamics:
             inside = neighbours.graph(context.species, one.position, scale).inside(context.potential.cutoff)
             return jnp.max(jnp.sum(inside, axis=1)) > neighbours.packed_width
 
-        def body(carry):
+        def body(carry: tuple[Array, Any, Array, Array, Array]) -> tuple[Array, Any, Array, Array, Array]:
             done, old, *_ = carry
             new = over_replicas(step)(old, *context.of_replicas)
             jump = jnp.max(over_replicas(travelled)(new, context.neighbours))
@@ -205,7 +244,7 @@ class Dynamics:
             kept = jax.tree.map(lambda n, o: jnp.where(good, n, o), new, old)
             return done + good, kept, good, jump, crowded
 
-        def proceed(carry):
+        def proceed(carry: tuple[Array, Any, Array, Array, Array]) -> Bool[Array, ""]:
             done, _, good, *_ = carry
             return (done < steps) & good
 
@@ -219,7 +258,7 @@ class Dynamics:
         done, state, _, jump, crowded = jax.lax.while_loop(proceed, body, start)
         return Progress(state, done, jnp.isfinite(jump), jump, crowded)
 
-    def _strain_margin(self, one, neighbours):
+    def _strain_margin(self, one: Any, neighbours: Neighbours) -> Float[Array, ""]:
         """Half of what shrinking of the cell may have brought two atoms closer, in Å."""
         if not self._variable_cell:
             return jnp.zeros((), one.position.dtype)
@@ -227,27 +266,27 @@ class Dynamics:
         shrink = jnp.maximum(1 - _scale(one.box, neighbours), 0)
         return (shrink * self._reach / 2).astype(one.position.dtype)
 
-    def _most_neighbours_of_all(self, positions, context: Context) -> Int[Array, ""]:
-        def one(place, neighbours):
+    def _most_neighbours_of_all(self, positions: Float[Array, "replicas atoms 3"], context: Context) -> Int[Array, ""]:
+        def one(place: Float[Array, "atoms 3"], neighbours: Neighbours) -> Int[Array, ""]:
             inside = neighbours.graph(context.species, place).inside(context.potential.cutoff)
             return jnp.max(jnp.sum(inside, axis=1))
 
         return jnp.max(over_replicas(one)(positions, context.neighbours))
 
-    def _record_all(self, state, context: Context) -> Prediction:
+    def _record_all(self, state: Any, context: Context) -> Prediction:
         potential, species = context.potential, context.species
 
-        def one(single, neighbours, conditions):
+        def one(single: Any, neighbours: Neighbours, conditions: dict[str, Float[Array, ""]] | None) -> Prediction:
             scale = _scale(single.box, neighbours) if self._variable_cell else None
             return evaluate(potential, neighbours.graph_of(potential, species, single.position, scale, conditions))
 
         return over_replicas(one)(state, context.neighbours, context.conditions)
 
 
-def over_replicas(function):
+def over_replicas(function: Callable[..., Any]) -> Callable[..., Any]:
     """``vmap`` over the leading axis; one replica runs without it, which is faster."""
 
-    def mapped(*arguments):
+    def mapped(*arguments: Any) -> Any:
         leaves = jax.tree.leaves(arguments)
         if leaves[0].shape[0] > 1:
             return jax.vmap(function)(*arguments)

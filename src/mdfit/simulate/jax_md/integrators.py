@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 from mdfit.errors import SimulationError
 from mdfit.simulate.samplers import NPT, NVE, Brownian, Langevin, NoseHoover, Sampler
@@ -57,7 +57,12 @@ class Frozen(eqx.Module):
         return jnp.where(self.mask[:, None], 0, vectors)
 
 
-def _shift(positions, displacement, frozen: Frozen | None = None, **context):
+def _shift(
+    positions: Float[Array, "atoms 3"],
+    displacement: Float[Array, "atoms 3"],
+    frozen: Frozen | None = None,
+    **context: Any,
+) -> Float[Array, "atoms 3"]:
     """Free space: positions are never wrapped, images are the neighbour lists' matter; frozen atoms stay."""
     return positions + (displacement if frozen is None else frozen.still(displacement))
 
@@ -100,7 +105,15 @@ def _nve(sampler: NVE, interactions: Interactions, conditions: Conditions) -> In
 
     initialize, step = simulate.nve(interactions.forces, _shift, sampler.timestep_fs * FEMTOSECOND)
 
-    def start(key, positions, masses, momenta, cell, kT=conditions.kT, **context):
+    def start(
+        key: Array,
+        positions: Array,
+        masses: Array,
+        momenta: Array | None,
+        cell: Array,
+        kT: float | Array = conditions.kT,
+        **context: Any,
+    ) -> Any:
         return initialize(key, positions, kT, mass=masses, momenta=momenta, cell=cell, **context)
 
     return Integrator(start, step)
@@ -113,7 +126,7 @@ def _langevin(sampler: Langevin, interactions: Interactions, conditions: Conditi
     step_length, gamma = sampler.timestep_fs * FEMTOSECOND, sampler.friction_per_ps / (1000 * FEMTOSECOND)
     initialize, step = simulate.nvt_langevin(interactions.forces, _shift, step_length, conditions.kT, gamma)
 
-    def start(key, positions, masses, momenta, cell, **context):
+    def start(key: Array, positions: Array, masses: Array, momenta: Array | None, cell: Array, **context: Any) -> Any:
         return initialize(key, positions, mass=masses, momenta=momenta, cell=cell, **context)
 
     return Integrator(start, step)
@@ -127,10 +140,10 @@ def _brownian(sampler: Brownian, interactions: Interactions, conditions: Conditi
     _, move = simulate.brownian(interactions.forces, _shift, step_length, conditions.kT, gamma)
     initialize, _ = simulate.nvt_langevin(interactions.forces, _shift, step_length, conditions.kT, gamma)
 
-    def start(key, positions, masses, momenta, cell, **context):
+    def start(key: Array, positions: Array, masses: Array, momenta: Array | None, cell: Array, **context: Any) -> Any:
         return initialize(key, positions, mass=masses, momenta=momenta, cell=cell, **context)
 
-    def step(state, **context):
+    def step(state: Any, **context: Any) -> Any:
         moved = move(simulate.BrownianState(state.position, state.mass, state.rng), **context)
         return state.set(position=moved.position, rng=moved.rng)
 
@@ -150,7 +163,15 @@ def _nose_hoover(sampler: NoseHoover, interactions: Interactions, conditions: Co
         tau=_relaxation(sampler.relaxation, 100 * sampler.timestep_fs),
     )
 
-    def start(key, positions, masses, momenta, cell, frozen=None, **context):
+    def start(
+        key: Array,
+        positions: Array,
+        masses: Array,
+        momenta: Array | None,
+        cell: Array,
+        frozen: Frozen | None = None,
+        **context: Any,
+    ) -> Any:
         state = initialize(key, positions, mass=masses, momenta=momenta, cell=cell, frozen=frozen, **context)
         # jax-md counts 3N degrees of freedom; with the centre of mass at rest, or frozen atoms, that would heat.
         return state.set(chain=state.chain.set(degrees_of_freedom=conditions.degrees_of_freedom))
@@ -162,7 +183,13 @@ def _nose_hoover(sampler: NoseHoover, interactions: Interactions, conditions: Co
 def _npt(sampler: NPT, interactions: Interactions, conditions: Conditions) -> Integrator:
     from jax_md import simulate
 
-    def energy(positions, *, box, perturbation=1.0, **context):
+    def energy(
+        positions: Float[Array, "atoms 3"],
+        *,
+        box: Float[Array, "3 3"],
+        perturbation: Float[ArrayLike, ""] = 1.0,
+        **context: Any,
+    ) -> Float[Array, ""]:
         # With the centre of mass at rest, jax-md's equations sample Vᴺ⁻¹⁻¹ᐟᴺ instead of Vᴺ; this puts it back.
         logarithm = jnp.log(jnp.abs(jnp.linalg.det(box))) + 3 * jnp.log(perturbation)
         missing = context.get("kT", conditions.kT) * (1 + 1 / len(positions)) * logarithm
@@ -178,7 +205,7 @@ def _npt(sampler: NPT, interactions: Interactions, conditions: Conditions) -> In
         thermostat_kwargs={"tau": _relaxation(sampler.thermostat_relaxation, 100 * sampler.timestep_fs)},
     )
 
-    def start(key, positions, masses, momenta, cell, **context):
+    def start(key: Array, positions: Array, masses: Array, momenta: Array | None, cell: Array, **context: Any) -> Any:
         box = jnp.asarray(cell, positions.dtype)
         state = initialize(key, positions, box, mass=masses, momenta=momenta, **context)
         state = state.set(thermostat=state.thermostat.set(degrees_of_freedom=conditions.degrees_of_freedom))
@@ -186,7 +213,7 @@ def _npt(sampler: NPT, interactions: Interactions, conditions: Conditions) -> In
         # are single precision throughout.
         return jax.tree.map(lambda leaf: jnp.float32(leaf) if isinstance(leaf, float) else leaf, state)
 
-    def advance(state, cell=None, **context):
+    def advance(state: Any, cell: Float[Array, "3 3"] | None = None, **context: Any) -> Any:
         return step(state, **context)
 
     return Integrator(start, advance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from mdfit.errors import NeighborListError
 from mdfit.graph import Graph, NeighborTable, neighbor_table
@@ -44,12 +44,24 @@ class Neighbours(eqx.Module):
         """The same lists, packed for potentials into ``width`` columns where that is fewer than they have."""
         return replace(self, packed_width=width if width < self.mask.shape[-1] else 0)
 
-    def graph_of(self, potential: Potential, species, positions, scale=None, conditions=None) -> Graph:
+    def graph_of(
+        self,
+        potential: Potential,
+        species: Int[Array, " atoms"],
+        positions: Float[Array, "atoms 3"],
+        scale: Float[Array, ""] | None = None,
+        conditions: Mapping[str, Float[Array, ""]] | None = None,
+    ) -> Graph:
         """The graph that ``potential`` sees at other positions, under ``conditions`` ``()`` by name; see :meth:`graph`."""
         graph = self.graph(species, positions, scale).with_conditions(**(conditions or {}))
         return graph.packed(potential.cutoff, self.packed_width) if self.packed_width else graph
 
-    def graph(self, species, positions, scale=None) -> Graph:
+    def graph(
+        self,
+        species: Int[Array, " atoms"],
+        positions: Float[Array, "atoms 3"],
+        scale: Float[Array, ""] | None = None,
+    ) -> Graph:
         """The graph at other positions, in a cell that is ``scale`` times as long as that of the list."""
         offsets = self.offsets if scale is None else self.offsets * scale
         # Component by component, so that sums over pairs run on plain two-dimensional arrays.
@@ -166,7 +178,9 @@ def _stack(tables: list[NeighborTable], name: str) -> np.ndarray:
 
 
 @jax.jit
-def _offsets(shifts, cells):
+def _offsets(
+    shifts: Int[Array, "replicas atoms neighbours 3"], cells: Float[Array, "replicas 3 3"]
+) -> Float[Array, "replicas 3 atoms neighbours"]:
     """Cell translations ``(replicas, 3, atoms, neighbours)`` in Å, component by component."""
     shifts = shifts.astype(cells.dtype)
     components = [sum(shifts[..., s] * cells[:, s, x, None, None] for s in range(3)) for x in range(3)]
@@ -229,13 +243,17 @@ class DeviceLists:
         self._allocate(*memory)
 
 
-def _updated(allocated, wrapped, box):
+def _updated(
+    allocated: Any, wrapped: Float[Array, "atoms 3"], box: Float[Array, "3 3"]
+) -> tuple[Int[Array, "atoms neighbours"], Array]:
     neighbours = allocated.update(wrapped, box=box)
     return neighbours.idx, neighbours.did_buffer_overflow
 
 
 @jax.jit
-def _fractional(positions, cells):
+def _fractional(
+    positions: Float[Array, "replicas atoms 3"], cells: Float[Array, "replicas 3 3"]
+) -> tuple[Float[Array, "replicas atoms 3"], Float[Array, "replicas atoms 3"], Float[Array, "replicas 3 3"]]:
     """Fractional coordinates, the same inside the cell, and the cells as jax-md wants them.
 
     jax-md takes columns as cell vectors and an upper triangular matrix; distances do not change by turning the cell.
@@ -246,11 +264,23 @@ def _fractional(positions, cells):
 
 
 @jax.jit
-def _complete(indices, fractional, positions, cells, reach) -> Neighbours:
+def _complete(
+    indices: Int[Array, "replicas atoms neighbours"],
+    fractional: Float[Array, "replicas atoms 3"],
+    positions: Float[Array, "replicas atoms 3"],
+    cells: Float[Array, "replicas 3 3"],
+    reach: Float[ArrayLike, ""],
+) -> Neighbours:
     return jax.vmap(_complete_one, in_axes=(0, 0, 0, 0, None))(indices, fractional, positions, cells, reach)
 
 
-def _complete_one(indices, fractional, positions, cell, reach) -> Neighbours:
+def _complete_one(
+    indices: Int[Array, "atoms neighbours"],
+    fractional: Float[Array, "atoms 3"],
+    positions: Float[Array, "atoms 3"],
+    cell: Float[Array, "3 3"],
+    reach: Float[ArrayLike, ""],
+) -> Neighbours:
     """Shifts, mask and opposite edges of a list of indices under the minimum-image convention."""
     atoms, width = indices.shape
     present = indices < atoms

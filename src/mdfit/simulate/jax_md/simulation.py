@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from mdfit.errors import CheckpointError, MdfitError, SimulationError
 from mdfit.potentials import Potential
@@ -155,7 +156,14 @@ class JaxSimulation(Simulation):
         positions, cells = np.stack([s.positions for s in starts]), np.stack([s.cell for s in starts])
         self.restart(self.potential, positions, velocities, cells, key)
 
-    def restart(self, potential: Potential, positions, velocities, cells, key) -> None:
+    def restart(
+        self,
+        potential: Potential,
+        positions: Float[Array | np.ndarray, "replicas atoms 3"],
+        velocities: Float[Array | np.ndarray, "replicas atoms 3"] | None,
+        cells: Float[Array | np.ndarray, "replicas 3 3"],
+        key: jax.Array,
+    ) -> None:
         """Goes on elsewhere, perhaps with another potential of the same structure; nothing is compiled anew.
 
         Args:
@@ -260,7 +268,7 @@ class JaxSimulation(Simulation):
         """New neighbour lists at the present positions."""
         self._build_lists(self.state.position, self.dynamics.cells(self.state, self.context))
 
-    def _build_lists(self, positions, cells) -> None:
+    def _build_lists(self, positions: Float[Array, "replicas atoms 3"], cells: Float[Array, "replicas 3 3"]) -> None:
         lists = self._builder.build(positions, cells).with_packed_width(self._packed_width)
         self.context = self.context._replace(neighbours=lists)
 
