@@ -20,7 +20,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "potential": schema.PotentialChoice,
     "training": schema.Training,
     "training.optimizer": schema.Optimizer,
-    "simulations.NAME": schema.Simulation,
+    "simulations.NAME": schema.SimulationChoice,
     "simulations.NAME.structure": schema.StructureChoice,
     "crystal": schema.Crystal,
     "properties": schema.Properties,

@@ -10,7 +10,7 @@ from ase.build import bulk
 from mdfit.data import Dataset, LabelledStructure
 from mdfit.errors import ModelFileError, PotentialError
 from mdfit.graph.batches import Batches
-from mdfit.models import Constant, Model, ModelSet, fingerprint, load, trainable
+from mdfit.models import Constant, Model, ModelSet, load, trainable
 from mdfit.potentials import LennardJones, PaiNN, evaluate
 from mdfit.potentials import load as load_potential
 from mdfit.structure import Structure
@@ -47,7 +47,7 @@ def test_a_model_that_is_no_potential_goes_through_a_file(tmp_path):
     path = line.save(tmp_path / "line.mdfit", {"origin": "test"})
     again = load(path)
     assert isinstance(again, Power)
-    assert fingerprint(again) == fingerprint(line)
+    assert again.fingerprint() == line.fingerprint()
     assert float(again(2.0)) == float(line(2.0))
     assert [bool(flag) for flag in jax.tree.leaves(trainable(again))] == [True, False]
     with pytest.raises(ModelFileError, match="holds a mdfit model, not a potential"):
@@ -67,12 +67,12 @@ def test_a_set_is_evaluated_saved_and_loaded_as_one_model(graph, tmp_path, with_
         alone = evaluate(member, graph)
         np.testing.assert_allclose(side_by_side.energy[index], alone.energy, rtol=1e-5)
         np.testing.assert_allclose(side_by_side.forces[index], alone.forces, rtol=1e-4, atol=1e-6)
-        assert fingerprint(ensemble[index]) == fingerprint(member)
+        assert ensemble[index].fingerprint() == member.fingerprint()
     assert float(np.ptp(np.asarray(side_by_side.energy))) > 0
     again = load(ensemble.save(tmp_path / "set.mdfit"), ModelSet)
     assert len(again) == 3
-    assert fingerprint(again) == fingerprint(ensemble)
-    assert [fingerprint(one) for one in again] == [fingerprint(one) for one in members]
+    assert again.fingerprint() == ensemble.fingerprint()
+    assert [one.fingerprint() for one in again] == [one.fingerprint() for one in members]
 
 
 def test_a_name_that_stands_twice_is_not_guessed(tmp_path):

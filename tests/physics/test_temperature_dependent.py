@@ -9,7 +9,7 @@ from mdfit.graph import Reads
 from mdfit.graph.gathering import take
 from mdfit.models import Parameters
 from mdfit.observables import HeatCapacity, estimate
-from mdfit.observables.evaluation import per_frame
+from mdfit.observables.per_frame import per_frame
 from mdfit.potentials import ExternalField, LennardJones, distinct_cutoffs, energies, temperature_derivatives
 from mdfit.reweighting import average_with_error, reduced_energy
 from mdfit.reweighting.frame_values import FrameValues

@@ -6,8 +6,10 @@ import sys
 import equinox as eqx
 import jax
 
-from mdfit.models.fingerprint import fingerprint
+from mdfit.models import Model
 from mdfit.potentials import ZBL, LennardJones, PaiNN, StillingerWeber, load
+
+fingerprint = Model.fingerprint
 
 
 def network(seed: int = 0, **settings):
@@ -23,11 +25,7 @@ def test_saving_and_loading_keeps_it(tmp_path):
 
 
 def test_another_process_finds_the_same():
-    code = (
-        "from mdfit.potentials import StillingerWeber\n"
-        "from mdfit.models.fingerprint import fingerprint\n"
-        "print(fingerprint(StillingerWeber.silicon()))"
-    )
+    code = "from mdfit.potentials import StillingerWeber\nprint(StillingerWeber.silicon().fingerprint())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == fingerprint(StillingerWeber.silicon())
 

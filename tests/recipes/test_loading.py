@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mdfit.errors import RecipeError
-from mdfit.observables.estimation import FEWEST_FRAMES
+from mdfit.observables.estimate import FEWEST_FRAMES
 from mdfit.recipes import is_script, load_recipe, load_resolved, load_script, schema
 from mdfit.recipes.gallery import list_recipes
 

@@ -10,12 +10,12 @@ from mdfit.objectives.accuracy import Accuracy
 from mdfit.observables import Estimate, Temperature
 from mdfit.recipes.metric_lines import metrics_table
 from mdfit.recipes.metrics import Metric, accuracy_metrics, read_metrics, write_metrics
-from mdfit.recipes.schema import Simulation
+from mdfit.recipes.schema import SimulationChoice
 from mdfit.recipes.simulation_metrics import energy_drift, simulation_metrics
 from mdfit.simulate import Trajectory
 from mdfit.units import BOLTZMANN
 
-CONDITIONS = Simulation.model_validate({"structure": {"end_of": "other"}, "temperature": 300, "duration": 20000})
+CONDITIONS = SimulationChoice.model_validate({"structure": {"end_of": "other"}, "temperature": 300, "duration": 20000})
 
 
 def trajectory(temperatures, energies, ensemble="NVT", atoms=8):

@@ -10,7 +10,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from mdfit.data import read
 from mdfit.objectives.accuracy import compare
-from mdfit.potentials.prediction import FramePrediction
+from mdfit.potentials.dataset_predictions import FramePrediction
 from mdfit.provenance import environment
 from mdfit.recipes.loading import LoadedRecipe, load_recipe
 from mdfit.recipes.metrics import Metric, accuracy_metrics, write_metrics

@@ -11,7 +11,7 @@ import optax
 import pytest
 
 from mdfit.errors import CheckpointError, ModelFileError, TrainingError
-from mdfit.models import Model, ModelSet, fingerprint, load
+from mdfit.models import Model, ModelSet, load
 from mdfit.objectives import Objective
 from mdfit.potentials import load as load_potential
 from mdfit.training import fit
@@ -73,7 +73,7 @@ def test_a_model_is_trained_resumed_and_loaded(tmp_path, ctrl_c_in_update):
     ctrl_c_in_update(0)
     assert train(tmp_path / "parts").history == whole.history
     loaded = load(tmp_path / "parts" / "best.mdfit")
-    assert fingerprint(loaded) == fingerprint(whole.model)
+    assert loaded.fingerprint() == whole.model.fingerprint()
     with pytest.raises(ModelFileError, match="not a potential"):
         load_potential(tmp_path / "parts" / "best.mdfit")
     with pytest.raises(CheckpointError, match="other data to validate on"):

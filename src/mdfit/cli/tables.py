@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mdfit.observables import PotentialEnergy, Pressure, Temperature, equilibration_warnings, estimate
-from mdfit.observables.estimation import FEWEST_FRAMES
+from mdfit.observables.estimate import FEWEST_FRAMES
 from mdfit.simulate import Trajectory
 
 

@@ -1,7 +1,7 @@
 """Findings about signs and units of energies, forces and stresses, and notes where they cannot be known.
 
-Three independent ways: the work done between similar frames (:mod:`mdfit.data.work`), the stiffness of bonds to hydrogen
-(:mod:`mdfit.data.bond_stretching`) and the size of total energies (:mod:`mdfit.data.total_energies`).
+Three independent ways: the work done between similar frames (:mod:`mdfit.data.work_of_forces`), the stiffness of bonds to
+hydrogen (:mod:`mdfit.data.bond_stretching`) and the size of total energies (:mod:`mdfit.data.total_energies`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from mdfit.data.bond_stretching import Stretching, stretching
 from mdfit.data.check_report import Finding
 from mdfit.data.total_energies import unit_of_total_energies
-from mdfit.data.work import works
-from mdfit.data.work_fit import WorkFit, fit_works
+from mdfit.data.work_factors import WorkFit, fit_works
+from mdfit.data.work_of_forces import works
 
 if TYPE_CHECKING:
     from mdfit.data.dataset import Dataset

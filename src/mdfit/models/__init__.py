@@ -2,7 +2,6 @@
 
 from mdfit.models.base import Constant, Model, trainable
 from mdfit.models.files import build, load, provenance
-from mdfit.models.fingerprint import fingerprint
 from mdfit.models.model_set import ModelSet
 from mdfit.models.parameters import Parameters, part_of_step
 
@@ -12,7 +11,6 @@ __all__ = [
     "ModelSet",
     "Parameters",
     "build",
-    "fingerprint",
     "load",
     "part_of_step",
     "provenance",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
+import json
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +15,7 @@ from jaxtyping import Array
 
 from mdfit._version import __version__
 from mdfit.errors import ModelFileError
-from mdfit.storage import write_tree
+from mdfit.storage import digest, write_tree
 
 #: Of files of models; raised by one whenever an older mdfit could misread them.
 FORMAT_VERSION = 1
@@ -64,6 +66,15 @@ class Model(eqx.Module):
                     "earlier copy."
                 )
 
+    def fingerprint(self) -> str:
+        """SHA-256 of class, settings and parameters, in hexadecimal digits.
+
+        Models with the same fingerprint compute the same bit by bit on the same machine; saving and loading does not change
+        it.
+        """
+        architecture = json.dumps(self.describe(), sort_keys=True, default=_name)
+        return hashlib.sha256(f"{architecture} {digest(self)}".encode()).hexdigest()
+
     def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> Path:
         """Writes one file without pickle; see :func:`mdfit.models.load`.
 
@@ -82,6 +93,11 @@ class Model(eqx.Module):
         }
         write_tree(path, self, header)
         return Path(path)
+
+
+def _name(setting: Any) -> str:
+    # The representation of a function holds its address, which differs from process to process.
+    return getattr(setting, "__qualname__", None) or repr(setting)
 
 
 class Constant(eqx.Module):

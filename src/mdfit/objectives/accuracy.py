@@ -9,7 +9,7 @@ import numpy as np
 from mdfit.data import Dataset
 from mdfit.graph.batches import Batches
 from mdfit.potentials import Potential
-from mdfit.potentials.prediction import FramePrediction, predict
+from mdfit.potentials.dataset_predictions import FramePrediction, predict
 
 
 @dataclass(frozen=True)

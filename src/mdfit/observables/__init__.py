@@ -20,9 +20,7 @@ from mdfit.observables.drift import drift
 from mdfit.observables.elastic_constants import ElasticConstants
 from mdfit.observables.energy import PotentialEnergy, TotalEnergy
 from mdfit.observables.equilibration import equilibration_warnings
-from mdfit.observables.estimate import Estimate
-from mdfit.observables.estimation import estimate
-from mdfit.observables.evaluation import per_frame, variable_per_frame
+from mdfit.observables.estimate import Estimate, estimate
 from mdfit.observables.free_energy import FreeEnergy
 from mdfit.observables.free_energy_profile import FreeEnergyProfile
 from mdfit.observables.heat_capacity import HeatCapacity
@@ -31,6 +29,7 @@ from mdfit.observables.molecular_distributions import (
     bond_distributions,
     dihedral_distributions,
 )
+from mdfit.observables.per_frame import per_frame, variable_per_frame
 from mdfit.observables.rdf import RDF
 from mdfit.observables.snapshot import Snapshot
 from mdfit.observables.statistics import bootstrap, jackknife

@@ -14,7 +14,7 @@ import numpy as np
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable
-from mdfit.observables.evaluation import per_frame
+from mdfit.observables.per_frame import per_frame
 from mdfit.observables.statistics import bootstrap, jackknife
 from mdfit.potentials import Potential
 from mdfit.simulate import Trajectory

@@ -7,7 +7,7 @@ import numpy as np
 from mdfit.observables.base import Observable
 from mdfit.observables.density import Density
 from mdfit.observables.energy import PotentialEnergy
-from mdfit.observables.evaluation import per_frame
+from mdfit.observables.per_frame import per_frame
 from mdfit.observables.statistics import error_of_mean
 from mdfit.observables.stress import Pressure
 from mdfit.observables.temperature import Temperature

@@ -8,7 +8,7 @@ import numpy as np
 
 from mdfit.observables.collective_variables import CollectiveVariable
 from mdfit.observables.density_comparison import jensen_shannon_divergence
-from mdfit.observables.evaluation import variable_per_frame
+from mdfit.observables.per_frame import variable_per_frame
 from mdfit.observables.statistics import bootstrap
 from mdfit.simulate import Trajectory
 

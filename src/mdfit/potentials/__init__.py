@@ -1,8 +1,9 @@
 """Potentials: one file each, behind one protocol and one evaluation."""
 
 from mdfit.models import Constant, trainable
-from mdfit.potentials.base import Potential, Sum, trainable_except
+from mdfit.potentials.base import Potential, Sum, load, trainable_except
 from mdfit.potentials.curves import field_curve, pair_curve
+from mdfit.potentials.dataset_predictions import FramePrediction, check_dataset, labelled_by, predict
 from mdfit.potentials.dihedrals import PeriodicDihedrals
 from mdfit.potentials.dimenet import DimeNetPP
 from mdfit.potentials.evaluation import Prediction, energies, evaluate, forces
@@ -13,10 +14,8 @@ from mdfit.potentials.harmonic import HarmonicAngles, HarmonicBonds
 from mdfit.potentials.inverse_power import InversePower
 from mdfit.potentials.lennard_jones import LennardJones
 from mdfit.potentials.listed_pairs import ListedInversePower, ListedLennardJones
-from mdfit.potentials.loading import load
 from mdfit.potentials.painn import PaiNN
 from mdfit.potentials.pair import PairPotential
-from mdfit.potentials.prediction import FramePrediction, check_dataset, labelled_by, predict
 from mdfit.potentials.prior_statistics import prior_from_statistics
 from mdfit.potentials.prior_table import PriorTable
 from mdfit.potentials.readout import Scaling

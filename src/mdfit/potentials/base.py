@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mdfit import models
 from mdfit.errors import ModelFileError, PotentialError, UnknownSpeciesError
 from mdfit.graph import Graph, Reads
 from mdfit.models import Model, build, trainable
@@ -200,3 +201,12 @@ def _names(species: Iterable[int]) -> str:
 
     known = len(chemical_symbols)
     return ", ".join(chemical_symbols[z] if 0 < z < known else f"type {z}" for z in species)
+
+
+def load(path: str | Path) -> Potential:
+    """The potential of a file; its energies are bitwise those of the saved one on the same machine.
+
+    Raises:
+        ModelFileError: see :func:`mdfit.models.load`.
+    """
+    return models.load(path, Potential)  # type: ignore[type-abstract]

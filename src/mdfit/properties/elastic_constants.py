@@ -18,7 +18,7 @@ _LARGEST_STRESS = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class ElasticConstants:
+class CubicElasticConstants:
     """Elastic constants in Voigt's notation (xx, yy, zz, yz, xz, xy) in GPa.
 
     Attributes:
@@ -52,7 +52,7 @@ class ElasticConstants:
 
 def elastic_constants(
     potential: Potential, structure: Structure, relax_ions: bool = True, strain: float = 5e-3
-) -> ElasticConstants:
+) -> CubicElasticConstants:
     """C_ij = ∂σ_i/∂ε_j by central differences of the stress, in double precision.
 
     Args:
@@ -81,7 +81,7 @@ def elastic_constants(
         for voigt in range(6)
     ]
     matrix = np.stack(columns, axis=1) / GIGAPASCAL
-    return ElasticConstants(
+    return CubicElasticConstants(
         matrix=(matrix + matrix.T) / 2,
         asymmetry=float(np.abs(matrix - matrix.T).max()),
     )

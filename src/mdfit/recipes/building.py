@@ -24,7 +24,7 @@ from mdfit.recipes.schema import (
     Optimizer,
     PotentialChoice,
     Recipe,
-    Simulation,
+    SimulationChoice,
     StructureChoice,
     Training,
 )
@@ -191,12 +191,12 @@ def initial_structure(loaded: LoadedRecipe, choice: StructureChoice, ends: Mappi
     return read_structure(loaded.path(choice.file), choice.index)
 
 
-def build_state_point(simulation: Simulation, structure: Structure) -> StatePoint:
+def build_state_point(simulation: SimulationChoice, structure: Structure) -> StatePoint:
     """Where a simulation runs; without a temperature, at that of the velocities it starts with."""
     temperature = start_temperature(structure, build_sampler(simulation), simulation.temperature)
     return StatePoint(structure, temperature, simulation.pressure)
 
 
-def build_sampler(simulation: Simulation) -> Sampler:
+def build_sampler(simulation: SimulationChoice) -> Sampler:
     """The integrator of a simulation."""
     return sampler_of(simulation.sampler, simulation.timestep, simulation.friction)

@@ -10,7 +10,7 @@ import numpy as np
 from mdfit.errors import MdfitError, RecipeError, SimulationError, UnknownSpeciesError
 from mdfit.recipes.building import build_crystal, build_sampler, initial_structure, test_sets
 from mdfit.recipes.loading import LoadedRecipe
-from mdfit.recipes.schema import Simulation
+from mdfit.recipes.schema import SimulationChoice
 from mdfit.simulate import start_temperature
 from mdfit.structure import Structure
 
@@ -53,7 +53,7 @@ def _check_species(what: str, found: Iterable[int], known: tuple[int, ...]) -> N
         )
 
 
-def _check_simulation(name: str, simulation: Simulation, structure: Structure) -> None:
+def _check_simulation(name: str, simulation: SimulationChoice, structure: Structure) -> None:
     _check_start(name, simulation, structure)
     periodic = bool(structure.periodic.all())
     if simulation.sampler == "NPT" and not periodic:
@@ -70,7 +70,7 @@ def _check_simulation(name: str, simulation: Simulation, structure: Structure) -
         )
 
 
-def _check_start(name: str, simulation: Simulation, structure: Structure) -> None:
+def _check_start(name: str, simulation: SimulationChoice, structure: Structure) -> None:
     """Whether the velocities and the temperature of a start from a file say the same thing once."""
     if simulation.structure.file is None:
         return

@@ -35,7 +35,7 @@ from mdfit.recipes.loading import LoadedRecipe, check_files, check_unchanged, lo
 from mdfit.recipes.metrics import Metrics, accuracy_metrics, write_metrics
 from mdfit.recipes.preflight import check_inputs
 from mdfit.recipes.run_directory import RESOLVED, check_links, run_directory
-from mdfit.recipes.schema import Simulation
+from mdfit.recipes.schema import SimulationChoice
 from mdfit.recipes.simulation_metrics import simulation_metrics
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.recipes.static_metrics import static_metrics
@@ -184,7 +184,7 @@ class _Stages:
         return metrics
 
     def _simulate(
-        self, name: str, simulation: Simulation, potential: Potential, earlier: dict[str, Trajectory]
+        self, name: str, simulation: SimulationChoice, potential: Potential, earlier: dict[str, Trajectory]
     ) -> Trajectory:
         path = self.out / "simulations" / f"{name}.h5"
         ends = {before: trajectory.structure(-1) for before, trajectory in earlier.items()}

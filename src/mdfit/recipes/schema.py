@@ -267,7 +267,7 @@ class StructureChoice(Section):
         return self
 
 
-class Simulation(Section):
+class SimulationChoice(Section):
     """Molecular dynamics with the trained potential."""
 
     structure: StructureChoice
@@ -296,7 +296,7 @@ class Simulation(Section):
     """of initial velocities and noise"""
 
     @model_validator(mode="after")
-    def _all_used(self, information: ValidationInfo) -> Simulation:
+    def _all_used(self, information: ValidationInfo) -> SimulationChoice:
         if self.sampler == "NPT" and self.pressure is None:
             raise ValueError("sampler NPT needs a pressure, for instance pressure: 1 bar")
         if self.sampler != "NPT":
@@ -312,7 +312,7 @@ class Simulation(Section):
         return self
 
     @model_validator(mode="after")
-    def _enough_frames(self) -> Simulation:
+    def _enough_frames(self) -> SimulationChoice:
         for name in ("timestep", "duration", "every"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, but is {getattr(self, name):g} fs")
@@ -356,7 +356,7 @@ class Recipe(Section):
     """see below"""
     training: Training = Training()
     """see below"""
-    simulations: dict[Name, Simulation] = {}
+    simulations: dict[Name, SimulationChoice] = {}
     """any number of simulations by name, which run in this order; see below"""
     properties: Properties | None = None
     """see below; without it none are calculated"""

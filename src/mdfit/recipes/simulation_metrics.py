@@ -11,7 +11,7 @@ import numpy as np
 from mdfit.observables.low_frequencies import student_factor
 from mdfit.recipes.arrays import save_arrays
 from mdfit.recipes.metrics import Metric, Metrics
-from mdfit.recipes.schema import Simulation
+from mdfit.recipes.schema import SimulationChoice
 from mdfit.simulate import Trajectory
 from mdfit.units import BOLTZMANN
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mdfit.observables import Observable
 
 
-def simulation_metrics(name: str, simulation: Simulation, trajectory: Trajectory, directory: Path) -> Metrics:
+def simulation_metrics(name: str, simulation: SimulationChoice, trajectory: Trajectory, directory: Path) -> Metrics:
     """Temperature, energy, pressure, drift or density of a trajectory; its traces and RDF go into ``<name>.npz``.
 
     Metrics of a series that is too short, or not equilibrated, carry a warning.

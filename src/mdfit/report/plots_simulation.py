@@ -11,14 +11,14 @@ from mdfit.report.figures import BLUE, COLOURS, GREY, INK, ORANGE, Panel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from mdfit.recipes.schema import Simulation
+    from mdfit.recipes.schema import SimulationChoice
     from mdfit.report.run_files import Arrays
 
 #: Points of a trace; longer ones are shown as means over intervals.
 _MOST_POINTS = 1000
 
 
-def simulation_panels(name: str, simulation: Simulation, arrays: Arrays) -> list[Panel]:
+def simulation_panels(name: str, simulation: SimulationChoice, arrays: Arrays) -> list[Panel]:
     """Temperature, energies, pressure (of constant-pressure runs) and radial distribution function of a simulation."""
     panels = [_temperature(name, simulation, arrays), _energy(name, simulation, arrays)]
     if simulation.sampler == "NPT":
@@ -44,7 +44,7 @@ def rdf_panel(name: str, arrays: Arrays) -> Panel:
     return Panel(f"rdf_{name}", "Radial distribution function of all atoms with its standard error.", draw)
 
 
-def _temperature(name: str, simulation: Simulation, arrays: Arrays) -> Panel:
+def _temperature(name: str, simulation: SimulationChoice, arrays: Arrays) -> Panel:
     def draw(axes: Axes) -> None:
         _traces(axes, arrays["times"], arrays["temperature"])
         if simulation.sampler != "NVE" and simulation.temperature is not None:
@@ -63,7 +63,7 @@ def _pressure(name: str, arrays: Arrays) -> Panel:
     return Panel(f"pressure_{name}", "Instantaneous pressure, kinetic part included.", draw)
 
 
-def _energy(name: str, simulation: Simulation, arrays: Arrays) -> Panel:
+def _energy(name: str, simulation: SimulationChoice, arrays: Arrays) -> Panel:
     if simulation.sampler == "NVE":
         return _total_energy(name, arrays)
     potential, total = np.atleast_2d(arrays["potential_energy"]), np.atleast_2d(arrays["total_energy"])

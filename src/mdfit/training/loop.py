@@ -22,7 +22,7 @@ from mdfit.objectives import Evaluation, ForceMatching, Objective, Step
 from mdfit.potentials import Potential
 from mdfit.progress import Bar, Interrupt, progress_bar, stop_on_interrupt
 from mdfit.training.identity import Identity
-from mdfit.training.records import EpochMeans, Progress, Records
+from mdfit.training.records import EpochMeans, Records, TrainingProgress
 from mdfit.training.state import FitState, Update, initial_state, update
 
 log = logging.getLogger(__name__)
@@ -216,7 +216,7 @@ class _Run:
             raise TrainingError("Early stopping needs validation data; give validate_on or leave out patience.")
         trained = jax.tree.map(jnp.asarray, trained)
         start = objective.initial_state(seed, Parameters(trained, self.fixed))
-        self.progress = Progress(initial_state(trained, optimizer, start), EpochMeans(), [])
+        self.progress = TrainingProgress(initial_state(trained, optimizer, start), EpochMeans(), [])
 
     @property
     def step(self) -> int:

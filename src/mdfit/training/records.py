@@ -52,7 +52,7 @@ class EpochMeans:
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Where a run stands: all that a checkpoint holds.
 
     Attributes:
@@ -142,7 +142,7 @@ class Records:
         """Holds the lock of the directory; see :func:`mdfit.storage.only_writer`."""
         return only_writer(self.directory / ".training.lock", self.directory)
 
-    def start(self, fresh: Progress, resume: bool | Literal["auto"]) -> Progress:
+    def start(self, fresh: TrainingProgress, resume: bool | Literal["auto"]) -> TrainingProgress:
         """The progress to begin with: ``fresh``, or that of the checkpoint when resuming.
 
         Raises:
@@ -165,7 +165,7 @@ class Records:
                 )
         return fresh
 
-    def _resumed(self, fresh: Progress) -> Progress:
+    def _resumed(self, fresh: TrainingProgress) -> TrainingProgress:
         path = self.directory / _CHECKPOINT
         header, arrays = read_header(path, CheckpointError, FORMAT_VERSION)
         if header.get("format") != "mdfit checkpoint":
@@ -185,7 +185,9 @@ class Records:
         state = fill_tree(fresh.state, arrays, path, CheckpointError)
         if (self.directory / "run.json").exists():
             read_json(self.directory / "run.json", RunDocument)
-        progress = Progress(state, EpochMeans(known.means.counts, known.means.sums), known.history, known.stopped)
+        progress = TrainingProgress(
+            state, EpochMeans(known.means.counts, known.means.sums), known.history, known.stopped
+        )
         write_text(self._log, "".join(json.dumps(record) + "\n" for record in progress.history))
         return progress
 
@@ -194,7 +196,7 @@ class Records:
         """Whether all files of a finished training are there."""
         return all((self.directory / name).exists() for name in _OTHERS)
 
-    def begin(self, progress: Progress) -> None:
+    def begin(self, progress: TrainingProgress) -> None:
         """Notes that the training is going on; from here on it can be resumed."""
         progress.stopped = None
         self.checkpoint(progress)
@@ -204,7 +206,7 @@ class Records:
     def _log(self) -> Path:
         return self.directory / "log.jsonl"
 
-    def checkpoint(self, progress: Progress) -> None:
+    def checkpoint(self, progress: TrainingProgress) -> None:
         """Writes all that the run needs to go on."""
         header = {
             "format": "mdfit checkpoint",
@@ -217,11 +219,11 @@ class Records:
         write_tree(self.directory / _CHECKPOINT, progress.state, header)
         self._last_checkpoint = time.monotonic()
 
-    def checkpoint_when_due(self, progress: Progress) -> None:
+    def checkpoint_when_due(self, progress: TrainingProgress) -> None:
         if time.monotonic() - self._last_checkpoint > self.checkpoint_seconds:
             self.checkpoint(progress)
 
-    def epoch(self, record: dict[str, Any], progress: Progress) -> None:
+    def epoch(self, record: dict[str, Any], progress: TrainingProgress) -> None:
         """Logs the end of an epoch and writes a checkpoint."""
         try:
             with self._log.open("a", encoding="utf-8") as log:
@@ -233,7 +235,7 @@ class Records:
             ) from error
         self.checkpoint(progress)
 
-    def finish(self, progress: Progress, stopped: str) -> None:
+    def finish(self, progress: TrainingProgress, stopped: str) -> None:
         """Notes how the training ended; one that was interrupted can still go on."""
         progress.stopped = None if stopped == "interrupted" else stopped
         self.checkpoint(progress)

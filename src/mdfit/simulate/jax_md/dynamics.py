@@ -91,7 +91,7 @@ def _scale(box: Float[Array, "3 3"], neighbours: Neighbours) -> Float[Array, ""]
 INTERACTIONS = Interactions(forces=_forces, energy=_energy)
 
 
-class Progress(eqx.Module):
+class Advance(eqx.Module):
     """How far a call of :meth:`Dynamics.advance` came.
 
     Attributes:
@@ -151,7 +151,7 @@ class Dynamics:
         """
         return self._initialize(keys, positions, masses, momenta, context)
 
-    def advance(self, state: Any, context: Context, steps: int) -> Progress:
+    def advance(self, state: Any, context: Context, steps: int) -> Advance:
         """Up to ``steps`` time steps of all replicas, fewer when a list becomes too old for the next one."""
         return self._advance(state, context, jnp.asarray(steps, jnp.int32))
 
@@ -207,7 +207,7 @@ class Dynamics:
             momentum = spread * jax.random.normal(key, (len(masses), 3), masses.dtype)
         return frozen.still(momentum)
 
-    def _advance_until_stale(self, state: Any, context: Context, steps: Int[Array, ""]) -> Progress:
+    def _advance_until_stale(self, state: Any, context: Context, steps: Int[Array, ""]) -> Advance:
         def step(one: Any, *own: Any) -> Any:
             new = self._integrator.step(one, **context.arguments(*own))
             # Noise acts on all momenta.
@@ -256,7 +256,7 @@ class Dynamics:
             jnp.zeros((), bool),
         )
         done, state, _, jump, crowded = jax.lax.while_loop(proceed, body, start)
-        return Progress(state, done, jnp.isfinite(jump), jump, crowded)
+        return Advance(state, done, jnp.isfinite(jump), jump, crowded)
 
     def _strain_margin(self, one: Any, neighbours: Neighbours) -> Float[Array, ""]:
         """Half of what shrinking of the cell may have brought two atoms closer, in Å."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from mdfit.errors import SimulationError
-from mdfit.models.fingerprint import fingerprint
 from mdfit.potentials import Potential
 from mdfit.simulate.engine import Engine
 from mdfit.simulate.jax_md.simulation import JaxSimulation, Settings
@@ -87,7 +86,7 @@ class JaxMD(Engine):
         return JaxSimulation(system, state_points, sampler, starts, self.settings, unwrapped)
 
     def fingerprint(self, system: Potential) -> str:
-        return fingerprint(system)
+        return system.fingerprint()
 
 
 def _check_constant_pressure(potential: Potential, state_points: Sequence[StatePoint]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mdfit.data.work import FEWEST_PAIRS, Works
+from mdfit.data.work_of_forces import FEWEST_PAIRS, Works
 
 #: Least correlation between works and energy differences.
 _EXPLAINED = 0.8
