@@ -56,25 +56,42 @@ def find(name: Any, base: type[Kind], what: str, error: type[MdfitError]) -> typ
     return _chosen(name, named(base), what, error)
 
 
-def build(choice: str | Mapping[str, Any], bases: tuple[type, ...], what: str, error: type[MdfitError]) -> Any:
+def build(
+    choice: str | Mapping[str, Any], base: type, what: str, error: type[MdfitError], parts: tuple[type, ...] = ()
+) -> Any:
     """An object from its name, or from ``{name: {argument: value}}``.
 
     Arguments that are themselves objects are written in the same way; lists become tuples.
 
     Args:
         choice: as it stands in a file.
-        bases: of which the object is, and of which its arguments may be.
+        base: of which the object is.
         what: a word for messages.
         error: what to raise.
+        parts: of which its arguments may be.
 
     Raises:
         error: for a name or an argument that does not exist, or a value that is not allowed.
     """
+    return _build(
+        choice, (base,), what, error, f"part of an {what}" if what[0] in "aeiou" else f"part of a {what}", parts
+    )
+
+
+def _build(
+    choice: Any, bases: tuple[type, ...], what: str, error: type[MdfitError], part: str, parts: tuple[type, ...]
+) -> Any:
     name, arguments = next(iter(choice.items())) if isinstance(choice, Mapping) and len(choice) == 1 else (choice, None)
     if not isinstance(name, str) or not isinstance(arguments or {}, Mapping):
         raise error(f"{choice!r} names no {what}; write its name, or {{name: {{argument: value}}}}.")
-    cls = _chosen(name, named(*bases[:1]), what, error)
-    return call(cls, cls.__name__, _arguments(arguments or {}, bases, what, error), error)
+
+    def made(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return _build(value, parts, part, error, part, parts)
+        return tuple(made(one) for one in value) if isinstance(value, list) else value
+
+    cls = _chosen(name, named(*bases), what, error)
+    return call(cls, cls.__name__, {key: made(value) for key, value in (arguments or {}).items()}, error)
 
 
 def call(function: Any, name: str, arguments: Mapping[str, Any], error: type[MdfitError]) -> Any:
@@ -97,20 +114,6 @@ def call(function: Any, name: str, arguments: Mapping[str, Any], error: type[Mdf
         return function(**arguments)
     except TypeError as problem:
         raise error(f"{name} cannot be built from {dict(arguments)}: {problem}.") from problem
-
-
-def _arguments(
-    arguments: Mapping[str, Any], bases: tuple[type, ...], what: str, error: type[MdfitError]
-) -> dict[str, Any]:
-    def made(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            # An argument may be of any of the bases.
-            name = next(iter(value), "")
-            own = next((base for base in bases if name in named(base)), bases[0])
-            return build(value, (own, *(base for base in bases if base is not own)), f"part of an {what}", error)
-        return tuple(made(one) for one in value) if isinstance(value, list) else value
-
-    return {name: made(value) for name, value in arguments.items()}
 
 
 def _chosen(name: Any, classes: dict[str, type], what: str, error: type[MdfitError]) -> Any:

@@ -4,7 +4,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from mdfit.errors import ObservableError
 from mdfit.graph import Reads
 from mdfit.graph.gathering import take
 from mdfit.models import Parameters
@@ -119,6 +121,16 @@ def test_heat_capacity_is_the_slope_of_the_mean_energy():
     # Without ∂U/∂T it would be that of a spring that does not change.
     plain = estimate(HeatCapacity(), trajectory)
     assert abs(plain.value - expected) > 10 * found.standard_error
+
+
+def test_a_simulation_knows_that_the_formula_lacks_the_derivatives():
+    """A plain estimate from a run with such a potential would be silently wrong."""
+    at = StatePoint(particles(4), 300.0)
+    trajectory = run(Well(), at, Langevin(1.0), duration=12.0, every=1.0, key=jax.random.key(0))
+    assert trajectory.energy_depends_on == ("temperature",)
+    with pytest.raises(ObservableError, match=r"depends on the temperature needs its derivatives.*potential=potential"):
+        estimate(HeatCapacity(), trajectory)
+    assert np.isfinite(estimate(HeatCapacity(), trajectory, potential=Well()).value)
 
 
 def test_values_for_training_contain_the_derivatives():

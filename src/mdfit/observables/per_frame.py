@@ -40,12 +40,19 @@ def per_frame(observable: Observable, trajectory: Trajectory, potential: Potenti
         ObservableError: when the observable has no meaning for the trajectory, needs a potential that is not given, or
             a value is not finite.
     """
+    _require_places(trajectory)
     observable.check(trajectory)
     replicas, frames = trajectory.replicas, len(trajectory)
     columns = {name: np.asarray(getattr(trajectory, name), np.float64) for name in PER_FRAME}
     named = {_NAMES.get(name, name): column for name, column in columns.items()}
     if observable.needs_stiffness and potential is not None:
         named["stiffness"] = stiffness_of_frames(potential, trajectory)
+    if observable.needs_temperature_derivatives and potential is None and "temperature" in trajectory.energy_depends_on:
+        raise ObservableError(
+            f"{observable.name} of a potential that depends on the temperature needs its derivatives, which trajectories "
+            "do not hold; give the potential of the simulation as well: estimate(observable, trajectory, "
+            "potential=potential)."
+        )
     if observable.needs_temperature_derivatives and potential is not None:
         named["temperature_derivatives"] = temperature_derivatives_of_frames(potential, trajectory)
     flat = {name: jnp.asarray(c.reshape(replicas * frames, *c.shape[2:])) for name, c in named.items()}
@@ -94,6 +101,18 @@ def variable_per_frame(collective_variable: CollectiveVariable, trajectory: Traj
 def _evaluate(observable: Observable, template: Snapshot, columns: dict[str, Array]) -> Array:
     together = max(1, _PAIRS_AT_ONCE // template.number_of_atoms**2)
     return jax.lax.map(lambda frame: observable.per_snapshot(template.at(**frame)), columns, batch_size=together)
+
+
+def _require_places(trajectory: Trajectory) -> None:
+    """A histogram would not show that there are none."""
+    for name in ("positions", "cells"):
+        array = getattr(trajectory, name)
+        finite = np.isfinite(array).reshape(*array.shape[:2], -1).all(axis=-1)
+        if not finite.all():
+            replica, frame = np.argwhere(~finite)[0]
+            raise ObservableError(
+                f"The {name} of frame {frame} of replica {replica} are not finite; look at the frame before this one."
+            )
 
 
 def _require_finite(observable: Observable, values: np.ndarray, trajectory: Trajectory) -> None:

@@ -21,6 +21,6 @@ def observable_from(choice: str | Mapping[str, Any]) -> Observable:
         ObservableError: for a name or an argument that does not exist, or a value that is not allowed.
         UnitError: for a quantity of another dimension.
     """
-    parts = (Observable, Basin, CollectiveVariable, Interval)
-    observable: Observable = registry.build(choice, parts, "observable", ObservableError)
+    parts = (Basin, CollectiveVariable, Interval, Observable)
+    observable: Observable = registry.build(choice, Observable, "observable", ObservableError, parts)
     return observable

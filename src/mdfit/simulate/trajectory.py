@@ -26,6 +26,7 @@ class Particles:
         frozen: ``(atoms,)``, the atoms that are held, or None when all move.
         constraints: ``(constraints, 2)``, pairs of atoms at a fixed distance.
         names: of the atoms, such as ``"CA"``; empty when unknown.
+        energy_depends_on: the conditions that the potential looks at, such as ``"temperature"``.
     """
 
     species: np.ndarray
@@ -35,6 +36,7 @@ class Particles:
     frozen: np.ndarray | None = None
     constraints: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     names: tuple[str, ...] = ()
+    energy_depends_on: tuple[str, ...] = ()
 
     @property
     def number(self) -> int:
@@ -120,6 +122,7 @@ class Trajectory:
         forces: ``(replicas, frames, atoms, 3)`` in eV/Å, without those of constraints, or None where they are not known.
         constraints: ``(constraints, 2)``, pairs of atoms that were held at a fixed distance.
         names: of the atoms, such as ``"CA"``; empty when unknown.
+        energy_depends_on: the conditions that the potential looked at, such as ``"temperature"``; empty when unknown.
     """
 
     times: np.ndarray
@@ -141,6 +144,7 @@ class Trajectory:
     forces: np.ndarray | None = None
     constraints: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     names: tuple[str, ...] = ()
+    energy_depends_on: tuple[str, ...] = ()
 
     @classmethod
     def of_frames(
