@@ -43,7 +43,8 @@ def _colours(figure: Figure) -> dict[str, str]:
 
 
 def _draw(axes: Axes, plot: Plot, colours: dict[str, str], alone: bool) -> None:
-    axes.set(xlabel=_written(plot.x), ylabel=_written(plot.y))
+    # Scales first, since they put ticks of their own in place of others.
+    axes.set(xlabel=_written(plot.x), ylabel=_written(plot.y), xscale=plot.x_scale, yscale=plot.y_scale)
     if plot.surface is not None:
         _draw_surface(axes, plot.surface)
         axes.set(title="" if alone else _written(plot.title))
@@ -59,7 +60,7 @@ def _draw(axes: Axes, plot: Plot, colours: dict[str, str], alone: bool) -> None:
         axes.axhline(level, color=GREY, linestyle="--", label=_written(label))
     if plot.categories:
         axes.set_xticks(range(len(plot.categories)), [_written(word) for word in plot.categories])
-    axes.set(xscale=plot.x_scale, yscale=plot.y_scale, xlim=plot.x_limits, ylim=plot.y_limits)
+    axes.set(xlim=plot.x_limits, ylim=plot.y_limits)
     if any(series.label for series in plot.series) or any(plot.levels):
         handles, labels = axes.get_legend_handles_labels()
         # Several series of one label have one entry.
