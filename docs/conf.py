@@ -2,6 +2,10 @@
 
 from importlib import metadata
 
+# Autodoc imports modules as type checkers see them, which the classes of pydantic do not bear.
+import mdfit.recipes
+import mdfit.report  # noqa: F401
+
 project = "mdfit"
 author = "The mdfit authors"
 version = release = metadata.version("mdfit")
@@ -10,6 +14,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 autodoc_typehints = "signature"
+napoleon_use_ivar = True
 nitpicky = False
 
 html_theme = "furo"

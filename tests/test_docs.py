@@ -52,6 +52,14 @@ def test_troubleshooting_quotes_messages_that_exist(messages):
                 assert fragment in messages or fragment in foreign, f"no message has {fragment!r}"
 
 
+def test_every_room_has_a_page_of_reference():
+    rooms = {path.parent.name for path in (ROOT / "src" / "mdfit").glob("*/__init__.py")} - {"cli"}
+    modules = {"errors", "registry", "units"}
+    pages = {path.stem for path in (DOCS / "reference").glob("*.md")} - {"index"}
+    assert pages == rooms | modules
+    assert all(f"\n{page}\n" in (DOCS / "reference" / "index.md").read_text("utf-8") for page in pages)
+
+
 def test_reference_of_recipes_is_that_of_the_schema():
     path = DOCS / "update_recipe_reference.py"
     specification = importlib.util.spec_from_file_location("update_recipe_reference", path)

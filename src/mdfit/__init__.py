@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from mdfit import (
         data,
         engines,
+        graph,
         measurements,
+        models,
         objectives,
         observables,
         potentials,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         report,
         reweighting,
         simulate,
+        testing,
         units,
     )
     from mdfit.measurements import Measurement
@@ -34,7 +37,9 @@ if TYPE_CHECKING:
 _ROOMS = (
     "data",
     "engines",
+    "graph",
     "measurements",
+    "models",
     "objectives",
     "observables",
     "potentials",
@@ -43,6 +48,7 @@ _ROOMS = (
     "report",
     "reweighting",
     "simulate",
+    "testing",
     "units",
 )
 _NAMES = {

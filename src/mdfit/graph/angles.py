@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 
 def angle_between(first: Float[Array, "*pairs 3"], second: Float[Array, "*pairs 3"]) -> Float[Array, "*pairs"]:
-    """atan2(|a×b|, a·b) in rad, with gradient zero where the vectors are parallel."""
+    """atan2(‖a×b‖, a·b) in rad, with gradient zero where the vectors are parallel."""
     cross = jnp.sum(jnp.cross(first, second) ** 2, axis=-1)
     proper = cross > 0
     sine = jnp.where(proper, jnp.sqrt(jnp.where(proper, cross, 1)), 0)

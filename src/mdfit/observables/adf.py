@@ -32,7 +32,7 @@ from mdfit.units import quantity
 class ADF(Observable):
     """Distribution p(θ) of the angles i–j–k at j with both legs shorter than a cutoff; ∫₀^π p dθ = 1.
 
-    Angles are atan2(|a×b|, a·b), each smeared by a Gaussian; p is not divided by sin θ.  The normalisation is that of
+    Angles are atan2(‖a×b‖, a·b), each smeared by a Gaussian; p is not divided by sin θ.  The normalisation is that of
     the average histogram (``combine``).  S. Thaler, J. Zavadlav, Nat. Commun. 12, 6884 (2021),
     doi:10.1038/s41467-021-27241-4, supplement.
 

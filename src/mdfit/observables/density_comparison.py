@@ -38,7 +38,7 @@ def jensen_shannon_divergence(density: np.ndarray, reference: np.ndarray) -> flo
 
 
 def total_variation(density: np.ndarray, reference: np.ndarray) -> float:
-    """½ Σ |p − q| of densities that are normalised to 1 over the bins: the probability that has to be moved.
+    """½ Σ ‖p − q‖ of densities that are normalised to 1 over the bins: the probability that has to be moved.
 
     Arguments and errors are those of :func:`mean_squared_density_error`.
     """

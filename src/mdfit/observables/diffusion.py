@@ -16,7 +16,7 @@ from mdfit.units import quantity
 
 @dataclass(frozen=True)
 class MeanSquareDisplacement(TimeCorrelation):
-    """<|r(t+τ) − r(t)|²> over atoms, time origins and replicas, in Å², for lags τ from 0 to ``max_lag``.
+    """<‖r(t+τ) − r(t)‖²> over atoms, time origins and replicas, in Å², for lags τ from 0 to ``max_lag``.
 
     By fast Fourier transforms: V. Calandrini et al., Collection SFN 12, 201 (2011), doi:10.1051/sfn/201112010.
 

@@ -102,7 +102,7 @@ class PaiNN(Potential):
 
     The cutoff is the polynomial envelope, smooth to second order, in place of the paper's cosine; the messages are
     divided by the root of the mean number of neighbours, so that the features keep their scale at any density; and the
-    norm |v| of a vector is √(|v|² + 1) − 1, which has no kink at v = 0.
+    norm ‖v‖ of a vector is √(‖v‖² + 1) − 1, which has no kink at v = 0.
 
     Args:
         species: atomic numbers.

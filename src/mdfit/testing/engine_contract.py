@@ -39,7 +39,7 @@ class EngineCase:
 
     Attributes:
         engine: to be checked.
-        system: for the engine: U = Σ_i spring/2 |r_i − r_i⁰|² over all atoms, which do not interact.
+        system: for the engine: U = Σ_i spring/2 ‖r_i − r_i⁰‖² over all atoms, which do not interact.
         at: eight atoms or more, resting at r⁰, in free space or in a cell much wider than they move.
         sampler: of constant temperature, with a time step of at most a thirtieth of the period of the lightest atom, and a
             friction that is about critical.
