@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
 import mdfit.precision  # noqa: F401  (64-bit sums)
 from mdfit.errors import PotentialError
@@ -182,7 +182,7 @@ class Graph(eqx.Module):
         flat = values.reshape(-1, *values.shape[2:])
         return take(flat, self.reverse)
 
-    def from_neighbours(self, values: Float[Array, "atoms *channels"]) -> Float[Array, "atoms neighbours *channels"]:
+    def from_neighbours(self, values: Shaped[Array, "atoms *channels"]) -> Shaped[Array, "atoms neighbours *channels"]:
         """For each edge the value of the neighbour."""
         return take(values, self.neighbours)
 
