@@ -68,19 +68,18 @@ class Settings:
     validation_of_prior: Sampling
 
 
-def _phase(name, trains, updates, last_rate, damping, duration, uncertainties, every="25 fs", first_rate=1.0) -> Phase:
-    descent = Descent(updates, (first_rate, last_rate), damping)
-    return Phase(name, trains, descent, Sampling(duration, "0.1 ps", every), uncertainties)
+def _sampling(duration: str, every: str = "25 fs") -> Sampling:
+    return Sampling(duration, "0.1 ps", every)
 
 
 _SHORT = Sampling("2 ps", "0.2 ps", "25 fs")
-_BOTH = (0.3, 5.0)
+_OF_PRIOR, _OF_BOTH = (0.1, 5.0), (0.3, 5.0)
 SETTINGS = {
     "demo": Settings(
         2,
         (
-            _phase("prior", "prior", 3, 1.0, 1e-4, "1 ps", (0.1, 5.0)),
-            _phase("network", "network", 2, 1.0, 1e-3, "0.4 ps", (1.0, 10.0)),
+            Phase("prior", "prior", Descent(3, (1.0, 1.0), damping=1e-4), _sampling("1 ps"), _OF_PRIOR),
+            Phase("network", "network", Descent(2, (1.0, 1.0), damping=1e-3), _sampling("0.4 ps")),
         ),
         _SHORT,
         _SHORT,
@@ -88,14 +87,14 @@ SETTINGS = {
     "cpu": Settings(
         2,
         (
-            _phase("prior", "prior", 10, 1.0, 1e-4, "5 ps", (0.1, 5.0)),
-            _phase("network", "network", 12, 0.176, 1e-3, "2.4 ps", (1.0, 10.0), first_rate=0.8),
+            Phase("prior", "prior", Descent(10, (1.0, 1.0), damping=1e-4), _sampling("5 ps"), _OF_PRIOR),
+            Phase("network", "network", Descent(12, (0.8, 0.176), damping=1e-3), _sampling("2.4 ps")),
             # The prior again, too, since the network moves C44, but hardly C11 - C12.
-            _phase("both", "both", 5, 0.258, 1e-5, "4 ps", _BOTH),
+            Phase("both", "both", Descent(5, (1.0, 0.258), damping=1e-5), _sampling("4 ps"), _OF_BOTH),
             # Frames three quarters of a period (50 fs) of the optical vibration apart are independent estimates of C44;
             # the second step is shorter, so that both average their noise.
-            _phase("refine", "both", 2, 0.4, 1e-5, "5.92 ps", _BOTH, every="37 fs"),
-            replace(_phase("pressure", "both", 2, 0.36, 1e-6, "3 ps", (1.0, 10.0)), elastic=False),
+            Phase("refine", "both", Descent(2, (1.0, 0.4), damping=1e-5), _sampling("5.92 ps", "37 fs"), _OF_BOTH),
+            Phase("pressure", "both", Descent(2, (1.0, 0.36), damping=1e-6), _sampling("3 ps"), elastic=False),
         ),
         Sampling("30.007 ps", "1 ps", "37 fs"),
         Sampling("8.029 ps", "1 ps", "37 fs"),

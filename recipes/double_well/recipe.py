@@ -43,10 +43,9 @@ def run(request: Request) -> Metrics:
     request.draw("fields", *drawn(fields, {"start": before, "trained": sampled[first], "exact": exact_density()}))
     norms = request.stage("norms", lambda: gradient_norms(models[first], scale.lengths))
     series = [metric_series(label, norms, f"{kind}/{{}}", scale.lengths) for kind, label in KINDS.items()]
-    labels = {"x": "frames of the trajectory", "y": "norm of the gradient"}
-    request.draw(
-        "gradient_norms", Plot(title="Norms of the gradients", **labels, series=series, x_scale="log", y_scale="log")
-    )
+    x, y = "frames of the trajectory", "norm of the gradient"
+    plot = Plot(title="Norms of the gradients", x=x, y=y, series=series, x_scale="log", y_scale="log")
+    request.draw("gradient_norms", plot)
     return metrics
 
 
