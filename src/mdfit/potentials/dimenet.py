@@ -164,6 +164,13 @@ class DimeNetPP(Potential):
         output_layers: dense layers of each output block.
         scaling: reference energies and the scale of the data.
         key: of the random initial parameters.
+
+    Example:
+        >>> import jax
+        >>> from mdfit.potentials import DimeNetPP
+        >>> potential = DimeNetPP([14], cutoff=4.5, edge_channels=16, blocks=1, key=jax.random.key(0))
+        >>> potential.species, potential.embedding.shape, len(potential.interactions)
+        ((14,), (1, 16), 1)
     """
 
     # What arrives at the sender of a message is collected on the opposite edge.
