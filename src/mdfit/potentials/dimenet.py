@@ -168,9 +168,10 @@ class DimeNetPP(Potential):
     Example:
         >>> import jax
         >>> from mdfit.potentials import DimeNetPP
-        >>> potential = DimeNetPP([14], cutoff=4.5, edge_channels=16, blocks=1, key=jax.random.key(0))
+        >>> sizes = {"edge_channels": 16, "triplet_channels": 16, "type_channels": 16, "output_channels": 16}
+        >>> potential = DimeNetPP([14], cutoff=4.5, blocks=2, **sizes, key=jax.random.key(0))
         >>> potential.species, potential.embedding.shape, len(potential.interactions)
-        ((14,), (1, 16), 1)
+        ((14,), (1, 16), 2)
     """
 
     # What arrives at the sender of a message is collected on the opposite edge.
