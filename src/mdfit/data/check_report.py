@@ -19,6 +19,14 @@ class Finding:
         topic: a short stable name, such as ``stress-sign``.
         message: one sentence: what, where, the remedy.
         frames: the frames concerned; empty when it is about the whole set.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.1]], species=7)
+        >>> finding = Dataset([LabelledStructure(dimer, energy=-9.0)] * 2).check().findings[0]
+        >>> finding.severity, finding.topic, finding.frames
+        ('warning', 'duplicates', (1,))
     """
 
     severity: Severity
@@ -66,6 +74,15 @@ class CheckReport:
         missing: number of frames without ``energy``, ``forces``, ``stress``.
         ranges: ranges of sizes and labels.
         findings: what was found.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> lengths = (1.0, 1.1, 1.2, 1.2)
+        >>> dimers = [Structure.in_open_space([[0, 0, 0], [0, 0, x]], species=7) for x in lengths]
+        >>> report = Dataset([LabelledStructure(dimer, energy=-9.0) for dimer in dimers]).check()
+        >>> report.frames, report.elements, [finding.topic for finding in report.findings]
+        (4, {'N': 8}, ['duplicates', 'missing-forces', 'energy-unchecked'])
     """
 
     source: str | None

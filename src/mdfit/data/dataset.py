@@ -32,6 +32,13 @@ class LabelledStructure:
 
     Raises:
         DataError: forces or stress of a wrong shape, or labels that are not finite.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import LabelledStructure
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.1]], species=7)
+        >>> LabelledStructure(dimer, energy=-9.8, info={"group": "dimers"})
+        LabelledStructure(Structure(2 atoms, volume inf Å^3, periodic FFF), labels: energy)
     """
 
     structure: Structure
@@ -72,6 +79,15 @@ class Dataset:
 
     Raises:
         DataError: there are no frames.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> atom = Structure.in_open_space([[0, 0, 0]], species=18)
+        >>> dataset = Dataset([LabelledStructure(atom, energy=-0.1 * n) for n in range(10)])
+        >>> train, test = dataset.split(0.8, seed=0)
+        >>> len(train), len(test)
+        (8, 2)
     """
 
     frames: tuple[LabelledStructure, ...]

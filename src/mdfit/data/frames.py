@@ -42,6 +42,16 @@ class Frames:
     Raises:
         DataError: arrays whose shapes do not fit together, values that are not finite, or no frames.
         StructureError: the first frame is not a valid structure.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.data import Frames
+        >>> positions = [[[0, 0, 0], [0, 0, 3.8]], [[0, 0, 0], [0, 0, 3.9]]]
+        >>> frames = Frames([18, 18], [39.9, 39.9], positions, np.zeros((3, 3)), [False] * 3, energies=[-0.01, -0.02])
+        >>> frames
+        Frames(2 of 2 atoms, energies)
+        >>> frames.structure(1).positions[1].tolist()
+        [0.0, 0.0, 3.9]
     """
 
     species: np.ndarray

@@ -36,6 +36,13 @@ class LabelKeys:
         virial: name of the virial (eV, W = −V σ, compression positive), only when declared.
         unused: names that look like labels but were not used, because another name was preferred.
         others: names that were used in frames that lack the ones above.
+
+    Example:
+        >>> from ase import Atoms
+        >>> from mdfit.data import read
+        >>> Atoms("Ar2", [[0, 0, 0], [0, 0, 3.8]], info={"dft_energy": -0.01}).write("dimer.xyz")
+        >>> read("dimer.xyz").keys
+        LabelKeys(energy='dft_energy', forces=None, stress=None, virial=None, unused=(), others=())
     """
 
     energy: str | None = None

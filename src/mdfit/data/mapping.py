@@ -41,6 +41,17 @@ class Mapping:
     Raises:
         DataError: a row that does not sum to 1, a bead without atoms, shapes that do not fit together, or a force map
             that is not consistent with the positions, C Dᵀ = 1.
+
+    Example:
+        >>> from ase.build import molecule
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Mapping
+        >>> ethanol = Structure.from_ase(molecule("CH3CH2OH"))
+        >>> beads = Mapping.centres_of_mass([[0, 3, 4, 5, 6, 7, 8], [1, 2]], ethanol)
+        >>> beads
+        Mapping(9 atoms to 2 beads)
+        >>> beads.masses.round(3).tolist()
+        [18.059, 28.01]
     """
 
     positions: np.ndarray
@@ -280,6 +291,16 @@ class Aggregation:
         before: mean square of the force components on beads in (eV/Å)², with the force map before; None when sums of
             forces are not valid for this mapping.
         after: with the new one.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.data import Frames, Mapping
+        >>> forces = np.zeros((4, 2, 3))
+        >>> forces[:, :, 0] = [[3, -2], [-2, 3], [1, -1], [-1, 2]]
+        >>> frames = Frames([1, 1], [1.0, 1.0], [[[0, 0, 0], [1, 0, 0]]] * 4, np.zeros((3, 3)), [False] * 3, forces)
+        >>> found = Mapping.of_atoms([1], frames).aggregated(frames)
+        >>> round(found.before, 3), round(found.after, 3)
+        (1.5, 0.25)
     """
 
     mapping: Mapping

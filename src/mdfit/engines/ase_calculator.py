@@ -36,11 +36,6 @@ class Calculator(ASECalculator):
     atom has moved by half the skin, or the cell has changed.  Their tables have head room, so that nothing is compiled
     again from step to step.
 
-    Example::
-
-        atoms.calc = Calculator("silicon.mdfit")
-        atoms.get_potential_energy()
-
     Args:
         potential: a potential or the path of a saved one.
         skin: of the neighbour list in Å; 0 makes a new list at every call.
@@ -51,6 +46,15 @@ class Calculator(ASECalculator):
         UnknownSpeciesError: (when calculating) for an element that the potential does not know.
         StructureError: for atoms that are not a valid structure.
         NeighborListError: for a negative skin, or positions that are not finite.
+
+    Example:
+        >>> from ase import Atoms
+        >>> from mdfit.engines import Calculator
+        >>> from mdfit.potentials import LennardJones
+        >>> atoms = Atoms("Ar2", [[0, 0, 0], [0, 0, 3.8]])
+        >>> atoms.calc = Calculator(LennardJones(epsilon="0.0104 eV", sigma="3.4 Å", cutoff="8.5 Å"))
+        >>> round(atoms.get_potential_energy(), 4)
+        -0.0104
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress", "energies"]

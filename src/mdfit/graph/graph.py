@@ -39,6 +39,16 @@ class Graph(eqx.Module):
 
     The first seven are there for every potential; the others are for those that declare to read them
     (:class:`~mdfit.graph.Reads`).
+
+    Example:
+        >>> from ase.build import bulk
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> graph = build_graph(Structure.from_ase(bulk("Si", cubic=True)), cutoff=2.5)
+        >>> graph.vectors.shape
+        (8, 4, 3)
+        >>> round(float(graph.distances()[0, 0]), 3)
+        2.351
     """
 
     species: Int[Array, " atoms"]

@@ -25,6 +25,15 @@ class NeighborTable:
     """The neighbours of one structure in the dense layout of :class:`~mdfit.graph.Graph`, as NumPy arrays.
 
     ``shifts`` are the cell translations ``(atoms, neighbours, 3)`` of the neighbour's periodic image.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.graph import neighbor_table
+        >>> table = neighbor_table(np.array([[0.0, 0.0, 0.5]]), np.eye(3), [True] * 3, cutoff=1.1)
+        >>> table.width
+        6
+        >>> table.shifts[0].tolist()
+        [[0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0, -1], [0, -1, 0], [-1, 0, 0]]
     """
 
     neighbours: np.ndarray

@@ -16,6 +16,14 @@ class Reads:
         cell: the cell vectors.
         order: which atom is which, by its place in the structure, as bonded terms do.
         conditions: names of conditions, such as ``"temperature"`` or ``"charge"``.
+
+    Example:
+        >>> from mdfit.graph import Reads
+        >>> from mdfit.potentials import LennardJones
+        >>> LennardJones().reads == Reads(edges=True)
+        True
+        >>> (Reads(cell=True) | Reads(conditions=frozenset(["temperature"]))).cell
+        True
     """
 
     edges: bool = True

@@ -28,6 +28,15 @@ class Measurement:
         sigma: standard uncertainty, of the same shape; None when a weight is given instead.
         weight: of the squared deviation in 1/unit², of the same shape; None when an uncertainty is given.
         doi: where the value was published.
+
+    Example:
+        >>> from ase.build import bulk
+        >>> from mdfit import Measurement, StatePoint, Structure
+        >>> from mdfit.observables import Density
+        >>> at = StatePoint(Structure.from_ase(bulk("Si", cubic=True)), "300 K", "1 bar")
+        >>> measured = Measurement(Density(), "2.33 g/cm^3", at, sigma="0.01 g/cm^3")
+        >>> round(float(measured.chi_square(2.35)), 3)
+        4.0
     """
 
     observable: Observable | FreeEnergy

@@ -30,6 +30,17 @@ class Model(eqx.Module):
     Attributes:
         kind: what its files say that they hold.
         nested: the entry of a description that holds further descriptions, for models that are made of models.
+
+    Example:
+        >>> import jax
+        >>> from mdfit.models import Model, trainable
+        >>> class Line(Model):
+        ...     slope: jax.Array
+        ...     def __call__(self, x):
+        ...         return self.slope * x
+        >>> line = Line(jax.numpy.asarray(2.0))
+        >>> float(line(3.0)), trainable(line)
+        (6.0, Line(slope=True))
     """
 
     kind: ClassVar[str] = "model"
@@ -101,7 +112,14 @@ def _name(setting: Any) -> str:
 
 
 class Constant(eqx.Module):
-    """An array that belongs to a model but is never trained (reference energies, scales, tables)."""
+    """An array that belongs to a model but is never trained (reference energies, scales, tables).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from mdfit.models import Constant, trainable
+        >>> trainable({"learned": jnp.ones(2), "reference": Constant(jnp.ones(2))})
+        {'learned': True, 'reference': Constant(value=False)}
+    """
 
     value: Array
 

@@ -24,6 +24,13 @@ class ModelSet(Model):
     Attributes:
         number: of members.
         stacked: a model whose arrays have one leading axis more, that of the members.
+
+    Example:
+        >>> from mdfit.models import ModelSet
+        >>> from mdfit.potentials import LennardJones
+        >>> ensemble = ModelSet.of([LennardJones(sigma=sigma) for sigma in (3.3, 3.4, 3.5)])
+        >>> ensemble.map(lambda member: member.sigma**2).round(2).tolist()
+        [10.89, 11.56, 12.25]
     """
 
     nested: ClassVar[str] = "member"

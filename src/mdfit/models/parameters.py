@@ -15,6 +15,15 @@ class Parameters(NamedTuple):
     Attributes:
         trained: what changes.
         fixed: what stays.
+
+    Example:
+        >>> import equinox as eqx
+        >>> from mdfit.models import Parameters, trainable
+        >>> from mdfit.potentials import LennardJones
+        >>> model = LennardJones(epsilon=0.01, sigma=3.4, cutoff=8.5)
+        >>> parameters = Parameters(*eqx.partition(model, trainable(model)))
+        >>> float(parameters.trained.sigma), parameters.fixed.sigma
+        (3.4, None)
     """
 
     trained: Any

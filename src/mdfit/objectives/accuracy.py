@@ -23,6 +23,16 @@ class Accuracy:
         force_species: ``(components,)`` atomic number that each force component belongs to.
         energy_frames, force_frames, stress_frames: the frame that each row belongs to.
         frames: the number of frames.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.potentials import LennardJones
+        >>> from mdfit.training import accuracy
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]])
+        >>> found = accuracy(LennardJones(), Dataset([LabelledStructure(dimer, energy=-1.0)]))
+        >>> round(found.summary()["energy_rmse"], 1)
+        54.5
     """
 
     energy: np.ndarray

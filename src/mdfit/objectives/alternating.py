@@ -36,6 +36,16 @@ class Alternating(Objective):
     Raises:
         TrainingError: without turns, for a turn of less than one update, or when some objectives give steps and others
             gradients.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.objectives import Alternating, ForceMatching
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 3.8]], species=18)
+        >>> data = Dataset([LabelledStructure(dimer, energy=-0.01, forces=[[0, 0, 0], [0, 0, 0]])])
+        >>> turns = Alternating([(1, ForceMatching(data, energy=1.0, forces=0.0)), (20, ForceMatching(data))])
+        >>> turns.steps_per_epoch, turns.takes_steps
+        (21, False)
     """
 
     def __init__(self, turns: Sequence[tuple[int, Objective]]):

@@ -26,6 +26,20 @@ class Evaluation(eqx.Module):
         loss: the scalar that is minimised.
         gradient: ∂loss/∂parameters, a tree like the trained part of the model.
         metrics: named scalars for the log, each with its unit in its name's documentation.
+
+    Example:
+        >>> import equinox as eqx
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.models import Parameters, trainable
+        >>> from mdfit.objectives import ForceMatching
+        >>> from mdfit.potentials import LennardJones
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]])
+        >>> objective = ForceMatching(Dataset([LabelledStructure(dimer, energy=-1.0)]), energy=1.0, forces=0.0)
+        >>> parameters = Parameters(*eqx.partition(LennardJones(), trainable(LennardJones())))
+        >>> evaluation, state = objective.evaluate(parameters, objective.initial_state(0, parameters))
+        >>> round(float(evaluation.loss), 4), round(float(evaluation.gradient.epsilon), 4)
+        (0.003, -0.0486)
     """
 
     loss: Float[Array, ""]
@@ -45,6 +59,13 @@ class Step(eqx.Module):
         loss: the scalar that is minimised.
         step: to be subtracted from the parameters as it is, a tree like the trained part of the model.
         metrics: named scalars for the log.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from mdfit.objectives import Step
+        >>> newton = Step(loss=jnp.asarray(0.5), step=jnp.asarray([0.1, 0.2]), metrics={})
+        >>> newton.direction.tolist()
+        [0.1, 0.2]
     """
 
     loss: Float[Array, ""]
@@ -68,6 +89,22 @@ class Objective(ABC):
     Attributes:
         steps_per_epoch: updates between records and validations.
         takes_steps: true when evaluations are steps in place of gradients.
+
+    Example:
+        >>> import equinox as eqx
+        >>> from mdfit.models import Parameters, trainable
+        >>> from mdfit.objectives import Objective
+        >>> from mdfit.potentials import LennardJones
+        >>> class Size(Objective):
+        ...     def draw(self, parameters, state):
+        ...         return 3.4, state + 1
+        ...     def loss(self, model, batch):
+        ...         return (model.sigma - batch) ** 2, {}
+        >>> model = LennardJones(sigma=3.0, cutoff=8.0)
+        >>> parameters = Parameters(*eqx.partition(model, trainable(model)))
+        >>> evaluation, state = Size().evaluate(parameters, Size().initial_state(0, parameters))
+        >>> round(float(evaluation.loss), 4), round(float(evaluation.gradient.sigma), 4)
+        (0.16, -0.8)
     """
 
     steps_per_epoch: int = 1
@@ -156,6 +193,16 @@ class WeightedSum(Objective):
 
     Raises:
         TrainingError: when an objective gives steps in place of gradients, or something else is no objective.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.objectives import ForceMatching
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 3.8]], species=18)
+        >>> data = Dataset([LabelledStructure(dimer, energy=-0.01)])
+        >>> both = 0.5 * ForceMatching(data, forces=0.0) + ForceMatching(data, forces=0.0, loss="huber")
+        >>> type(both).__name__, [weight for weight, _ in both.terms]
+        ('WeightedSum', [0.5, 1.0])
     """
 
     def __init__(self, terms: tuple[tuple[float, Objective], ...]):

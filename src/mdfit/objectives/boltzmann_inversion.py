@@ -48,6 +48,17 @@ class BoltzmannInversion(Objective):
     Raises:
         TrainingError: for another observable than an RDF; at the first evaluation, for a potential in which not exactly
             one :class:`~mdfit.potentials.PairSpline` of one function is trained, and nothing else.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit import Measurement, StatePoint, Structure
+        >>> from mdfit.objectives import BoltzmannInversion
+        >>> from mdfit.observables import RDF
+        >>> from mdfit.simulate import Langevin
+        >>> at = StatePoint(Structure([1], [[0, 0, 0]], 10 * np.eye(3), [True] * 3, [18.0]), "300 K")
+        >>> target = Measurement(RDF("4 Å", bins=8), np.ones(8), at, sigma=0.01)
+        >>> BoltzmannInversion(target, Langevin("2 fs"), sample="20 ps", every="0.1 ps").takes_steps
+        True
     """
 
     steps_per_epoch = 1

@@ -67,6 +67,17 @@ class ForceMatching(Objective):
     Raises:
         TrainingError: when a weighted label does not occur in the data, or nothing is weighted.
         PotentialError, StructureError: in training, when a frame does not fit the bonded terms of the potential.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.objectives import ForceMatching
+        >>> from mdfit.potentials import LennardJones
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]])
+        >>> data = Dataset([LabelledStructure(dimer, energy=-1.0)])
+        >>> objective = ForceMatching(data, energy=1.0, forces=0.0)
+        >>> round(objective.validation_loss(LennardJones()), 5)
+        0.00297
     """
 
     def __init__(

@@ -46,6 +46,12 @@ class ADF(Observable):
 
     Raises:
         ObservableError: for parameters out of range.
+
+    Example:
+        >>> from mdfit.observables import ADF
+        >>> angles = ADF(cutoff="3.5 Å", bins=4, triplet=("O", "O", "O"))
+        >>> angles.name, angles.grid.round(3).tolist()
+        ('ADF O-O-O', [0.393, 1.178, 1.963, 2.749])
     """
 
     cutoff: float | str

@@ -54,6 +54,17 @@ class Observable(Described, ABC):
     Attributes:
         needs_stiffness: whether :meth:`per_snapshot` reads ``snapshot.stiffness``.
         needs_temperature_derivatives: whether it reads ``snapshot.temperature_derivatives``.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from mdfit.observables import Observable
+        >>> @dataclass(frozen=True)
+        ... class Height(Observable):
+        ...     unit = "Å"
+        ...     def per_snapshot(self, snapshot):
+        ...         return snapshot.positions[:, 2].mean()
+        >>> Height().name, Height().shape, Height().is_plain_average
+        ('Height', (), True)
     """
 
     needs_stiffness: ClassVar[bool] = False
@@ -95,7 +106,13 @@ class Observable(Described, ABC):
 
 
 class TrajectoryObservable(Described, ABC):
-    """A quantity that needs the order of the frames: correlations in time."""
+    """A quantity that needs the order of the frames: correlations in time.
+
+    Example:
+        >>> from mdfit.observables import MeanSquareDisplacement, TrajectoryObservable
+        >>> isinstance(MeanSquareDisplacement(max_lag="1 ps"), TrajectoryObservable)
+        True
+    """
 
     @abstractmethod
     def of_trajectory(self, trajectory: Trajectory) -> np.ndarray:

@@ -29,6 +29,12 @@ class Interval:
     Raises:
         ObservableError: for an interval that holds no value.
         UnitError: for a quantity of another dimension.
+
+    Example:
+        >>> from mdfit.observables import Dihedral, Interval
+        >>> trans = Interval(Dihedral(1, 3, 4, 6), "120 deg", "-120 deg")
+        >>> round(trans.minimum, 3), round(trans.maximum, 3)
+        (2.094, -2.094)
     """
 
     collective_variable: CollectiveVariable
@@ -76,6 +82,13 @@ class Basin:
 
     Raises:
         ObservableError: for a basin without intervals.
+
+    Example:
+        >>> from mdfit.observables import Basin, Dihedral, Interval
+        >>> phi, psi = Dihedral(4, 6, 8, 14), Dihedral(6, 8, 14, 16)
+        >>> helix = Basin("helix", (Interval(phi, "-160 deg", "-20 deg"), Interval(psi, "-120 deg", "50 deg")))
+        >>> helix.name, len(helix.intervals)
+        ('helix', 2)
     """
 
     name: str
@@ -110,6 +123,17 @@ class BasinPopulations(Observable):
 
     Raises:
         ObservableError: without basins, or for two of one name.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.data import Frames
+        >>> from mdfit.observables import Basin, BasinPopulations, Coordinate, Interval, per_frame
+        >>> from mdfit.simulate import Trajectory
+        >>> frames = Frames([1], [1.0], [[[x, 0, 0]] for x in (-1, 1, 2, 1)], np.zeros((3, 3)), [False] * 3)
+        >>> left, right = (Interval(Coordinate(0), -3.0, 0.0), Interval(Coordinate(0), 0.0, 3.0))
+        >>> populations = BasinPopulations((Basin("left", (left,)), Basin("right", (right,))))
+        >>> per_frame(populations, Trajectory.of_frames(frames, temperature=300.0)).mean((0, 1)).tolist()
+        [0.25, 0.75]
     """
 
     basins: tuple[Basin, ...]

@@ -29,6 +29,14 @@ class BlockAverages:
         observable: what was averaged.
         averages: of ``observable.per_snapshot`` over each block, ``(blocks, *shape)``.
         weights: what each block counts, ``(blocks,)`` with a mean of 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.observables import BlockAverages, PotentialEnergy
+        >>> energies = np.array([[1.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0, 2.0]])
+        >>> blocks = BlockAverages.of_values(PotentialEnergy(), energies, blocks=4)
+        >>> float(blocks.value), float(blocks.standard_error.round(2))
+        (2.25, 0.57)
     """
 
     observable: Observable

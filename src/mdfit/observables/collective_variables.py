@@ -32,6 +32,13 @@ class CollectiveVariable(ABC):
         unit: of the values.
         natural_range: smallest and largest value; None where there are no limits.
         period: after which values repeat; None for those that do not.
+
+    Example:
+        >>> from mdfit.observables import CollectiveVariable, Dihedral, Distance
+        >>> isinstance(Distance(0, 1), CollectiveVariable)
+        True
+        >>> Distance.period, round(Dihedral.period, 3)
+        (None, 6.283)
     """
 
     unit: ClassVar[str]
@@ -99,7 +106,18 @@ class _OfAtoms(CollectiveVariable):
 
 @dataclass(frozen=True)
 class Distance(_OfAtoms):
-    """Distance between the atoms i and j in Å, to the nearest image."""
+    """Distance between the atoms i and j in Å, to the nearest image.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.data import Frames
+        >>> from mdfit.observables import Distance, variable_per_frame
+        >>> from mdfit.simulate import Trajectory
+        >>> frames = Frames([1, 1], [1.0, 1.0], [[[0, 0, 1], [0, 0, 9]]], 10 * np.eye(3), [True] * 3)
+        >>> trajectory = Trajectory.of_frames(frames, temperature=300.0)
+        >>> variable_per_frame(Distance(0, 1), trajectory).round(3).tolist()
+        [[[2.0]]]
+    """
 
     i: Atoms
     j: Atoms
@@ -116,7 +134,19 @@ class Distance(_OfAtoms):
 
 @dataclass(frozen=True)
 class Angle(_OfAtoms):
-    """Angle i–j–k at j in rad, 0 to π."""
+    """Angle i–j–k at j in rad, 0 to π.
+
+    Example:
+        >>> from ase.build import molecule
+        >>> from mdfit.data import Frames
+        >>> from mdfit.observables import Angle, variable_per_frame
+        >>> from mdfit.simulate import Trajectory
+        >>> water = molecule("H2O")
+        >>> frames = Frames(water.numbers, water.get_masses(), [water.positions], water.cell, water.pbc)
+        >>> trajectory = Trajectory.of_frames(frames, temperature=300.0)
+        >>> variable_per_frame(Angle(1, 0, 2), trajectory).round(2).tolist()
+        [[[1.82]]]
+    """
 
     i: Atoms
     j: Atoms
@@ -136,6 +166,17 @@ class Dihedral(_OfAtoms):
 
     Where three consecutive atoms lie exactly on a line the angle is not defined, and is given as 0; molecules that come
     close to that need another variable.
+
+    Example:
+        >>> from ase.build import molecule
+        >>> from mdfit.data import Frames
+        >>> from mdfit.observables import Dihedral, variable_per_frame
+        >>> from mdfit.simulate import Trajectory
+        >>> peroxide = molecule("H2O2")
+        >>> frames = Frames(peroxide.numbers, peroxide.get_masses(), [peroxide.positions], peroxide.cell, peroxide.pbc)
+        >>> trajectory = Trajectory.of_frames(frames, temperature=300.0)
+        >>> variable_per_frame(Dihedral(2, 0, 1, 3), trajectory).round(2).tolist()
+        [[[2.11]]]
     """
 
     i: Atoms
@@ -158,6 +199,15 @@ class Coordinate(CollectiveVariable):
     Args:
         axis: 0, 1 or 2.
         atoms: indices; None takes all atoms.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.data import Frames
+        >>> from mdfit.observables import Coordinate, variable_per_frame
+        >>> from mdfit.simulate import Trajectory
+        >>> frames = Frames([1, 1], [1.0, 1.0], [[[0, 0, 1], [0, 0, 4]]], np.zeros((3, 3)), [False] * 3)
+        >>> variable_per_frame(Coordinate(2), Trajectory.of_frames(frames, temperature=300.0)).tolist()
+        [[[1.0, 4.0]]]
     """
 
     axis: int

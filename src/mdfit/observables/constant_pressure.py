@@ -41,6 +41,11 @@ class ThermalExpansion(_AtConstantPressure):
     α = cov(H, V) / (k_B T² <V>) with the enthalpy H = U + K + p V; for cubic crystals the linear coefficient is a third.
 
     The averages are of V, of the configurational enthalpy h = (U + pV)/(k_B T), of hV and of 1/T.
+
+    Example:
+        >>> from mdfit.observables import ThermalExpansion
+        >>> ThermalExpansion().unit, ThermalExpansion().ensembles
+        ('1/K', ('NPT',))
     """
 
     unit = "1/K"
@@ -59,6 +64,11 @@ class Compressibility(_AtConstantPressure):
     """Isothermal compressibility κ_T = −(1/V) (∂V/∂p)_T = (<V²> − <V>²) / (k_B T <V>) in 1/GPa, from an NPT simulation.
 
     The averages are of V, of V²/(k_B T) and of 1/(k_B T).
+
+    Example:
+        >>> from mdfit.observables import Compressibility
+        >>> Compressibility().unit, Compressibility().ensembles
+        ('1/GPa', ('NPT',))
     """
 
     unit = "1/GPa"
@@ -83,6 +93,11 @@ class HeatCapacityAtConstantPressure(_AtConstantPressure):
     as in :class:`HeatCapacity`; :func:`mdfit.observables.estimate` needs the potential then.
 
     The averages are of h/√N, h²/N and f/(2N) − T ∂²U/∂T²/(k_B N).
+
+    Example:
+        >>> from mdfit.observables import HeatCapacityAtConstantPressure
+        >>> HeatCapacityAtConstantPressure().unit, HeatCapacityAtConstantPressure().ensembles
+        ('J/mol/K', ('NPT',))
     """
 
     unit = "J/mol/K"

@@ -34,6 +34,17 @@ class CoordinationNumber(Observable):
 
     Raises:
         ObservableError: for parameters out of range.
+
+    Example:
+        >>> from ase.build import bulk
+        >>> from mdfit.data import Frames
+        >>> from mdfit.observables import CoordinationNumber, per_frame
+        >>> from mdfit.simulate import Trajectory
+        >>> silicon = bulk("Si", cubic=True)
+        >>> frames = Frames(silicon.numbers, silicon.get_masses(), [silicon.positions], silicon.cell, silicon.pbc)
+        >>> trajectory = Trajectory.of_frames(frames, temperature=300.0)
+        >>> per_frame(CoordinationNumber(cutoff="2.6 Å"), trajectory).round(3).tolist()
+        [[4.0]]
     """
 
     cutoff: float | str

@@ -25,6 +25,17 @@ class MeanSquareDisplacement(TimeCorrelation):
         species: chemical symbol or number; None takes all atoms.
         relative_to_centre_of_mass: take out the motion of the whole system (which a Langevin thermostat causes); with
             frozen atoms there is none.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.data import Frames
+        >>> from mdfit.observables import MeanSquareDisplacement
+        >>> from mdfit.simulate import Trajectory
+        >>> moving = [[[x, 0, 0], [-x, 0, 0]] for x in (1.0, 2.0, 3.0, 4.0)]
+        >>> frames = Frames([1, 1], [1.0, 1.0], moving, np.zeros((3, 3)), [False] * 3, times=[0, 10, 20, 30])
+        >>> trajectory = Trajectory.of_frames(frames, temperature=300.0)
+        >>> MeanSquareDisplacement(max_lag="20 fs").of_trajectory(trajectory).round(3).tolist()
+        [0.0, 1.0, 4.0]
     """
 
     relative_to_centre_of_mass: bool = True
@@ -68,6 +79,12 @@ class DiffusionCoefficient(TrajectoryObservable):
         fit_from, fit_to: lags in fs; ``fit_to`` at most an eighth of the trajectory for an error bar.
         species: chemical symbol or number; None takes all atoms.
         relative_to_centre_of_mass: take out the motion of the whole system.
+
+    Example:
+        >>> from mdfit.observables import DiffusionCoefficient
+        >>> diffusion = DiffusionCoefficient(fit_from="1 ps", fit_to="10 ps", species="O")
+        >>> diffusion.name, diffusion.unit
+        ('DiffusionCoefficient O', 'Å^2/ps')
     """
 
     fit_from: float | str

@@ -37,6 +37,12 @@ class Distribution(Observable):
     Raises:
         ObservableError: for parameters out of range.
         UnitError: for a quantity of another dimension.
+
+    Example:
+        >>> from mdfit.observables import Dihedral, Distribution
+        >>> phi = Distribution(Dihedral(4, 6, 8, 14), bins=4)
+        >>> phi.unit, phi.periodic, phi.grid.round(3).tolist()
+        ('1/rad', True, [-2.356, -0.785, 0.785, 2.356])
     """
 
     collective_variable: CollectiveVariable
@@ -139,6 +145,13 @@ class JointDistribution(Observable):
 
     Raises:
         ObservableError: when the arguments are no distributions.
+
+    Example:
+        >>> from mdfit.observables import Dihedral, Distribution, JointDistribution
+        >>> phi, psi = (Distribution(Dihedral(*atoms), bins=60) for atoms in ((4, 6, 8, 14), (6, 8, 14, 16)))
+        >>> ramachandran = JointDistribution(phi, psi)
+        >>> ramachandran.shape, ramachandran.unit
+        ((60, 60), '1/rad^2')
     """
 
     first: Distribution

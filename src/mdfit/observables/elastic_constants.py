@@ -48,6 +48,13 @@ class ElasticConstants(Observable):
 
     Raises:
         ObservableError: for another symmetry or definition.
+
+    Example:
+        >>> from mdfit.observables import ElasticConstants
+        >>> ElasticConstants().labels, ElasticConstants().unit
+        (('C11', 'C12', 'C44'), 'GPa')
+        >>> len(ElasticConstants(symmetry="none").labels)
+        21
     """
 
     symmetry: Literal["cubic", "none"] = "cubic"

@@ -46,6 +46,16 @@ class Estimate:
         grid: where the components of a curve are, in ``grid_unit``; None for scalars.
         grid_unit: of the grid.
         warnings: why the error bar may be too small, or the value off, in words; empty when all is well.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.data import Frames
+        >>> from mdfit.observables import PotentialEnergy, estimate
+        >>> from mdfit.simulate import Trajectory
+        >>> energies = 0.1 * np.sin(np.arange(200) ** 2)
+        >>> frames = Frames([18], [39.9], np.zeros((200, 1, 3)), np.zeros((3, 3)), [False] * 3, energies=energies)
+        >>> print(estimate(PotentialEnergy(), Trajectory.of_frames(frames, temperature=300.0)))
+        0.0004 ± 0.0056 eV (effective samples: 193)
     """
 
     name: str

@@ -19,6 +19,12 @@ class FreeEnergy(Described):
 
     Args:
         relative_to: the other potential, of the same atoms.
+
+    Example:
+        >>> from mdfit.observables import FreeEnergy
+        >>> from mdfit.potentials import LennardJones
+        >>> FreeEnergy(relative_to=LennardJones(cutoff=2.0)).unit
+        'eV'
     """
 
     relative_to: Potential

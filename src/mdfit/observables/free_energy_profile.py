@@ -30,6 +30,12 @@ class FreeEnergyProfile(Observable):
 
     Raises:
         ObservableError: for another kind of distribution or of zero.
+
+    Example:
+        >>> from mdfit.observables import Dihedral, Distribution, FreeEnergyProfile
+        >>> profile = FreeEnergyProfile(Distribution(Dihedral(4, 6, 8, 14), bins=60))
+        >>> profile.shape, profile.unit, profile.grid_unit
+        ((60,), 'eV', 'rad')
     """
 
     distribution: Distribution | JointDistribution

@@ -29,6 +29,11 @@ class HeatCapacity(Observable):
     Give :func:`mdfit.observables.estimate` the potential, so that its derivatives are known.
 
     The averages are of W/√N, W²/N, T, f/(2N) and −T ∂²U/∂T²/(k_B N).
+
+    Example:
+        >>> from mdfit.observables import HeatCapacity
+        >>> HeatCapacity().unit, HeatCapacity().ensembles
+        ('J/mol/K', ('NVT',))
     """
 
     uses_velocities = True

@@ -35,6 +35,13 @@ class RDF(Observable):
 
     Raises:
         ObservableError: for parameters out of range.
+
+    Example:
+        >>> from mdfit.observables import RDF
+        >>> [function.name for function in RDF.for_species_pairs([1, 8], r_max="6 Å")]
+        ['RDF H-H', 'RDF H-O', 'RDF O-O']
+        >>> RDF(r_max="6 Å", bins=3).grid.tolist()
+        [1.0, 3.0, 5.0]
     """
 
     r_max: float | str

@@ -31,6 +31,17 @@ class Snapshot(eqx.Module):
             observables that need it (:func:`mdfit.potentials.born_stiffness`).
         temperature_derivatives: ``(2,)`` ∂U/∂T in eV/K and ∂²U/∂T² in eV/K² at fixed positions, for observables that need
             them and potentials that depend on the temperature; None stands for zero.
+
+    Example:
+        >>> from ase.build import bulk
+        >>> from mdfit.data import Frames
+        >>> from mdfit.observables import Snapshot
+        >>> from mdfit.simulate import Trajectory
+        >>> silicon = bulk("Si", cubic=True)
+        >>> frames = Frames(silicon.numbers, silicon.get_masses(), [silicon.positions], silicon.cell, silicon.pbc)
+        >>> snapshot = Snapshot.of(Trajectory.of_frames(frames, temperature=300.0), frame=0)
+        >>> snapshot.number_of_atoms, round(float(snapshot.volume), 2), float(snapshot.temperature)
+        (8, 160.1, 300.0)
     """
 
     positions: Float[Array, "atoms 3"]

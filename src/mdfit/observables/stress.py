@@ -35,6 +35,11 @@ class Stress(Observable):
     """Stress with its kinetic part, six Voigt components in GPa, tension positive; see :func:`total_stress`.
 
     A. P. Thompson et al., J. Chem. Phys. 131, 154107 (2009), doi:10.1063/1.3245303.
+
+    Example:
+        >>> from mdfit.observables import Stress
+        >>> Stress().labels, Stress().unit
+        (('xx', 'yy', 'zz', 'yz', 'xz', 'xy'), 'GPa')
     """
 
     uses_velocities = True
@@ -52,7 +57,13 @@ class Stress(Observable):
 
 @dataclass(frozen=True)
 class Pressure(Observable):
-    """Pressure −tr σ/3 with its kinetic part, in bar; see :func:`total_stress`."""
+    """Pressure −tr σ/3 with its kinetic part, in bar; see :func:`total_stress`.
+
+    Example:
+        >>> from mdfit.observables import Pressure
+        >>> Pressure().unit, Pressure().uses_velocities
+        ('bar', True)
+    """
 
     uses_velocities = True
 

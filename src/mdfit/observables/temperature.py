@@ -13,7 +13,13 @@ from mdfit.units import BOLTZMANN
 
 @dataclass(frozen=True)
 class Temperature(Observable):
-    """Kinetic temperature T = 2K / (f k_B) with the kinetic energy K of f degrees of freedom, in K."""
+    """Kinetic temperature T = 2K / (f k_B) with the kinetic energy K of f degrees of freedom, in K.
+
+    Example:
+        >>> from mdfit.observables import Temperature
+        >>> Temperature().unit, Temperature().uses_velocities
+        ('K', True)
+    """
 
     uses_velocities = True
 

@@ -35,6 +35,16 @@ class TetrahedralOrder(Observable):
 
     Args:
         species: chemical symbol or number of centres and neighbours; None takes all atoms.
+
+    Example:
+        >>> from ase.build import bulk
+        >>> from mdfit.data import Frames
+        >>> from mdfit.observables import TetrahedralOrder, per_frame
+        >>> from mdfit.simulate import Trajectory
+        >>> silicon = bulk("Si", cubic=True)
+        >>> frames = Frames(silicon.numbers, silicon.get_masses(), [silicon.positions], silicon.cell, silicon.pbc)
+        >>> per_frame(TetrahedralOrder(), Trajectory.of_frames(frames, temperature=300.0)).round(3).tolist()
+        [[1.0]]
     """
 
     species: str | int | None = None

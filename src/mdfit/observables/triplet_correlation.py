@@ -45,6 +45,11 @@ class EquilateralTripletCorrelation(Observable):
     Raises:
         ObservableError: for parameters out of range.
         UnitError: for quantities of another dimension.
+
+    Example:
+        >>> from mdfit.observables import EquilateralTripletCorrelation
+        >>> EquilateralTripletCorrelation("2 Å", "5 Å", bins=3).grid.tolist()
+        [2.5, 3.5, 4.5]
     """
 
     minimum: float | str = 2.0

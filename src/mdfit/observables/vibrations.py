@@ -41,6 +41,12 @@ class VelocityAutocorrelation(_VelocityCorrelation):
     Args:
         max_lag: in fs; for an error bar at most an eighth of the trajectory.
         species: chemical symbol or number; None takes all atoms.
+
+    Example:
+        >>> from mdfit.observables import VelocityAutocorrelation
+        >>> velocities = VelocityAutocorrelation(max_lag="1 ps", species="O")
+        >>> velocities.name, velocities.grid_unit
+        ('VelocityAutocorrelation O', 'fs')
     """
 
     unit = ""
@@ -64,6 +70,12 @@ class VibrationalDensityOfStates(_VelocityCorrelation):
     Args:
         max_lag: in fs: the longer, the finer the frequencies; for an error bar at most an eighth of the trajectory.
         species: chemical symbol or number; None takes all atoms.
+
+    Example:
+        >>> from mdfit.observables import VibrationalDensityOfStates
+        >>> spectrum = VibrationalDensityOfStates(max_lag="2 ps")
+        >>> spectrum.unit, spectrum.grid_unit
+        ('1/THz', 'THz')
     """
 
     unit = "1/THz"

@@ -39,6 +39,18 @@ class Potential(Model):
         fixed_in_space: true for an external field, which neither moving nor turning everything leaves as it is, and which
             does not follow deformations of the cell.
         many_body: false when the cost per edge is so low that leaving out edges beyond the cutoff does not pay.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import Potential, evaluate
+        >>> class Crowding(Potential):
+        ...     cutoff, species = 2.0, ()
+        ...     def atomic_energies(self, graph):
+        ...         return graph.sum_neighbours((graph.distances() - self.cutoff) ** 2)
+        >>> dimer = build_graph(Structure.in_open_space([[0, 0, 0], [0, 0, 1.0]]), cutoff=2.0)
+        >>> evaluate(Crowding(), dimer).forces[:, 2].tolist()
+        [-4.0, 4.0]
     """
 
     kind: ClassVar[str] = "potential"
@@ -117,7 +129,14 @@ class Potential(Model):
 
 
 class Sum(Potential):
-    """The sum of several potentials, each with its own cutoff."""
+    """The sum of several potentials, each with its own cutoff.
+
+    Example:
+        >>> from mdfit.potentials import ZBL, StillingerWeber
+        >>> potential = StillingerWeber.silicon() + ZBL(cutoff="2 Å")
+        >>> len(potential.terms), round(potential.cutoff, 3), potential.species
+        (2, 3.771, (14,))
+    """
 
     nested: ClassVar[str] = "terms"
     terms: tuple[Potential, ...]

@@ -18,7 +18,17 @@ from mdfit.structure import Structure
 
 @dataclass(frozen=True)
 class FramePrediction:
-    """What a potential says of one structure: eV, eV/Å ``(atoms, 3)``, eV/Å³ ``(3, 3)`` (None without a volume)."""
+    """What a potential says of one structure: eV, eV/Å ``(atoms, 3)``, eV/Å³ ``(3, 3)`` (None without a volume).
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.potentials import LennardJones, predict
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]])
+        >>> found = predict(LennardJones(), Dataset([LabelledStructure(dimer)]))[0]
+        >>> round(found.energy, 3), found.forces[:, 2].round(2), found.stress
+        (-0.891, array([ 2.21, -2.21], dtype=float32), None)
+    """
 
     energy: float
     forces: np.ndarray

@@ -34,6 +34,15 @@ class PeriodicDihedrals(BondedPotential):
         StructureError: for atoms that are out of range.
         PotentialError: for lists that do not fit each other.
         UnitError: for quantities of another dimension.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import PeriodicDihedrals, energies
+        >>> cis = build_graph(Structure.in_open_space([[0, 1, 0], [0, 0, 0], [1, 0, 0], [1, 1, 0]]), cutoff=5.0)
+        >>> potential = PeriodicDihedrals(4, [(0, 1, 2, 3)], multiplicity=3, amplitude=0.1)
+        >>> round(float(energies(potential, cis)[0]), 4)
+        0.2
     """
 
     order = 4

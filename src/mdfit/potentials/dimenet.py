@@ -164,6 +164,14 @@ class DimeNetPP(Potential):
         output_layers: dense layers of each output block.
         scaling: reference energies and the scale of the data.
         key: of the random initial parameters.
+
+    Example:
+        >>> import jax
+        >>> from mdfit.potentials import DimeNetPP
+        >>> sizes = {"edge_channels": 16, "triplet_channels": 16, "type_channels": 16, "output_channels": 16}
+        >>> potential = DimeNetPP([14], cutoff=4.5, blocks=2, **sizes, key=jax.random.key(0))
+        >>> potential.species, potential.embedding.shape, len(potential.interactions)
+        ((14,), (1, 16), 2)
     """
 
     # What arrives at the sender of a message is collected on the opposite edge.

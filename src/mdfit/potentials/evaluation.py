@@ -18,6 +18,15 @@ class Prediction(eqx.Module):
         forces: ``(atoms, 3)`` in eV/Å.
         strain_derivative: ``(structures, 3, 3)`` in eV: ∂E/∂ε, the stress times the volume (tension positive).
         atomic_energies: ``(atoms,)`` in eV, zero for padding.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import LennardJones, evaluate
+        >>> dimer = build_graph(Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]]), cutoff=2.5)
+        >>> found = evaluate(LennardJones(), dimer)
+        >>> round(float(found.energy[0]), 3), found.forces[:, 2].round(2)
+        (-0.891, Array([ 2.21, -2.21], dtype=float32))
     """
 
     energy: Float[Array, " structures"]

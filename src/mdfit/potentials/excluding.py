@@ -32,6 +32,14 @@ class Excluding(Potential):
 
     Raises:
         StructureError: for atoms that are out of range.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import Excluding, LennardJones, energies
+        >>> dimer = build_graph(Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]]), cutoff=2.5)
+        >>> float(energies(Excluding(LennardJones(), 2, [(0, 1)]), dimer)[0])
+        0.0
     """
 
     potential: Potential

@@ -23,6 +23,15 @@ class ExternalField(Potential):
     Positions are taken as they are, not wrapped into the cell: use directions that are not periodic, or a field of the
     period of the cell.  The field is fixed in space, so that it takes no part in strain derivatives, stresses and
     stiffnesses; simulations at constant pressure refuse it.  The cutoff is zero: a field alone needs no neighbours.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.potentials import ExternalField, field_curve
+        >>> class Gravity(ExternalField):
+        ...     def field_energy(self, positions, species):
+        ...         return 0.5 * positions[:, 2]
+        >>> field_curve(Gravity(), np.array([1.0, 2.0]), axis=2).tolist()
+        [0.5, 1.0]
     """
 
     many_body = False
@@ -58,6 +67,13 @@ class ExternalSpline(ExternalField):
     Raises:
         PotentialError: for knots out of order, or coefficients that do not fit them.
         UnitError: for quantities of another dimension.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.potentials import ExternalSpline, field_curve
+        >>> flat = ExternalSpline(0, "-2 Å", "2 Å", intervals=4, coefficients=np.ones(7))
+        >>> field_curve(flat, np.array([-1.0, 0.3])).round(3).tolist()
+        [1.0, 1.0]
     """
 
     axis: int = eqx.field(static=True)
@@ -99,6 +115,13 @@ class ExternalPolynomial(ExternalField):
     Raises:
         PotentialError: for an axis or coefficients that make no sense.
         UnitError: for a centre of another dimension.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.potentials import ExternalPolynomial, field_curve
+        >>> wall = ExternalPolynomial(axis=2, centre="1 Å", coefficients=[0, 0, 0.5])
+        >>> field_curve(wall, np.array([1.0, 2.0, 3.0]), axis=2).tolist()
+        [0.0, 0.5, 2.0]
     """
 
     axis: int = eqx.field(static=True)

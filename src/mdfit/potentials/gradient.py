@@ -20,6 +20,15 @@ class Gradient(eqx.Module):
         cells: ``(structures, 3, 3)`` with respect to cell vectors, at fixed edge vectors and positions.
         odd: whether ``edges`` has opposite values on opposite edges, as for pair potentials: what an atom gets from its
             neighbours is then known without looking at theirs.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import LennardJones
+        >>> dimer = build_graph(Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]]), cutoff=2.5)
+        >>> energies, gradient = LennardJones().differentiate(dimer)
+        >>> gradient.edges.shape, gradient.positions, gradient.forces(dimer)[:, 2].round(2)
+        ((2, 1, 3), None, Array([ 2.21, -2.21], dtype=float32))
     """
 
     edges: Float[Array, "atoms neighbours 3"] | None = None

@@ -25,6 +25,14 @@ class HarmonicBonds(BondedPotential):
         StructureError: for atoms that are out of range.
         PotentialError: for lists that do not fit the bonds.
         UnitError: for quantities of another dimension.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import HarmonicBonds, energies
+        >>> dimer = build_graph(Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]]), cutoff=5.0)
+        >>> round(float(energies(HarmonicBonds(2, [(0, 1)], length="1 Å", stiffness=10.0), dimer)[0]), 4)
+        0.2
     """
 
     order = 2
@@ -59,6 +67,14 @@ class HarmonicAngles(BondedPotential):
 
     Raises:
         StructureError, PotentialError, UnitError: as :class:`HarmonicBonds`.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import HarmonicAngles, energies
+        >>> bent = build_graph(Structure.in_open_space([[1, 0, 0], [0, 0, 0], [0, 1, 0]]), cutoff=5.0)
+        >>> round(float(energies(HarmonicAngles(3, [(0, 1, 2)], angle="120 deg", stiffness=2.0), bent)[0]), 4)
+        0.2742
     """
 
     order = 3

@@ -27,6 +27,13 @@ class InversePower(PairPotential):
     Raises:
         PotentialError: for parameters out of range.
         UnitError: for quantities of another dimension.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.potentials import InversePower, pair_curve
+        >>> repulsion = InversePower(epsilon=0.1, sigma="3 Å", cutoff="6 Å")
+        >>> pair_curve(repulsion, np.array([2.5, 3.0, 6.0])).round(3).tolist()
+        [0.892, 0.1, 0.0]
     """
 
     cutoff: float = eqx.field(static=True)

@@ -28,6 +28,13 @@ class LennardJones(PairPotential):
     Raises:
         PotentialError: for parameters out of range.
         UnitError: for quantities of another dimension.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.potentials import LennardJones, pair_curve
+        >>> argon = LennardJones(epsilon="0.0104 eV", sigma="3.4 Å", cutoff="8.5 Å")
+        >>> pair_curve(argon, np.array([3.4, 3.816, 8.5])).round(4).tolist()
+        [0.0, -0.0104, 0.0]
     """
 
     cutoff: float = eqx.field(static=True)

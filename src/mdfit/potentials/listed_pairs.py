@@ -75,6 +75,14 @@ class ListedInversePower(ListedPairs):
         StructureError: for atoms that are out of range.
         PotentialError: for lists that do not fit the pairs, or parameters out of range.
         UnitError: for quantities of another dimension.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import ListedInversePower, energies
+        >>> chain = build_graph(Structure.in_open_space([[x, 0, 0] for x in (0, 1, 2, 3)]), cutoff=5.0)
+        >>> round(float(energies(ListedInversePower(4, [(0, 3)], epsilon=0.1, sigma=3.0), chain)[0]), 4)
+        0.1
     """
 
     power: int = eqx.field(static=True)
@@ -116,6 +124,14 @@ class ListedLennardJones(ListedPairs):
 
     Raises:
         StructureError, PotentialError, UnitError: as :class:`ListedInversePower`.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import ListedLennardJones, energies
+        >>> chain = build_graph(Structure.in_open_space([[x, 0, 0] for x in (0, 1, 2, 3)]), cutoff=5.0)
+        >>> round(float(energies(ListedLennardJones(4, [(0, 3)], epsilon=0.1, sigma=2.5), chain)[0]), 4)
+        -0.0891
     """
 
     truncation: Literal["switch", "shift", "cut"] = eqx.field(static=True)

@@ -113,6 +113,13 @@ class PaiNN(Potential):
         mean_neighbours: within the cutoff, to scale the messages.
         scaling: reference energies and the scale of the data.
         key: of the random initial parameters.
+
+    Example:
+        >>> import jax
+        >>> from mdfit.potentials import PaiNN
+        >>> potential = PaiNN([1, 8], cutoff=5.0, channels=16, layers=2, key=jax.random.key(0))
+        >>> potential.species, potential.embedding.shape, len(potential.messages)
+        ((1, 8), (2, 16), 2)
     """
 
     species: tuple[int, ...] = eqx.field(static=True, converter=tuple)

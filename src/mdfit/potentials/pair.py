@@ -14,7 +14,18 @@ from mdfit.potentials.gradient import Gradient
 
 
 class PairPotential(Potential):
-    """E = ½ Σ_i Σ_j φ(r_ij²); a subclass implements :meth:`pair_energy`."""
+    """E = ½ Σ_i Σ_j φ(r_ij²); a subclass implements :meth:`pair_energy`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from mdfit.potentials import PairPotential, pair_curve
+        >>> class Soft(PairPotential):
+        ...     cutoff, species = 2.0, ()
+        ...     def pair_energy(self, squared_distance, first, second):
+        ...         return jnp.maximum(4 - squared_distance, 0) ** 2
+        >>> pair_curve(Soft(), jnp.array([1.0, 2.5])).tolist()
+        [9.0, 0.0]
+    """
 
     many_body = False
 

@@ -43,6 +43,16 @@ class PriorTable:
         dihedrals, impropers: entries of the periodic terms.
         pairs: entries of the non-bonded pairs.
         types: names of the types of the atoms of a molecule; needed where entries are for types.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from mdfit.potentials import PriorTable
+        >>> from mdfit.structure import Topology
+        >>> units, bond = "{length: nm, energy: kJ/mol, angle: deg}", "{atoms: [0, 1], length: 0.15, stiffness: 200000}"
+        >>> _ = Path("prior.yaml").write_text(f"{{units: {units}, bonds: [{bond}]}}")
+        >>> bonds = PriorTable.read("prior.yaml").bonded(Topology(2, bonds=[(0, 1)]))
+        >>> bonds.length.round(2).tolist(), bonds.stiffness.round(2).tolist()
+        ([1.5], [20.73])
     """
 
     bonds: tuple[Harmonic, ...] | None = None

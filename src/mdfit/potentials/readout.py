@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Reference energies per species (eV) and the scale of the learned part (eV)."""
+    """Reference energies per species (eV) and the scale of the learned part (eV).
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.potentials import Scaling
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.1]], species=7)
+        >>> Scaling.of(Dataset([LabelledStructure(dimer, energy=-9.0, forces=np.full((2, 3), 0.5))]))
+        Scaling(reference_energies={7: -4.5}, scale=0.5)
+    """
 
     reference_energies: dict[int, float]
     scale: float

@@ -28,6 +28,14 @@ class PairSpline(PairPotential):
 
     Raises:
         PotentialError: for knots out of order, or coefficients that do not fit the species.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.potentials import PairSpline, pair_curve
+        >>> distances = np.linspace(2.0, 5.0, 61)
+        >>> spline = PairSpline.from_table(distances, 0.1 * (5 - distances) ** 3, intervals=30)
+        >>> pair_curve(spline, np.array([3.0, 4.0, 5.0])).round(3).tolist()
+        [0.8, 0.1, 0.0]
     """
 
     species: tuple[int, ...] = eqx.field(static=True, converter=tuple)

@@ -29,6 +29,15 @@ class StillingerWeber(Potential):
         strength: λ.
         gamma, big_a, big_b: γ, A, B.
         power: p.
+
+    Example:
+        >>> from ase.build import bulk
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import StillingerWeber, energies
+        >>> silicon = build_graph(Structure.from_ase(bulk("Si", cubic=True)), cutoff=3.8)
+        >>> round(float(energies(StillingerWeber.silicon(), silicon)[0]) / 8, 3)
+        -4.337
     """
 
     species: tuple[int, ...] = eqx.field(static=True, converter=tuple)

@@ -30,6 +30,12 @@ class ZBL(PairPotential):
 
     Args:
         cutoff: in Å, the longest range for any pair.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.potentials import ZBL, pair_curve
+        >>> pair_curve(ZBL(), np.array([0.5, 1.0, 2.5]), pair=(14, 14)).round(1).tolist()
+        [469.4, 46.5, 0.0]
     """
 
     cutoff: float = eqx.field(static=True)

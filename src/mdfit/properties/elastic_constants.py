@@ -24,6 +24,16 @@ class CubicElasticConstants:
     Attributes:
         matrix: ``(6, 6)``, symmetric.
         asymmetry: the largest difference between transposed elements before they were averaged.
+
+    Example:
+        >>> from ase.build import bulk
+        >>> from mdfit import Structure
+        >>> from mdfit.potentials import StillingerWeber
+        >>> from mdfit.properties import elastic_constants
+        >>> silicon = Structure.from_ase(bulk("Si", cubic=True, a=5.431))
+        >>> found = elastic_constants(StillingerWeber.silicon(), silicon, relax_ions=False)
+        >>> round(found.c11), round(found.c12), round(found.bulk_modulus)
+        (151, 76, 101)
     """
 
     matrix: np.ndarray

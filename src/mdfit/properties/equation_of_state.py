@@ -29,6 +29,16 @@ class EquationOfState:
         bulk_modulus: at the minimum, in GPa.
         bulk_modulus_derivative: with respect to pressure, no unit.
         largest_residual: of the fit, per atom in eV.
+
+    Example:
+        >>> from ase.build import bulk
+        >>> from mdfit import Structure
+        >>> from mdfit.potentials import StillingerWeber
+        >>> from mdfit.properties import equation_of_state
+        >>> silicon = Structure.from_ase(bulk("Si", cubic=True, a=5.431))
+        >>> found = equation_of_state(StillingerWeber.silicon(), silicon, relax_ions=False)
+        >>> round(found.volume, 2), round(found.energy, 3), round(found.bulk_modulus)
+        (20.02, -4.337, 102)
     """
 
     volumes: np.ndarray

@@ -47,6 +47,13 @@ class EffectiveSamples:
         of_weights: :func:`effective_size`, as if samples were independent.
         statistical_inefficiency: how many successive samples are worth one.
         samples: ``of_weights / statistical_inefficiency``.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.reweighting import effective_samples
+        >>> found = effective_samples(0.5 * np.sin(np.arange(100) ** 2)[None])
+        >>> round(found.of_weights, 1), round(found.statistical_inefficiency, 2), round(found.samples, 1)
+        (94.3, 1.0, 94.3)
     """
 
     of_weights: float

@@ -38,6 +38,18 @@ class Outlook(NamedTuple):
         samples: the frames, for the state of a training.
         reweighted: energies, values and weights under the present parameters.
         recomputed: whether the frames are new.
+
+    Example:
+        >>> import equinox as eqx
+        >>> from mdfit import StatePoint, Structure, models, potentials, reweighting, simulate
+        >>> at = StatePoint(Structure.in_open_space([[0, 0, 0]]), "300 K")
+        >>> lengths = simulate.Lengths(equilibration=0, between=1, frames=4)
+        >>> ensemble = reweighting.Ensemble(at, simulate.Langevin("1 fs"), lengths)
+        >>> spring = potentials.ExternalPolynomial(0, 0.0, [0, 0, 0.5])
+        >>> parameters = models.Parameters(*eqx.partition(spring, models.trainable(spring)))
+        >>> outlook = ensemble.at_hand(parameters, ensemble.empty(0, parameters), reuse=0.9)
+        >>> outlook.recomputed, round(outlook.reweighted.effective_size, 2)
+        (True, 4.0)
     """
 
     samples: Samples
@@ -69,6 +81,16 @@ class Ensemble:
         engine: moves the atoms; by default :class:`~mdfit.simulate.JaxMD`.
         free_energies: whether the free energy is followed from simulation to simulation, at the cost of the energies of
             all new frames under the parameters before.
+
+    Example:
+        >>> from mdfit import StatePoint, Structure
+        >>> from mdfit.reweighting import Ensemble
+        >>> from mdfit.simulate import Langevin, Lengths
+        >>> at = StatePoint(Structure.in_open_space([[0, 0, 0]]), "300 K")
+        >>> lengths = Lengths.of("10 ps", every="0.1 ps", equilibrate="1 ps", timestep=1.0)
+        >>> ensemble = Ensemble(at, Langevin("1 fs"), lengths, replicas=4)
+        >>> ensemble.where, ensemble.replicas, ensemble.lengths.frames
+        ('300 K', 4, 100)
     """
 
     def __init__(

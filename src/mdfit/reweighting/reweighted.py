@@ -38,6 +38,19 @@ class Reweighted:
         log_shares: ``(samples,)`` ln of the share of the frames' own ensemble that each stands for.
         replicas: how many the frames are of.
         path: β A of the frames' own ensemble minus that of the first one.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.data import Frames
+        >>> from mdfit.potentials import ExternalPolynomial
+        >>> from mdfit.reweighting import reweight
+        >>> from mdfit.simulate import Trajectory
+        >>> positions = [[[x, 0, 0]] for x in np.linspace(-0.3, 0.3, 50)]
+        >>> frames = Frames([1], [1.0], positions, np.zeros((3, 3)), [False] * 3)
+        >>> spring, stiffer = (ExternalPolynomial(0, 0.0, [0, 0, k]) for k in (0.5, 0.6))
+        >>> found = reweight(Trajectory.of_frames(frames, temperature=300.0), stiffer, made_by=spring)
+        >>> round(float(found.weights.sum()), 3), round(found.effective_size, 1)
+        (1.0, 49.7)
     """
 
     frames: FrameValues

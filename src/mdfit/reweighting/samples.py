@@ -18,6 +18,18 @@ class SampledFrames(NamedTuple):
         cells: ``(replicas, frames, 3, 3)`` in Å.
         energies: ``(replicas, frames)`` in eV, those of the parameters that made the frames, evaluated as later ones are.
         stresses: ``(replicas, frames, 3, 3)`` in eV/Å³, as the simulation found them.
+
+    Example:
+        >>> import equinox as eqx
+        >>> from mdfit import StatePoint, Structure, models, potentials, reweighting, simulate
+        >>> at = StatePoint(Structure.in_open_space([[0, 0, 0]]), "300 K")
+        >>> lengths = simulate.Lengths(equilibration=0, between=10, frames=50)
+        >>> ensemble = reweighting.Ensemble(at, simulate.Langevin("1 fs"), lengths, replicas=4)
+        >>> spring = potentials.ExternalPolynomial(0, 0.0, [0, 0, 0.5])
+        >>> parameters = models.Parameters(*eqx.partition(spring, models.trainable(spring)))
+        >>> frames = ensemble.empty(0, parameters).frames
+        >>> frames.positions.shape, frames.energies.shape
+        ((4, 50, 1, 3), (4, 50))
     """
 
     positions: np.ndarray
@@ -34,6 +46,13 @@ class Starts(NamedTuple):
         positions: ``(replicas, atoms, 3)`` in Å.
         cells: ``(replicas, 3, 3)`` in Å.
         log_shares: ``(replicas,)`` ln of the share of the ensemble that each stands for.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.reweighting import Starts
+        >>> starts = Starts(np.zeros((2, 1, 3)), np.zeros((2, 3, 3)), np.log([0.9, 0.1]))
+        >>> np.exp(starts.log_shares).round(3).tolist()
+        [0.9, 0.1]
     """
 
     positions: np.ndarray
@@ -52,6 +71,18 @@ class Samples(NamedTuple):
         log_shares: ``(replicas · frames,)`` ln of the share of the ensemble that each frame stands for.
         made_by: the trained parameters that made them.
         free_energy: β A of the parameters that made them minus that of the first ones.
+
+    Example:
+        >>> import equinox as eqx
+        >>> from mdfit import StatePoint, Structure, models, potentials, reweighting, simulate
+        >>> at = StatePoint(Structure.in_open_space([[0, 0, 0]]), "300 K")
+        >>> lengths = simulate.Lengths(equilibration=0, between=10, frames=50)
+        >>> ensemble = reweighting.Ensemble(at, simulate.Langevin("1 fs"), lengths, replicas=4)
+        >>> spring = potentials.ExternalPolynomial(0, 0.0, [0, 0, 0.5])
+        >>> parameters = models.Parameters(*eqx.partition(spring, models.trainable(spring)))
+        >>> samples = ensemble.empty(0, parameters)
+        >>> int(samples.generation), samples.log_shares.shape
+        (0, (200,))
     """
 
     generation: np.ndarray

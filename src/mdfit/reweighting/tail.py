@@ -28,6 +28,13 @@ class ParetoTail:
             largest weights are equal, +∞ when there are too few samples to tell.
         threshold: the largest reliable shape for this number of samples.
         samples_in_tail: how many weights determine the shape.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.reweighting import pareto_tail
+        >>> tail = pareto_tail(-0.3 * np.log(np.linspace(0.001, 1, 1000)))
+        >>> round(tail.shape, 2), round(tail.threshold, 2), tail.reliable
+        (0.27, 0.67, True)
     """
 
     shape: float

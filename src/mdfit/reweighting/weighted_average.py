@@ -41,6 +41,14 @@ class WeightedAverage:
             there is a warning.
         effective_samples: independent samples of equal weight that the frames are worth.
         warnings: why the error bar may be too small, and the value off, in words; empty when all is well.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.reweighting import average_with_error
+        >>> energy = 0.0259 * (1 + np.sin(np.arange(200) ** 2))[None]
+        >>> value, error = average_with_error(0.5 * np.sin(np.arange(200) ** 2)[None], energy)
+        >>> float(value.round(4)), float(error.round(4))
+        (0.0199, 0.0014)
     """
 
     value: np.ndarray

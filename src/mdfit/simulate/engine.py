@@ -29,6 +29,15 @@ class Simulation(ABC):
     Attributes:
         particles: what is recorded of them, and does not change.
         done: time steps so far.
+
+    Example:
+        >>> from mdfit import StatePoint, Structure
+        >>> from mdfit.potentials import LennardJones
+        >>> from mdfit.simulate import JaxMD, Langevin
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]], masses=40.0)
+        >>> simulation = JaxMD().simulation(LennardJones(), [StatePoint(dimer, "100 K")], Langevin("1 fs"), [dimer])
+        >>> simulation.done, simulation.particles.number
+        (0, 2)
     """
 
     particles: Particles
@@ -78,6 +87,13 @@ class Engine(ABC):
 
     Attributes:
         name: in messages, and in the restart files of its runs.
+
+    Example:
+        >>> from mdfit.simulate import Engine, JaxMD
+        >>> isinstance(JaxMD(), Engine)
+        True
+        >>> sorted(Engine.__abstractmethods__)
+        ['fingerprint', 'number_format', 'simulation']
     """
 
     name: ClassVar[str]

@@ -13,7 +13,13 @@ MOST_STEPS, MOST_STEPS_BETWEEN = 1e15, 1e9
 
 @dataclass(frozen=True)
 class Lengths:
-    """Numbers of time steps: dropped at the start, between frames, and the number of frames."""
+    """Numbers of time steps: dropped at the start, between frames, and the number of frames.
+
+    Example:
+        >>> from mdfit.simulate import Lengths
+        >>> Lengths.of("1 ns", every="1 ps", equilibrate="100 ps", timestep=2.0)
+        Lengths(equilibration=50000, between=500, frames=1000)
+    """
 
     equilibration: int
     between: int

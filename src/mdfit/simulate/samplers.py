@@ -22,6 +22,11 @@ class Sampler(ABC):
     Attributes:
         conserves_momentum: of the centre of mass, which then stays at rest.
         timestep: in fs.
+
+    Example:
+        >>> from mdfit.simulate import NPT, NVE, Langevin
+        >>> [sampler.ensemble for sampler in (NVE("1 fs"), Langevin("1 fs"), NPT("1 fs"))]
+        ['NVE', 'NVT', 'NPT']
     """
 
     conserves_momentum: ClassVar[bool] = True
@@ -72,6 +77,11 @@ class NVE(Sampler):
 
     Args:
         timestep: in fs.
+
+    Example:
+        >>> from mdfit.simulate import NVE
+        >>> NVE("0.5 fs").ensemble
+        'NVE'
     """
 
     timestep: float | str = "1 fs"
@@ -88,6 +98,13 @@ class Langevin(_WithFriction):
     Args:
         timestep: in fs.
         friction: in 1/ps.
+
+    Example:
+        >>> from mdfit.simulate import Langevin
+        >>> Langevin("2 fs", friction="0.5 /ps")
+        Langevin(timestep=2.0, friction=0.5)
+        >>> Langevin("2 fs") == Langevin("0.002 ps", "1 /ps")
+        True
     """
 
     timestep: float | str = "1 fs"
@@ -105,6 +122,11 @@ class Brownian(_WithFriction):
     Args:
         timestep: in fs.
         friction: γ in 1/ps.
+
+    Example:
+        >>> from mdfit.simulate import Brownian
+        >>> Brownian("10 fs", friction="100 /ps").friction
+        100.0
     """
 
     timestep: float | str = "1 fs"
@@ -122,6 +144,11 @@ class NoseHoover(Sampler):
         timestep: in fs.
         relaxation: period of the thermostat in fs, by default 100 time steps.
         chain_length: thermostats in the chain.
+
+    Example:
+        >>> from mdfit.simulate import NoseHoover
+        >>> NoseHoover("1 fs", relaxation="0.1 ps")
+        NoseHoover(timestep=1.0, relaxation=100.0, chain_length=3)
     """
 
     timestep: float | str = "1 fs"
@@ -145,6 +172,11 @@ class NPT(Sampler):
         barostat_relaxation: in fs, by default 1000 time steps.
 
     Volumes are those of the isothermal-isobaric ensemble, P(V) ∝ Vᴺ exp(−βPV) Z(V), for any number of atoms.
+
+    Example:
+        >>> from mdfit.simulate import NPT
+        >>> NPT("2 fs", barostat_relaxation="2 ps")
+        NPT(timestep=2.0, thermostat_relaxation=None, barostat_relaxation=2000.0)
     """
 
     timestep: float | str = "1 fs"
@@ -168,6 +200,12 @@ class MonteCarloNPT(_WithFriction):
         friction: in 1/ps.
         attempt_every: time steps between changes of the cell.
         anisotropic: whether the three edges of a cell with right angles change independently.
+
+    Example:
+        >>> from mdfit.simulate import MonteCarloNPT
+        >>> sampler = MonteCarloNPT("2 fs", attempt_every=50)
+        >>> sampler.ensemble, sampler.attempt_every
+        ('NPT', 50)
     """
 
     timestep: float | str = "1 fs"

@@ -21,6 +21,13 @@ class StatePoint:
         structure: the first configuration; its cell is kept unless the sampler changes it.
         temperature: in K.
         pressure: in bar, or None.
+
+    Example:
+        >>> from mdfit import StatePoint, Structure
+        >>> argon = Structure.in_open_space([[0, 0, 0], [0, 0, 3.8]], species=18, masses=39.95)
+        >>> at = StatePoint(argon, "-189 degC", "1 atm")
+        >>> round(at.temperature, 2), round(at.pressure, 3)
+        (84.15, 1.013)
     """
 
     structure: Structure

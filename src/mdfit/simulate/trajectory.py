@@ -27,6 +27,15 @@ class Particles:
         constraints: ``(constraints, 2)``, pairs of atoms at a fixed distance.
         names: of the atoms, such as ``"CA"``; empty when unknown.
         energy_depends_on: the conditions that the potential looks at, such as ``"temperature"``.
+
+    Example:
+        >>> from mdfit import StatePoint, Structure
+        >>> from mdfit.potentials import LennardJones
+        >>> from mdfit.simulate import JaxMD, Langevin
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]], masses=40.0)
+        >>> simulation = JaxMD().simulation(LennardJones(), [StatePoint(dimer, "100 K")], Langevin("1 fs"), [dimer])
+        >>> simulation.particles.masses.tolist(), simulation.particles.degrees_of_freedom
+        ([40.0, 40.0], 6)
     """
 
     species: np.ndarray
@@ -123,6 +132,15 @@ class Trajectory:
         constraints: ``(constraints, 2)``, pairs of atoms that were held at a fixed distance.
         names: of the atoms, such as ``"CA"``; empty when unknown.
         energy_depends_on: the conditions that the potential looked at, such as ``"temperature"``; empty when unknown.
+
+    Example:
+        >>> from mdfit import StatePoint, Structure, key
+        >>> from mdfit.potentials import LennardJones
+        >>> from mdfit.simulate import Langevin, run
+        >>> at = StatePoint(Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]], masses=40.0), "100 K")
+        >>> trajectory = run(LennardJones(), at, Langevin("1 fs"), duration="4 fs", every="2 fs", replicas=3, key=key(0))
+        >>> trajectory.positions.shape, trajectory.times.tolist()
+        ((3, 2, 2, 3), [2.0, 4.0])
     """
 
     times: np.ndarray

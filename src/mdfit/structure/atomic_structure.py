@@ -41,6 +41,13 @@ class Structure:
     Raises:
         StructureError: wrong shapes, numbers that are not finite, unknown elements, masses that are not positive,
             or cell vectors along periodic directions that are missing or linearly dependent (zero volume).
+
+    Example:
+        >>> from ase.build import bulk
+        >>> from mdfit import Structure
+        >>> silicon = Structure.from_ase(bulk("Si", cubic=True))
+        >>> silicon.repeat((2, 2, 2))
+        Structure(64 atoms, volume 1280.82 Å^3, periodic TTT)
     """
 
     species: np.ndarray

@@ -31,6 +31,14 @@ class Topology:
 
     Raises:
         StructureError: for indices that are out of range, tuples that name an atom twice, or tuples that occur twice.
+
+    Example:
+        >>> from mdfit.structure import Topology
+        >>> butane = Topology.from_bonds(4, [(0, 1), (1, 2), (2, 3)])
+        >>> butane
+        Topology(4 atoms, 3 bonds, 2 angles, 1 dihedrals, 0 impropers)
+        >>> butane.angles.tolist()
+        [[0, 1, 2], [1, 2, 3]]
     """
 
     number_of_atoms: int

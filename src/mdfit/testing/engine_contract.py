@@ -45,6 +45,17 @@ class EngineCase:
             friction that is about critical.
         spring: in eV/Å².
         exact: whether a run that goes on gives the same numbers bit for bit; False tolerates rounding of sums.
+
+    Example:
+        >>> from mdfit import StatePoint, Structure
+        >>> from mdfit.potentials import ExternalPolynomial
+        >>> from mdfit.simulate import JaxMD, Langevin
+        >>> from mdfit.testing import ENGINE_CONTRACT, EngineCase
+        >>> x, y, z = (ExternalPolynomial(axis, 0.0, [0, 0, 0.75]) for axis in range(3))
+        >>> at = StatePoint(Structure.in_open_space([[0, 0, 0]] * 8, masses=40.0), "300 K")
+        >>> case = EngineCase(JaxMD(), x + y + z, at, Langevin("2 fs", "60 /ps"), spring=1.5)
+        >>> case.exact, ENGINE_CONTRACT[0].__name__
+        (True, 'ensemble_of_every_state_point')
     """
 
     engine: Engine

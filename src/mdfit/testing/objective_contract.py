@@ -39,6 +39,18 @@ class ObjectiveCase:
         model: where its gradient does not vanish.
         tolerance: relative, of the gradient against finite differences.
         step: relative change of the parameters for finite differences.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.objectives import ForceMatching
+        >>> from mdfit.potentials import LennardJones
+        >>> from mdfit.testing import ObjectiveCase
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]])
+        >>> data = Dataset([LabelledStructure(dimer, energy=-1.0)])
+        >>> case = ObjectiveCase(lambda: ForceMatching(data, forces=0.0, dtype="float64"), LennardJones())
+        >>> type(case.make()).__name__, float(case.parameters.trained.sigma)
+        ('ForceMatching', 1.0)
     """
 
     make: Callable[[], Objective]

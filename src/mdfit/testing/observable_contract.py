@@ -39,6 +39,17 @@ class ObservableCase:
         trajectory: two replicas or more of ten frames or more, in which its value is not constant.
         potential: that of the trajectory, for observables that need derivatives of the energy.
         at_places: whether places in space matter, as for a coordinate, so that moving everything changes the value.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.data import Frames
+        >>> from mdfit.observables import PotentialEnergy
+        >>> from mdfit.simulate import Trajectory
+        >>> from mdfit.testing import ObservableCase
+        >>> frames = Frames([1], [1.0], np.zeros((10, 1, 3)), np.zeros((3, 3)), [False] * 3, energies=np.arange(10))
+        >>> case = ObservableCase(PotentialEnergy(), Trajectory.of_frames(frames, frames, temperature=300.0))
+        >>> case.values().shape
+        (2, 10)
     """
 
     observable: Observable

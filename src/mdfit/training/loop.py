@@ -43,6 +43,18 @@ class FitResult:
         history: one record per epoch: step, loss, metrics, validation.
         stopped: why training ended: ``"finished"``, ``"early stopping"`` or ``"interrupted"``.
         out: the run's directory, when one was given.
+
+    Example:
+        >>> import optax
+        >>> from mdfit import Structure, fit
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.objectives import ForceMatching
+        >>> from mdfit.potentials import LennardJones
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]])
+        >>> objective = ForceMatching(Dataset([LabelledStructure(dimer, energy=-1.0)]), energy=1.0, forces=0.0)
+        >>> result = fit(LennardJones(), objective, optimizer=optax.sgd(0.1), steps=2, show_progress=False)
+        >>> result.stopped, [round(record["loss"], 4) for record in result.history]
+        ('finished', [0.003, 0.0012])
     """
 
     model: Any

@@ -66,6 +66,17 @@ class DiffTRe(Objective):
         TrainingError: for settings out of range, and for a trajectory with too few independent frames.
         SimulationError: when the dynamics explodes or values are not finite; :func:`mdfit.fit` then takes back a part of
             the last update.
+
+    Example:
+        >>> from ase.build import bulk
+        >>> from mdfit import Measurement, StatePoint, Structure
+        >>> from mdfit.objectives import DiffTRe
+        >>> from mdfit.observables import Density
+        >>> from mdfit.simulate import NPT
+        >>> at = StatePoint(Structure.from_ase(bulk("Si", cubic=True)), "300 K", "1 bar")
+        >>> density = Measurement(Density(), "2.33 g/cm^3", at, sigma="0.01 g/cm^3")
+        >>> DiffTRe([density], NPT("1 fs"), sample="10 ps", every="0.1 ps", gauss_newton=0.01).takes_steps
+        True
     """
 
     steps_per_epoch = 1

@@ -22,6 +22,15 @@ class MappedEnsemble:
         positions: ``(frames, beads, 3)`` in Å.
         cells: ``(frames, 3, 3)`` in Å.
         strata: ``(frames,)`` number of the region of each frame, from 0; chains can be spread evenly over the regions.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.objectives import MappedEnsemble
+        >>> dimers = [Structure.in_open_space([[0, 0, 0], [0, 0, z]]) for z in (1.1, 1.2, 1.3)]
+        >>> reference = MappedEnsemble.of(Dataset([LabelledStructure(dimer) for dimer in dimers]), "300 K")
+        >>> len(reference), reference.state_point.temperature
+        (3, 300.0)
     """
 
     state_point: StatePoint

@@ -109,6 +109,17 @@ class RelativeEntropy(Objective):
     Raises:
         TrainingError: for settings out of range, and a reference of fewer frames than the batch.
         SimulationError: when the dynamics explodes; :func:`mdfit.fit` then takes back a part of the last update.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.objectives import MappedEnsemble, RelativeEntropy
+        >>> from mdfit.simulate import Langevin
+        >>> dimers = [Structure.in_open_space([[0, 0, 0], [0, 0, z]]) for z in (1.1, 1.2, 1.3)]
+        >>> reference = MappedEnsemble.of(Dataset([LabelledStructure(dimer) for dimer in dimers]), "300 K")
+        >>> objective = RelativeEntropy(reference, Langevin("2 fs"), sample="1 ps", every="0.1 ps", batch=1)
+        >>> objective.steps_per_epoch, objective.takes_steps
+        (1, False)
     """
 
     steps_per_epoch = 1

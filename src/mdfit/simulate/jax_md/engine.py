@@ -30,6 +30,12 @@ class JaxMD(Engine):
 
     Raises:
         SimulationError: for a skin that is not positive, or another number format.
+
+    Example:
+        >>> from mdfit.simulate import JaxMD
+        >>> engine = JaxMD(skin="1 Å", dtype="float64")
+        >>> engine.skin, engine.number_format
+        (1.0, 'float64')
     """
 
     skin: float | str = "0.5 Å"
