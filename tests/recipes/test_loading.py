@@ -8,6 +8,7 @@ from mdfit.errors import RecipeError
 from mdfit.observables.estimate import FEWEST_FRAMES
 from mdfit.recipes import is_script, load_recipe, load_resolved, load_script, schema
 from mdfit.recipes.gallery import list_recipes
+from mdfit.storage import parse_yaml
 
 WITH = "    sampler: NVE\n    "
 GALLERY = Path(__file__).parents[2] / "recipes"
@@ -140,6 +141,16 @@ def test_missing_key_names_the_section(write):
     text = GOOD.replace("    sampler: NVE\n    duration: 1 ps\n", "    sampler: NVE\n")
     found = message(write(text))
     assert f"line {line_of(text, '  second:')}: the key 'simulations.second.duration' is missing" in found
+
+
+@pytest.mark.parametrize("text", ["2e5", "1e-3", "-2E5", ".5e3", "1.5e+3", "1_0e2"])
+def test_numbers_with_exponents_are_numbers(text):
+    assert parse_yaml(f"value: {text}")[0] == {"value": float(text)}
+
+
+@pytest.mark.parametrize("text", ["1e5x", "e5", "12e", "C12e4"])
+def test_text_that_begins_like_a_number_stays_text(text):
+    assert parse_yaml(f"value: {text}")[0] == {"value": text}
 
 
 def test_broken_yaml(write):

@@ -1,6 +1,5 @@
 """Ensembles of harmonic oscillators, whose averages and free energies are known."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +11,7 @@ from mdfit.measurements import Measurement
 from mdfit.models import Parameters
 from mdfit.objectives import DiffTRe
 from mdfit.observables import Coordinate, Distribution, FreeEnergy, PotentialEnergy, Pressure, estimate
-from mdfit.potentials import Potential, trainable
+from mdfit.potentials import Potential
 from mdfit.potentials.external import ExternalField
 from mdfit.reweighting import Ensemble, exponential_average, log_weights, reweight
 from mdfit.simulate import NVE, Langevin, Lengths, MonteCarloNPT, StatePoint, run
@@ -48,7 +47,7 @@ def harmonic(stiffness: float) -> Springs:
 
 
 def of(potential: Potential) -> Parameters:
-    return Parameters(*eqx.partition(potential, trainable(potential)))
+    return Parameters.of(potential)
 
 
 def free_energy(stiffness: float) -> float:

@@ -36,7 +36,7 @@ class Evaluation(eqx.Module):
         >>> from mdfit.potentials import LennardJones
         >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]])
         >>> objective = ForceMatching(Dataset([LabelledStructure(dimer, energy=-1.0)]), energy=1.0, forces=0.0)
-        >>> parameters = Parameters(*eqx.partition(LennardJones(), trainable(LennardJones())))
+        >>> parameters = Parameters.of(LennardJones())
         >>> evaluation, state = objective.evaluate(parameters, objective.initial_state(0, parameters))
         >>> round(float(evaluation.loss), 4), round(float(evaluation.gradient.epsilon), 4)
         (0.003, -0.0486)
@@ -101,7 +101,7 @@ class Objective(ABC):
         ...     def loss(self, model, batch):
         ...         return (model.sigma - batch) ** 2, {}
         >>> model = LennardJones(sigma=3.0, cutoff=8.0)
-        >>> parameters = Parameters(*eqx.partition(model, trainable(model)))
+        >>> parameters = Parameters.of(model)
         >>> evaluation, state = Size().evaluate(parameters, Size().initial_state(0, parameters))
         >>> round(float(evaluation.loss), 4), round(float(evaluation.gradient.sigma), 4)
         (0.16, -0.8)

@@ -46,7 +46,7 @@ class Outlook(NamedTuple):
         >>> lengths = simulate.Lengths(equilibration=0, between=1, frames=4)
         >>> ensemble = reweighting.Ensemble(at, simulate.Langevin("1 fs"), lengths)
         >>> spring = potentials.ExternalPolynomial(0, 0.0, [0, 0, 0.5])
-        >>> parameters = models.Parameters(*eqx.partition(spring, models.trainable(spring)))
+        >>> parameters = models.Parameters.of(spring)
         >>> outlook = ensemble.at_hand(parameters, ensemble.empty(0, parameters), reuse=0.9)
         >>> outlook.recomputed, round(outlook.reweighted.effective_size, 2)
         (True, 4.0)

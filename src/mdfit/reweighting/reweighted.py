@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import equinox as eqx
 import numpy as np
 
 from mdfit.errors import ReweightingError
 from mdfit.models import Parameters
 from mdfit.observables import Observable
-from mdfit.potentials import Potential, trainable
+from mdfit.potentials import Potential
 from mdfit.reweighting.checks import require_finite
 from mdfit.reweighting.effective_size import EffectiveSamples, effective_samples, effective_size
 from mdfit.reweighting.frame_values import FrameValues
@@ -148,13 +147,13 @@ def reweight(
     if pressure is not None and trajectory.ensemble != "NPT":
         raise ReweightingError("Frames of constant volume have no other pressure; simulate at constant pressure.")
     other = dataclasses.replace(trajectory, temperature=_kelvin(temperature, trajectory))
-    parameters = Parameters(*eqx.partition(potential, trainable(potential)))
+    parameters = Parameters.of(potential)
     frames = FrameValues(tuple(observables), other, potential)
     energies, *values = frames.of(parameters)
     if made_by is None:
         own = np.asarray(trajectory.potential_energies, np.float64).reshape(-1)
     else:
-        of_maker = Parameters(*eqx.partition(made_by, trainable(made_by)))
+        of_maker = Parameters.of(made_by)
         own = FrameValues((), trajectory, made_by).energies(of_maker)
     require_finite(own, "energy of the ensemble of the frames")
     require_finite(energies, "energy of the other ensemble")

@@ -26,7 +26,7 @@ class SampledFrames(NamedTuple):
         >>> lengths = simulate.Lengths(equilibration=0, between=10, frames=50)
         >>> ensemble = reweighting.Ensemble(at, simulate.Langevin("1 fs"), lengths, replicas=4)
         >>> spring = potentials.ExternalPolynomial(0, 0.0, [0, 0, 0.5])
-        >>> parameters = models.Parameters(*eqx.partition(spring, models.trainable(spring)))
+        >>> parameters = models.Parameters.of(spring)
         >>> frames = ensemble.empty(0, parameters).frames
         >>> frames.positions.shape, frames.energies.shape
         ((4, 50, 1, 3), (4, 50))
@@ -79,7 +79,7 @@ class Samples(NamedTuple):
         >>> lengths = simulate.Lengths(equilibration=0, between=10, frames=50)
         >>> ensemble = reweighting.Ensemble(at, simulate.Langevin("1 fs"), lengths, replicas=4)
         >>> spring = potentials.ExternalPolynomial(0, 0.0, [0, 0, 0.5])
-        >>> parameters = models.Parameters(*eqx.partition(spring, models.trainable(spring)))
+        >>> parameters = models.Parameters.of(spring)
         >>> samples = ensemble.empty(0, parameters)
         >>> int(samples.generation), samples.log_shares.shape
         (0, (200,))

@@ -220,6 +220,11 @@ class Trajectory:
     def __len__(self) -> int:
         return len(self.times)
 
+    def __repr__(self) -> str:
+        pressure = "" if self.pressure is None else f", {self.pressure:g} bar"
+        frames = f"{self.replicas} × {len(self)} frames of {len(self.species)} atoms"
+        return f"Trajectory({frames}, {self.ensemble} at {self.temperature:g} K{pressure})"
+
     @property
     def replicas(self) -> int:
         return self.positions.shape[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -89,7 +91,7 @@ def parse_yaml(text: str) -> tuple[Any, Any]:
     import yaml
 
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _loader()(text)
         node = loader.get_single_node()
         if node is None:
             return None, None
@@ -113,6 +115,19 @@ def parse_yaml(text: str) -> tuple[Any, Any]:
             raise
         # Dates and numbers that only look like ones.
         raise DocumentError(f"not valid YAML ({error}); put text into quotation marks") from error
+
+
+@functools.cache
+def _loader() -> Any:
+    """SafeLoader that takes 2e5 and 1e-3 for the numbers that they are; YAML 1.1 wants 2.0e+5."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    number = re.compile(r"[-+]?(?:[0-9][0-9_]*|[0-9]*\.[0-9]+)e[-+]?[0-9]+$", re.IGNORECASE)
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    return Loader
 
 
 def _written_out(node: Any, sizes: dict[int, int], above: tuple[int, ...]) -> int:

@@ -24,7 +24,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from mdfit.errors import CheckpointError
-from mdfit.models import Model, ModelSet, Parameters, trainable
+from mdfit.models import Model, ModelSet, Parameters
 from mdfit.objectives import Evaluation, Objective, Step, WeightedSum
 from mdfit.precision import DOUBLE, cast
 from mdfit.storage import fill_tree, fingerprint, read_header, write_tree
@@ -62,7 +62,7 @@ class ObjectiveCase:
     def parameters(self) -> Parameters:
         """Of the model, in double precision."""
         model = cast(self.model, DOUBLE)
-        return Parameters(*eqx.partition(model, trainable(model)))
+        return Parameters.of(model)
 
 
 def check_objective(case: ObjectiveCase, folder: Path) -> None:
