@@ -10,13 +10,17 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import inspect
+import logging
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from mdfit.errors import MdfitError, nearest
 
 #: The group of entry points whose modules are imported.
 PLUGINS = "mdfit.plugins"
+
+log = logging.getLogger(__name__)
 
 Kind = TypeVar("Kind")
 
@@ -26,19 +30,15 @@ def named(*bases: type) -> dict[str, type]:
 
     Of several definitions of one class, as in a notebook, the last one counts.
 
-    Raises:
-        MdfitError: when two classes of different modules share a name.
+    Classes of different files that share a name are refused by :func:`find`.
     """
     _import_plugins()
-    found: dict[str, type] = {}
+    found: dict[str, list[type]] = {}
     for cls in (one for base in bases for one in (base, *_descendants(base))):
-        name = cls.__name__
-        if name.startswith("_") or inspect.isabstract(cls):
-            continue
-        if name in found and _place(found[name]) != _place(cls):
-            cls = _Ambiguous.of(found[name], cls)
-        found[name] = cls
-    return found
+        if not (cls.__name__.startswith("_") or inspect.isabstract(cls)):
+            others = [one for one in found.get(cls.__name__, []) if _source(one) != _source(cls)]
+            found[cls.__name__] = [*others, cls]
+    return {name: classes[0] if len(classes) == 1 else _ambiguous(name, classes) for name, classes in found.items()}
 
 
 def find(name: Any, base: type[Kind], what: str, error: type[MdfitError]) -> type[Kind]:
@@ -107,7 +107,9 @@ def call(function: Any, name: str, arguments: Mapping[str, Any], error: type[Mdf
     for argument in arguments:
         if argument not in parameters:
             raise error(f"{name} takes no argument {argument!r}: {nearest(argument, parameters)}")
-    missing = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty and n not in arguments]
+    gathering = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty and p.kind not in gathering]
+    missing = [n for n in needed if n not in arguments]
     if missing:
         raise error(f"{name} needs the argument {missing[0]!r}; write {{{name}: {{{missing[0]}: …}}}}.")
     try:
@@ -121,22 +123,27 @@ def _chosen(name: Any, classes: dict[str, type], what: str, error: type[MdfitErr
         raise error(f"There is no {what} {name!r}: {nearest(str(name), classes)}")
     cls = classes[name]
     if issubclass(cls, _Ambiguous):
-        raise error(f"There are two classes of the name {name}: {cls.places}; rename one of them.")
+        raise error(
+            f"There are {len(cls.places)} classes of the name {name}: {', '.join(cls.places)}; rename all but one."
+        )
     return cls
 
 
 class _Ambiguous:
-    """Stands for two classes of one name."""
+    """Stands for several classes of one name."""
 
-    places = ""
-
-    @classmethod
-    def of(cls, one: type, other: type) -> type:
-        return type(one.__name__, (cls,), {"places": f"{_place(one)} and {_place(other)}"})
+    places: ClassVar[tuple[str, ...]] = ()
 
 
-def _place(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
+def _ambiguous(name: str, classes: list[type]) -> type:
+    places = tuple(f"{cls.__module__}.{cls.__qualname__}" for cls in classes)
+    return type(name, (_Ambiguous,), {"places": places})
+
+
+def _source(cls: type) -> tuple[str, str]:
+    """The file and the name in it: one that is imported under two names of modules is the same."""
+    module = sys.modules.get(cls.__module__)
+    return str(getattr(module, "__file__", None) or cls.__module__), cls.__qualname__
 
 
 def _descendants(cls: type) -> Iterator[type]:
@@ -149,4 +156,12 @@ def _descendants(cls: type) -> Iterator[type]:
 @functools.cache
 def _import_plugins() -> None:
     for entry in importlib.metadata.entry_points(group=PLUGINS):
-        entry.load()
+        try:
+            entry.load()
+        except Exception as problem:  # a plugin may fail in any way, and what does not need it goes on
+            log.warning(
+                "The plugin %s (%s) cannot be imported: %r. Its classes are not known; mend or remove it.",
+                entry.name,
+                entry.value,
+                problem,
+            )

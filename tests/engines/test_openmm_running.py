@@ -382,3 +382,13 @@ def test_files_that_are_no_frames(tmp_path):
     (tmp_path / "broken.h5").write_bytes(b"HDF")
     with pytest.raises(DataError, match="cannot be read as H5MD"):
         Frames.read(tmp_path / "broken.h5")
+
+
+def test_frozen_atoms_and_other_masses_are_not_ignored(molecule):
+    own = molecule.structure()
+    for structure, word in (
+        (own.replace(masses=10 * own.masses), "other masses than the system"),
+        (own.replace(frozen=np.arange(own.number_of_atoms) < 2), "frozen atoms, but OpenMM moves all"),
+    ):
+        with pytest.raises(SimulationError, match=word):
+            simulate(molecule, StatePoint(structure, 300.0), Langevin("2 fs"), engine=OpenMM("Reference"), **SHORT)

@@ -77,7 +77,7 @@ def test_a_set_is_evaluated_saved_and_loaded_as_one_model(graph, tmp_path, with_
 
 def test_a_name_that_stands_twice_is_not_guessed(tmp_path):
     kinds = [type("Twice", (Model,), {"__module__": place, "__annotations__": {}}) for place in ("here", "there")]
-    with pytest.raises(ModelFileError, match=r"two classes of the name Twice: here\.Twice and there\.Twice; rename"):
+    with pytest.raises(ModelFileError, match=r"2 classes of the name Twice: here\.Twice, there\.Twice; rename"):
         load(kinds[0]().save(tmp_path / "twice.mdfit"))
 
 

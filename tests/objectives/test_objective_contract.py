@@ -35,6 +35,7 @@ def argon(seed: int = 0) -> Structure:
 
 
 AT = StatePoint(argon(), 100.0)
+WIDE = StatePoint(argon().repeat((2, 2, 2)), 100.0)
 
 
 def labelled(number: int = 5, missing: bool = True) -> Dataset:
@@ -55,11 +56,11 @@ def reference() -> MappedEnsemble:
     return MappedEnsemble.of(Dataset(tuple(LabelledStructure(argon(index)) for index in range(6))), 100.0)
 
 
-def difftre(**settings) -> DiffTRe:
+def difftre(at=AT, **settings) -> DiffTRe:
     targets = [
-        Measurement(PotentialEnergy(), -0.1, AT, sigma=0.1),
-        Measurement(Pressure(), "1 kbar", AT, sigma="1 kbar"),
-        Measurement(RDF(3.3, bins=8, smearing="0.1 Å"), np.ones(8), AT, weight=1.0),
+        Measurement(PotentialEnergy(), -0.1, at, sigma=0.1),
+        Measurement(Pressure(), "1 kbar", at, sigma="1 kbar"),
+        Measurement(RDF(3.3, bins=8, smearing="0.1 Å"), np.ones(8), at, weight=1.0),
     ]
     return DiffTRe(targets, SAMPLER, fewest_samples=0.5, **{**SHORT, **settings})
 
@@ -79,6 +80,9 @@ CASES = {
     ),
     "huber": ObjectiveCase(lambda: ForceMatching(labelled(), loss="huber", huber_delta=0.02, dtype=np.float64), MODEL),
     "DiffTRe": ObjectiveCase(difftre, MODEL),
+    "DiffTRe with lists on the device": ObjectiveCase(
+        lambda: difftre(engine=JaxMD("0.1 Å", neighbour_lists="device", dtype="float64"), at=WIDE), MODEL
+    ),
     "free energy": ObjectiveCase(free_energy, MODEL),
     "Gauss-Newton": ObjectiveCase(lambda: difftre(gauss_newton=0.1), MODEL),
     "relative entropy": ObjectiveCase(entropy, MODEL),

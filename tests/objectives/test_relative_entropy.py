@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from mdfit.data import Dataset, LabelledStructure
 from mdfit.errors import SimulationError, TrainingError
 from mdfit.measurements import Measurement
+from mdfit.models import ModelSet
 from mdfit.objectives import DiffTRe, MappedEnsemble, Parameters, RelativeEntropy, Step
 from mdfit.objectives.relative_entropy.newton import Curvature, newton_step
 from mdfit.observables import Coordinate, Distribution
@@ -327,7 +328,8 @@ def test_relative_entropy_and_a_measured_average_add():
     parameters = split(harmonic(1.0))
     total = matched + 3.0 * measured
     evaluation, _ = total.evaluate(parameters, total.initial_state(0, parameters))
-    parts = [o.evaluate(parameters, o.initial_state(seed, parameters))[0] for seed, o in enumerate((matched, measured))]
+    starts = total.initial_state(0, parameters)
+    parts = [o.evaluate(parameters, start)[0] for o, start in zip((matched, measured), starts, strict=True)]
     gradient = parts[0].gradient.coefficients + 3.0 * parts[1].gradient.coefficients
     np.testing.assert_allclose(evaluation.gradient.coefficients, gradient, rtol=1e-6)
     # A tilt −c x with c > 0 moves the particles to the right, where the measured density is.
@@ -360,3 +362,19 @@ def test_what_a_mapped_reference_does_not_know_is_not_zero():
     for unknown in (trajectory.velocities, trajectory.potential_energies, trajectory.stresses):
         assert np.isnan(unknown).all()
     assert np.array_equal(trajectory.positions[0, 0], first.positions)
+
+
+def test_it_cannot_validate():
+    """The loss of the first model is zero, and so would be every validation."""
+    aim = objective(ensemble(normal(20, 1.0)))
+    settings = {"optimizer": optax.sgd(0.1), "steps": 1, "show_progress": False}
+    for validation in (aim, 0.5 * aim):
+        with pytest.raises(TrainingError, match="cannot validate, since only changes of its loss have a meaning"):
+            fit(harmonic(1.0), aim, validate_on=validation, **settings)
+
+
+def test_models_that_are_no_potentials_are_named():
+    aim = objective(ensemble(normal(20, 1.0)))
+    both = ModelSet.of([harmonic(1.0), harmonic(2.0)])
+    with pytest.raises(TrainingError, match="RelativeEntropy learns a potential, not a ModelSet"):
+        fit(both, aim, optimizer=optax.sgd(0.1), steps=1, show_progress=False)

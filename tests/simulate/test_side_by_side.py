@@ -4,11 +4,14 @@ import h5py
 import jax
 import numpy as np
 import pytest
+from ase.build import bulk
 
 from mdfit.errors import CheckpointError, SimulationError
 from mdfit.observables import Temperature, estimate
+from mdfit.potentials import LennardJones
 from mdfit.simulate import NPT, NVE, Brownian, JaxMD, Langevin, NoseHoover, StatePoint, can_resume, run
 from mdfit.simulate.trajectory import PER_FRAME
+from mdfit.structure import Structure
 
 SETTINGS = {"duration": 60.0, "every": 20.0, "equilibrate": 20.0, "key": jax.random.key(5)}
 
@@ -116,3 +119,12 @@ def test_what_cannot_stand_side_by_side_is_refused(small):
         run(small.potential, points(small, pressures=(1.0, None)), NPT(4.0), **SETTINGS)
     with pytest.raises(SimulationError, match="3 starts are given for 2 replicas"):
         run(small.potential, points(small), Langevin(4.0), starts=[crystal] * 3, **SETTINGS)
+
+
+@pytest.mark.parametrize("sampler", [NVE("2 fs"), NoseHoover("2 fs")], ids=lambda one: type(one).__name__)
+def test_replicas_of_a_structure_with_velocities_are_no_copies(sampler):
+    structure = Structure.from_ase(bulk("Ar", "fcc", a=5.4, cubic=True).repeat(2))
+    moving = structure.replace(velocities=np.full(structure.positions.shape, 1e-3))
+    at = StatePoint(moving, 50.0)
+    found = run(LennardJones(0.0104, 3.4, 5.0), at, sampler, duration=8.0, every=4.0, replicas=2, key=jax.random.key(0))
+    assert np.abs(found.velocities[0] - found.velocities[1]).max() > 1e-4

@@ -12,7 +12,7 @@ import pytest
 
 from mdfit.errors import CheckpointError, ModelFileError, TrainingError
 from mdfit.models import Model, ModelSet, load
-from mdfit.objectives import Objective
+from mdfit.objectives import Alternating, Objective
 from mdfit.potentials import load as load_potential
 from mdfit.training import fit
 
@@ -106,3 +106,26 @@ def test_the_model_of_the_documentation(tmp_path, monkeypatch):
     again = names["again"]
     assert (float(again.slope), float(again.offset)) == pytest.approx((3.0, -1.0), abs=0.01)
     assert names["values"].shape == (2, 20)
+
+
+def test_an_interrupt_at_the_end_of_an_epoch_loses_nothing(tmp_path, ctrl_c_in_update):
+    """Five updates are an epoch here: the interrupted one is closed, also the very last."""
+    whole = train(tmp_path / "whole", epochs=4)
+    for update in (10, 20):
+        ctrl_c_in_update(update)
+        stopped = train(tmp_path / f"parts_{update}", epochs=4).stopped
+        assert stopped == ("interrupted" if update < 20 else "finished")
+        ctrl_c_in_update(0)
+        again = train(tmp_path / f"parts_{update}", epochs=4)
+        assert [record["step"] for record in again.history] == [5, 10, 15, 20]
+        assert again.history == whole.history
+
+
+def test_validation_of_a_sum_is_the_sum_of_validations(tmp_path):
+    few, many = LeastSquares(*points(7)), LeastSquares(*points(40))
+    many.steps_per_epoch = 1
+    model = Polynomial(2)
+    loss, _ = (2.0 * few + 0.5 * many).validate(model)
+    assert loss == pytest.approx(2 * few.validate(model)[0] + 0.5 * many.validate(model)[0])
+    loss, _ = Alternating([(3, few), (1, many)]).validate(model)
+    assert loss == pytest.approx(0.75 * few.validate(model)[0] + 0.25 * many.validate(model)[0])

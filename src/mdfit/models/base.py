@@ -83,8 +83,11 @@ class Model(eqx.Module):
         Models with the same fingerprint compute the same bit by bit on the same machine; saving and loading does not change
         it.
         """
-        architecture = json.dumps(self.describe(), sort_keys=True, default=_name)
-        return hashlib.sha256(f"{architecture} {digest(self)}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.architecture()} {digest(self)}".encode()).hexdigest()
+
+    def architecture(self) -> str:
+        """Class and settings as text, the same in every process."""
+        return json.dumps(self.describe(), sort_keys=True, default=_name)
 
     def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> Path:
         """Writes one file without pickle; see :func:`mdfit.models.load`.

@@ -27,7 +27,7 @@ def check_architecture(architecture: Any, arrays: dict[str, np.ndarray], path: s
     """Checks class, names, types and sizes of settings, term by term.
 
     Args:
-        architecture: as :func:`mdfit.models.files.describe` gives it.
+        architecture: as :meth:`mdfit.models.Model.describe` gives it.
         arrays: of the file: settings that are sizes (channels, layers) cannot exceed their lengths and their number.
         path: of the file, for messages.
         level: how deep in sums.

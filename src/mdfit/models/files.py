@@ -46,6 +46,8 @@ def load(path: str | Path, kind: type[Kind] = Model) -> Kind:  # type: ignore[as
     """
     header, arrays = read_header(path, ModelFileError, FORMAT_VERSION)
     held = header.get("format", "thing of unknown kind")
+    # Plugins may have kinds of their own.
+    registry.named(Model)
     if held not in _formats(kind):
         raise ModelFileError(f"{path} holds a {held}, not a {kind.kind}.")
     known: ModelHeader = checked(header, ModelHeader, path, ModelFileError)

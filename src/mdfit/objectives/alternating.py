@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from mdfit.data import Dataset
 from mdfit.errors import TrainingError
 from mdfit.models import Parameters
-from mdfit.objectives.base import Evaluation, Metrics, Objective, Step, refuse_step
+from mdfit.objectives.base import Evaluation, Metrics, Objective, Step, child_seed, refuse_step
 
 
 class OfTurn(eqx.Module):
@@ -56,13 +56,14 @@ class Alternating(Objective):
         if any(steps) and not all(steps):
             raise refuse_step(type(self._objectives[steps.index(True)]).__name__)
         self.takes_steps = all(steps)
+        self.validates = all(objective.validates for objective in self._objectives)
         self._ends = np.cumsum([number for number, _ in turns])
         # A record and a checkpoint after each round.
         self.steps_per_epoch = int(self._ends[-1])
 
     def initial_state(self, seed: int, parameters: Parameters) -> tuple[Any, ...]:
         """The number of evaluations, then the state of each objective."""
-        states = (o.initial_state(seed + index, parameters) for index, o in enumerate(self._objectives))
+        states = (o.initial_state(child_seed(seed, index), parameters) for index, o in enumerate(self._objectives))
         return (np.asarray(0, np.int64), *states)
 
     def draw(self, parameters: Parameters, state: tuple[Any, ...]) -> tuple[OfTurn, tuple[Any, ...]]:
@@ -87,6 +88,12 @@ class Alternating(Objective):
 
     def _turn(self, evaluations: np.ndarray) -> int:
         return int(np.searchsorted(self._ends, int(evaluations) % self._ends[-1], side="right"))
+
+    def validate(self, model: Any) -> tuple[float, dict[str, float]]:
+        """The validation losses of the objectives, each by its share of the updates."""
+        found = [objective.validate(model) for objective in self._objectives]
+        loss = float(np.average([own for own, _ in found], weights=np.diff(self._ends, prepend=0)))
+        return loss, {f"{index}/{name}": value for index, (_, own) in enumerate(found) for name, value in own.items()}
 
     def on(self, dataset: Dataset) -> Objective | None:
         """That of the first objective that learns from labels."""

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from mdfit.data import Dataset
 from mdfit.errors import TrainingError
 from mdfit.models import Parameters
+from mdfit.potentials import Potential
 
 Metrics = dict[str, Float[Array, ""]]
 
@@ -89,6 +90,7 @@ class Objective(ABC):
     Attributes:
         steps_per_epoch: updates between records and validations.
         takes_steps: true when evaluations are steps in place of gradients.
+        validates: false when only changes of the loss have a meaning.
 
     Example:
         >>> import equinox as eqx
@@ -109,6 +111,7 @@ class Objective(ABC):
 
     steps_per_epoch: int = 1
     takes_steps: bool = False
+    validates: bool = True
 
     def initial_state(self, seed: int, parameters: Parameters) -> Any:
         """The state before the first evaluation, which will be at these parameters: a tree of arrays, for checkpoints."""
@@ -165,6 +168,25 @@ def _loss(objective: Objective, model: Any, batch: Any) -> Array:
     return objective.loss(model, batch)[0]
 
 
+def child_seed(seed: int, index: int) -> int:
+    """A seed of its own for a part of an objective."""
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+
+
+def require_potential(name: str, model: Any) -> Potential:
+    """The model, where it is a potential.
+
+    Raises:
+        TrainingError: for another one.
+    """
+    if isinstance(model, Potential):
+        return model
+    raise TrainingError(
+        f"{name} learns a potential, not a {type(model).__name__}; train the members of a set one by one, or write an "
+        "objective for it."
+    )
+
+
 def refuse_step(name: str) -> TrainingError:
     """What to raise where a gradient is needed."""
     return TrainingError(
@@ -214,6 +236,7 @@ class WeightedSum(Objective):
         self.terms = terms
         # After an epoch there are a record and a checkpoint: as often as the term of the fewest, most costly steps asks.
         self.steps_per_epoch = min(objective.steps_per_epoch for _, objective in terms)
+        self.validates = all(objective.validates for _, objective in terms)
 
     @classmethod
     def of(cls, objective: Any) -> WeightedSum:
@@ -227,7 +250,8 @@ class WeightedSum(Objective):
 
     def initial_state(self, seed: int, parameters: Parameters) -> tuple[Any, ...]:
         return tuple(
-            objective.initial_state(seed + index, parameters) for index, (_, objective) in enumerate(self.terms)
+            objective.initial_state(child_seed(seed, index), parameters)
+            for index, (_, objective) in enumerate(self.terms)
         )
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: tuple[Any, ...]) -> float:
@@ -250,6 +274,12 @@ class WeightedSum(Objective):
         loss, gradient = weighted_sum([weight for weight, _ in self.terms], evaluations)
         metrics = _numbered([evaluation.metrics for evaluation in evaluations])
         return Evaluation(loss, gradient, metrics), tuple(next_state for _, next_state in pairs)
+
+    def validate(self, model: Any) -> tuple[float, dict[str, float]]:
+        """Σ weight · validation loss, each over an epoch of its own; numbers under the number of the term."""
+        found = [objective.validate(model) for _, objective in self.terms]
+        loss = sum(weight * own for (weight, _), (own, _) in zip(self.terms, found, strict=True))
+        return loss, {f"{index}/{name}": value for index, (_, own) in enumerate(found) for name, value in own.items()}
 
     def on(self, dataset: Dataset) -> Objective | None:
         """That of the first term that learns from labels."""

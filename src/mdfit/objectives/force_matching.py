@@ -19,7 +19,7 @@ from mdfit.errors import TrainingError
 from mdfit.graph.batches import Batch, Batches
 from mdfit.models import Parameters
 from mdfit.objectives.accuracy import accuracy
-from mdfit.objectives.base import Evaluation, Metrics, Objective
+from mdfit.objectives.base import Evaluation, Metrics, Objective, require_potential
 from mdfit.potentials import Potential, Prediction, check_dataset, evaluate
 
 
@@ -114,7 +114,14 @@ class ForceMatching(Objective):
             self._batches[cutoff] = Batches(self.dataset, cutoff, self.batch_size, self.dtype)
         return self._batches[cutoff]
 
+    @classmethod
+    def of_labels(cls, dataset: Dataset) -> ForceMatching:
+        """With the default weights of the labels that the data have."""
+        present = {name: any(getattr(frame, name) is not None for frame in dataset) for name in ("energy", "forces")}
+        return cls(dataset, energy=float(present["energy"]), forces=10.0 * present["forces"])
+
     def initial_state(self, seed: int, parameters: Parameters) -> Position:
+        require_potential("ForceMatching", parameters.combine())
         return Position.start(seed)
 
     def draw(self, parameters: Parameters, state: Position) -> tuple[Batch, Position]:

@@ -19,12 +19,12 @@ from mdfit.progress import Bar
 from mdfit.reweighting.frame_values import FrameValues
 from mdfit.reweighting.free_energy import FreeEnergyDifference, bennett
 from mdfit.reweighting.path import along_path
-from mdfit.reweighting.reweighted import Reweighted
+from mdfit.reweighting.reweighted import Reweighted, inefficiency_of
 from mdfit.reweighting.samples import SampledFrames, Samples, Starts
 from mdfit.reweighting.step_halving import largest_fraction
 from mdfit.reweighting.weights import log_weights, thermal_energy
 from mdfit.simulate import JaxMD, Lengths, Sampler, StatePoint, Trajectory
-from mdfit.simulate.jax_md.simulation import JaxSimulation
+from mdfit.simulate.jax_md.simulation import JaxSimulation, ListSizes
 from mdfit.simulate.samplers import degrees_of_freedom
 from mdfit.simulate.trajectory import PER_FRAME, Particles, Recording
 
@@ -125,7 +125,7 @@ class Ensemble:
         return Samples(
             generation=np.asarray(0, np.int64),
             key=np.asarray(jax.random.key_data(jax.random.key(seed))),
-            sizes=np.zeros(2, np.int64),
+            sizes=ListSizes.unknown(self.state_point.structure.number_of_atoms, self.replicas, dtype),
             frames=SampledFrames(vectors, vectors, matrices, np.zeros(shape, np.float64), matrices),
             log_shares=self._equal_shares(),
             made_by=parameters.trained,
@@ -263,12 +263,7 @@ class Ensemble:
     ) -> FreeEnergyDifference:
         """The free energy of the present parameters, from the frames of those before and from the new ones."""
         earlier = self._frame_values(new.frames, parameters).energies(parameters._replace(trained=samples.made_by))
-        link = bennett(
-            before.change,
-            self.beta * (energies - earlier),
-            first_log_weights=jnp.asarray(samples.log_shares),
-            second_log_weights=jnp.asarray(new.log_shares),
-        )
+        link = self._between(before.change, samples, self.beta * (energies - earlier), new)
         for warning in link.warnings:
             log.warning("Free energy from simulation to simulation at %s: %s.", self.where, warning)
         return along_path([samples.free_energy, link])
@@ -293,11 +288,19 @@ class Ensemble:
         theirs = of_other.renewed(fixed, empty).samples
         here = self.beta * (samples.frames.energies.reshape(-1) - self._energies(samples.frames, fixed))
         there = self.beta * (self._energies(theirs.frames, parameters) - theirs.frames.energies.reshape(-1))
+        return self._between(there, theirs, here, samples)
+
+    def _between(
+        self, first: np.ndarray, of_first: Samples, second: np.ndarray, of_second: Samples
+    ) -> FreeEnergyDifference:
+        """β ΔA from the changes of the reduced energy, of the same sign, in the frames of two ensembles."""
         return bennett(
-            there,
-            here,
-            first_log_weights=jnp.asarray(theirs.log_shares),
-            second_log_weights=jnp.asarray(samples.log_shares),
+            first,
+            second,
+            first_log_weights=jnp.asarray(of_first.log_shares),
+            second_log_weights=jnp.asarray(of_second.log_shares),
+            first_inefficiency=inefficiency_of(first, self.replicas),
+            second_inefficiency=inefficiency_of(second, self.replicas),
         )
 
     def _energies(self, frames: SampledFrames, parameters: Parameters) -> np.ndarray:
@@ -305,7 +308,7 @@ class Ensemble:
 
     def _simulated(
         self, potential: Potential, samples: Samples, starts: Starts | None, throw_away: bool
-    ) -> tuple[SampledFrames, np.ndarray, np.ndarray]:
+    ) -> tuple[SampledFrames, np.ndarray, ListSizes]:
         """Frames with the energies of the simulation, the next random key, and the sizes of the neighbour lists."""
         now, later = jax.random.split(jax.random.wrap_key_data(jnp.asarray(samples.key)))
         simulation = self._started(potential, samples, starts, now)

@@ -43,6 +43,7 @@ class FrameValues:
     """
 
     def __init__(self, observables: tuple[Observable, ...], trajectory: Trajectory, potential: Potential):
+        potential.check_species(set(np.asarray(trajectory.species).tolist()))
         for observable in observables:
             observable.check(trajectory)
         self._observables = observables

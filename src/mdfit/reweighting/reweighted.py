@@ -12,6 +12,7 @@ import numpy as np
 from mdfit.errors import ReweightingError
 from mdfit.models import Parameters
 from mdfit.observables import Observable
+from mdfit.observables.statistics import statistical_inefficiency
 from mdfit.potentials import Potential
 from mdfit.reweighting.checks import require_finite
 from mdfit.reweighting.effective_size import EffectiveSamples, effective_samples, effective_size
@@ -23,6 +24,9 @@ from mdfit.reweighting.weighted_average import WeightedAverage, average_with_err
 from mdfit.reweighting.weights import log_weights, reduced_energy
 from mdfit.simulate import Trajectory
 from mdfit.units import quantity
+
+#: Correlations in time cannot be told from fewer frames of a replica.
+FEWEST_FRAMES = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +101,9 @@ class Reweighted:
     @cached_property
     def free_energy(self) -> FreeEnergyDifference:
         """β A of the other ensemble minus that of the first one."""
-        return along_path([self.path, exponential_average(self.change, log_weights=self.log_shares)])
+        inefficiency = inefficiency_of(self.change, self.replicas)
+        link = exponential_average(self.change, log_weights=self.log_shares, statistical_inefficiency=inefficiency)
+        return along_path([self.path, link])
 
     def average(self, number: int = 0) -> WeightedAverage:
         """Mean and standard error of the values of an observable, in its unit, before :meth:`Observable.combine`.
@@ -113,6 +119,14 @@ class Reweighted:
         return average_with_error(change, values.reshape(self.replicas, -1, *values.shape[1:]))
 
 
+def inefficiency_of(change: np.ndarray, replicas: int) -> float:
+    """How many successive frames are worth one, by changes ``(samples,)`` of the reduced energy; 1 for a few frames."""
+    series = np.asarray(change, np.float64).reshape(replicas, -1, 1)
+    if series.shape[1] < FEWEST_FRAMES or np.ptp(series) == 0:
+        return 1.0
+    return float(statistical_inefficiency(series).max())
+
+
 def reweight(
     trajectory: Trajectory,
     potential: Potential,
@@ -124,8 +138,6 @@ def reweight(
 ) -> Reweighted:
     """The frames of a trajectory in the ensemble of another potential, at another temperature or pressure.
 
-    Observables of velocities keep those of the trajectory: at another temperature only functions of positions are right.
-
     Args:
         trajectory: canonical, or at constant pressure.
         potential: of the other ensemble.
@@ -136,8 +148,9 @@ def reweight(
         observables: whose averages are asked for.
 
     Raises:
-        ReweightingError: a trajectory of constant energy, a pressure for one of constant volume, or energies that are not
-            finite.
+        ReweightingError: a trajectory of constant energy, a pressure for one of constant volume, observables of
+            velocities at another temperature, or energies that are not known or not finite.
+        UnknownSpeciesError: for a potential that does not know the atoms.
         ObservableError: an observable has no meaning for the trajectory.
     """
     if trajectory.ensemble not in ("NVT", "NPT"):
@@ -146,12 +159,23 @@ def reweight(
         )
     if pressure is not None and trajectory.ensemble != "NPT":
         raise ReweightingError("Frames of constant volume have no other pressure; simulate at constant pressure.")
-    other = dataclasses.replace(trajectory, temperature=_kelvin(temperature, trajectory))
+    kelvin, bar = _conditions(trajectory, temperature, pressure)
+    moving = [observable.name for observable in observables if observable.uses_velocities]
+    if moving and kelvin != trajectory.temperature:
+        raise ReweightingError(
+            f"{moving[0]} depends on velocities, which are those of {trajectory.temperature:g} K; simulate at {kelvin:g} "
+            "K, or ask for functions of positions."
+        )
+    other = dataclasses.replace(trajectory, temperature=kelvin, pressure=bar)
     parameters = Parameters.of(potential)
     frames = FrameValues(tuple(observables), other, potential)
     energies, *values = frames.of(parameters)
     if made_by is None:
         own = np.asarray(trajectory.potential_energies, np.float64).reshape(-1)
+        if np.isnan(own).any():
+            raise ReweightingError(
+                "The trajectory does not hold its potential energies; give its potential as made_by."
+            )
     else:
         of_maker = Parameters.of(made_by)
         own = FrameValues((), trajectory, made_by).energies(of_maker)
@@ -162,7 +186,7 @@ def reweight(
     new, old = (
         np.asarray(reduced_energy(e, t, p if at_pressure else None, volumes if at_pressure else None))
         for e, t, p in (
-            (energies, other.temperature, trajectory.pressure if pressure is None else pressure),
+            (energies, kelvin, bar),
             (own, trajectory.temperature, trajectory.pressure),
         )
     )
@@ -172,5 +196,9 @@ def reweight(
     )
 
 
-def _kelvin(temperature: float | str | None, trajectory: Trajectory) -> float:
-    return trajectory.temperature if temperature is None else float(quantity(temperature, "K", "temperature"))
+def _conditions(
+    trajectory: Trajectory, temperature: float | str | None, pressure: float | str | None
+) -> tuple[float, float | None]:
+    """Temperature in K and pressure in bar of the other ensemble."""
+    kelvin = trajectory.temperature if temperature is None else float(quantity(temperature, "K", "temperature"))
+    return kelvin, trajectory.pressure if pressure is None else float(quantity(pressure, "bar", "pressure"))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdfit.reweighting.free_energy import FreeEnergyDifference
+from mdfit.simulate.jax_md.simulation import ListSizes
 
 
 class SampledFrames(NamedTuple):
@@ -87,7 +88,7 @@ class Samples(NamedTuple):
 
     generation: np.ndarray
     key: np.ndarray
-    sizes: np.ndarray
+    sizes: ListSizes
     frames: SampledFrames
     log_shares: np.ndarray
     made_by: Any

@@ -90,7 +90,8 @@ def run(
         every: between saved frames.
         key: random key: initial velocities (unless the structure has some) and noise.
         equilibrate: dropped at the start.
-        replicas: independent copies of each state point with their own velocities, simulated side by side.
+        replicas: independent copies of each state point with their own velocities, simulated side by side; those of the
+            structure count for a single one only.
         starts: where each replica starts, frames of a reference for instance, those of the first state point first; by
             default all do at the structure of their state point, which still tells masses and periodicity.
         engine: moves the atoms; by default :class:`~mdfit.simulate.JaxMD`.
@@ -211,7 +212,10 @@ def _starts(points: Sequence[StatePoint], starts: Sequence[Structure] | None, re
     if replicas < 1:
         raise SimulationError(f"A run needs at least one replica, not {replicas}.")
     if starts is None:
-        return [point.structure for point in points for _ in range(replicas)]
+        structures = [point.structure for point in points]
+        # Replicas with the same velocities would be copies, where the dynamics has no noise.
+        own = structures if replicas == 1 else [structure.replace(velocities=None) for structure in structures]
+        return [structure for structure in own for _ in range(replicas)]
     if len(starts) != replicas * len(points):
         raise SimulationError(
             f"{len(starts)} starts are given for {replicas * len(points)} replicas: give one for each."

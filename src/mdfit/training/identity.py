@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import jax
@@ -58,7 +57,7 @@ class Identity(Document):
             optimizer=fingerprint(optimizer),
             validation=fingerprint(validation),
             settings=fingerprint(settings),
-            architecture=fingerprint((json.dumps(model.describe(), default=str), jax.tree.leaves(flags))),
+            architecture=fingerprint((model.architecture(), jax.tree.leaves(flags))),
             start=[float(np.linalg.norm(array)) for array in arrays],
             mdfit_version=__version__,
         )

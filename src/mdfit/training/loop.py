@@ -81,9 +81,13 @@ class FitResult:
             KeyboardInterrupt: when the training was stopped by Ctrl-C.
         """
         if self.stopped == "interrupted":
-            where = "The training" if self.out is None else f"The training in {self.out}"
-            raise KeyboardInterrupt(f"{where} was interrupted.")
+            raise self.interruption()
         return self
+
+    def interruption(self) -> KeyboardInterrupt:
+        """What ends a program whose training was interrupted."""
+        where = "The training" if self.out is None else f"The training in {self.out}"
+        return KeyboardInterrupt(f"{where} was interrupted.")
 
 
 def fit(
@@ -114,7 +118,7 @@ def fit(
         epochs: passes over the data; or give ``steps``.
         steps: updates.
         validate_on: labelled structures, or an objective on data of its own, for validation; the best model is that of the
-            lowest validation loss.
+            lowest validation loss.  An objective that simulates does so at each validation.
         validate_every: epochs between validations.
         average: decay of an exponential moving average of the parameters, say 0.999; it is what is validated and kept.
         patience: stop after so many validations without a better one.
@@ -148,7 +152,9 @@ def fit(
         stopped = _train(run, total, records, show_progress)
     directory = None if records is None else records.directory
     result = FitResult(run.best_model(), run.last_model(), run.progress.history, stopped.reason, directory)
-    return result.unless_interrupted() if stopped.terminated else result
+    if stopped.terminated:
+        raise result.interruption()
+    return result
 
 
 @dataclass(frozen=True)
@@ -187,7 +193,7 @@ def _epoch(run: _Run, total: int, bar: Bar, interrupt: Interrupt, records: Recor
     while run.step < end:
         loss = run.advance()
         bar.advance(loss=loss)
-        if interrupt.requested:
+        if interrupt.requested and run.step < end:
             return "interrupted"
         if records is not None and run.step < end:
             records.checkpoint_when_due(run.progress)
@@ -196,7 +202,10 @@ def _epoch(run: _Run, total: int, bar: Bar, interrupt: Interrupt, records: Recor
         bar.note(record)
     if records is not None:
         records.epoch(record, run.progress)
-    return "early stopping" if run.exhausted() else "finished"
+    if run.exhausted():
+        return "early stopping"
+    # An epoch that is complete is recorded before the training stops.
+    return "interrupted" if interrupt.requested and run.step < total else "finished"
 
 
 class _Run:
@@ -224,6 +233,11 @@ class _Run:
         self.objective, self.optimizer, self.decay = objective, optimizer, average
         self.validation = _validation_objective(objective, validate_on)
         self.validate_every, self.patience = validate_every, patience
+        if self.validation is not None and not self.validation.validates:
+            raise TrainingError(
+                f"{type(self.validation).__name__} cannot validate, since only changes of its loss have a meaning; "
+                "validate on labelled structures or on another objective."
+            )
         if patience is not None and self.validation is None:
             raise TrainingError("Early stopping needs validation data; give validate_on or leave out patience.")
         trained = jax.tree.map(jnp.asarray, trained)
@@ -305,7 +319,7 @@ def _validation_objective(objective: Objective, validate_on: Dataset | Objective
     """What validates: the objective on the validation set, with the weights of the training."""
     if not isinstance(validate_on, Dataset):
         return validate_on
-    return objective.on(validate_on) or ForceMatching(validate_on)
+    return objective.on(validate_on) or ForceMatching.of_labels(validate_on)
 
 
 def _refuse_bad(done: Update, evaluation: Evaluation | Step, step: int) -> None:

@@ -89,7 +89,6 @@ class Update(eqx.Module):
     optimizer: Any
     smoothed: Float[Array, ""]
     lowest: Float[Array, ""]
-    gradient_norm: Float[Array, ""]
     finite: Bool[Array, ""]
 
     def shortened(self, state: FitState, fraction: float, decay: float | None) -> "Update":
@@ -139,7 +138,6 @@ def update(
         optimizer=keep(optimizer_state, state.optimizer),
         smoothed=jnp.where(finite, smoothed, state.smoothed),
         lowest=jnp.where(finite, jnp.minimum(state.lowest, smoothed), state.lowest),
-        gradient_norm=norm,
         finite=finite,
     )
 

@@ -84,6 +84,16 @@ class OpenMM(Engine):
                 "The state point has other atoms than the system: make it of the structure of the system, "
                 "StatePoint(system.structure(), ...)."
             )
+        if not np.allclose(starts[0].masses, own.masses):
+            raise SimulationError(
+                "The state point has other masses than the system, which move the atoms; change them in the system, or "
+                "take system.structure()."
+            )
+        if any(start.number_frozen for start in starts):
+            raise SimulationError(
+                "The state point has frozen atoms, but OpenMM moves all those of its system: give them a mass of zero "
+                "there, or free them with structure.replace(frozen=None)."
+            )
         for point in state_points:
             if not point.temperature > 0:
                 raise SimulationError(f"The temperature must be positive, but is {point.temperature} K.")

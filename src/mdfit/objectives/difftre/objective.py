@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from mdfit.errors import TrainingError
 from mdfit.measurements import Measurement
 from mdfit.models import Parameters
-from mdfit.objectives.base import Evaluation, Metrics, Objective, Step
+from mdfit.objectives.base import Evaluation, Metrics, Objective, Step, require_potential
 from mdfit.objectives.difftre.gauss_newton import damped_step
 from mdfit.objectives.difftre.targets import Constants, Outcome, Targets
 from mdfit.observables import FreeEnergy
@@ -132,6 +132,7 @@ class DiffTRe(Objective):
             self._points.append(_Point(ensemble, targets))
 
     def initial_state(self, seed: int, parameters: Parameters) -> tuple[PointState, ...]:
+        require_potential("DiffTRe", parameters.combine())
         return tuple(
             PointState(point.ensemble.empty(seed + index, parameters), np.full(len(point.targets.others), np.nan))
             for index, point in enumerate(self._points)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from mdfit.errors import SimulationError, TrainingError
 from mdfit.models import Parameters
-from mdfit.objectives.base import Evaluation, Metrics, Objective, Step, weighted_sum
+from mdfit.objectives.base import Evaluation, Metrics, Objective, Step, require_potential, weighted_sum
 from mdfit.objectives.relative_entropy.chain_starts import ChainStarts, Start
 from mdfit.objectives.relative_entropy.mapped_ensemble import MappedEnsemble
 from mdfit.objectives.relative_entropy.newton import Curvature, newton_step
@@ -123,6 +123,8 @@ class RelativeEntropy(Objective):
     """
 
     steps_per_epoch = 1
+    #: The loss of the first model is zero.
+    validates = False
 
     def __init__(
         self,
@@ -157,6 +159,7 @@ class RelativeEntropy(Objective):
         ]
 
     def initial_state(self, seed: int, parameters: Parameters) -> tuple[ChainState, ...]:
+        require_potential("RelativeEntropy", parameters.combine())
         return tuple(
             ChainState(
                 samples=point.ensemble.empty(seed + index, parameters),

@@ -85,6 +85,11 @@ class JaxMD(Engine):
             UnknownSpeciesError, PotentialError, StructureError: for structures that the potential does not know.
         """
         check_same_atoms(state_points)
+        if not isinstance(system, Potential):
+            raise SimulationError(
+                f"JaxMD simulates a Potential, not a {type(system).__name__}: give engine=OpenMM() for a ReferenceSystem, "
+                "and simulate the members of a set one by one."
+            )
         for structure in (*(point.structure for point in state_points), *starts):
             system.check_structure(structure)
         if sampler.ensemble == "NPT":

@@ -202,7 +202,7 @@ class DeviceLists:
         check_device_cell(cell, reach)
         self.reach = reach
         self._allocated: Any = None
-        self._allocated_at: tuple[Array, Array]
+        self._allocated_at: tuple[Array, Array] | None = None
         self._update = jax.jit(jax.vmap(_updated, in_axes=(None, 0, 0)))
 
     def build(self, positions: Array, cells: Array) -> Neighbours:
@@ -236,11 +236,16 @@ class DeviceLists:
         self._allocated = max(lists, key=lambda neighbours: neighbours.idx.shape[1])
         self._allocated_at = (wrapped, boxes)
 
-    def memory(self) -> tuple[Array, Array]:
+    def memory(self) -> tuple[Array, Array] | None:
+        """Where the present size was found; None before the first list."""
         return self._allocated_at
 
     def recall(self, memory: Any) -> None:
-        self._allocate(*memory)
+        """Finds the size anew where it was found; None forgets it."""
+        if memory is None:
+            self._allocated = self._allocated_at = None
+        elif self._allocated_at is None or not all(map(np.array_equal, memory, self._allocated_at)):
+            self._allocate(*memory)
 
 
 def _updated(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from mdfit.simulate.engine import Frame, Simulation
 from mdfit.simulate.health import check_frame, check_step
 from mdfit.simulate.jax_md.dynamics import Context, Dynamics
 from mdfit.simulate.jax_md.integrators import Conditions, Frozen
-from mdfit.simulate.jax_md.neighbours import AllPairs, ListBuilder, cell_heights, list_builder
+from mdfit.simulate.jax_md.neighbours import AllPairs, DeviceLists, ListBuilder, cell_heights, list_builder
 from mdfit.simulate.samplers import Sampler, degrees_of_freedom
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import Particles
@@ -84,6 +84,25 @@ def distant_images(positions: np.ndarray, cells: np.ndarray, periodic: np.ndarra
     fractional = positions @ np.linalg.pinv(cells)
     whole = np.where(periodic, np.floor(fractional), 0)
     return np.where(np.abs(whole) > FARTHEST_CELLS, whole, 0).astype(np.int64)
+
+
+class ListSizes(NamedTuple):
+    """What the sizes of neighbour lists follow from.
+
+    Attributes:
+        widths: ``(2,)`` of lists on the host (of those on the device: 1 once there are any), and of the packed ones.
+        positions: ``(replicas, atoms, 3)``, fractional, at which the size of lists on the device was found.
+        cells: ``(replicas, 3, 3)`` of these positions in Å.
+    """
+
+    widths: np.ndarray
+    positions: np.ndarray
+    cells: np.ndarray
+
+    @classmethod
+    def unknown(cls, atoms: int, replicas: int, dtype: Any) -> ListSizes:
+        """Before the first list."""
+        return cls(np.zeros(2, np.int64), np.zeros((replicas, atoms, 3), dtype), np.zeros((replicas, 3, 3), dtype))
 
 
 class JaxSimulation(Simulation):
@@ -226,16 +245,22 @@ class JaxSimulation(Simulation):
         each = replicas // len(self.state_points)
         return {name: jnp.repeat(jnp.asarray(known[name], jnp.float64), each) for name in wanted} or None
 
-    def sizes(self) -> np.ndarray:
-        """The padded sizes of lists on the host, which decide how sums are rounded: to be restored for an exact resume."""
-        width = self._builder.memory()
-        return np.array([width if isinstance(width, np.ndarray) else 0, self._packed_width], np.int64)
+    def sizes(self) -> ListSizes:
+        """Of the lists, which decide how sums are rounded: to be restored for an exact resume."""
+        memory, empty = self._builder.memory(), ListSizes.unknown(self.particles.number, len(self._starts), self._dtype)
+        if isinstance(memory, tuple):
+            widths = np.array([1, self._packed_width], np.int64)
+            return ListSizes(widths, *(np.asarray(array, self._dtype) for array in memory))
+        return empty._replace(widths=np.array([0 if memory is None else memory, self._packed_width], np.int64))
 
-    def restore_sizes(self, sizes: np.ndarray) -> None:
+    def restore_sizes(self, sizes: ListSizes) -> None:
         """Sets what :meth:`sizes` gave."""
-        if isinstance(self._builder.memory(), np.ndarray):
-            self._builder.recall(sizes[0])
-        self._packed_width = int(sizes[1])
+        width, self._packed_width = (int(size) for size in sizes.widths)
+        if isinstance(self._builder, DeviceLists):
+            found_at = tuple(jnp.asarray(array, self._dtype) for array in (sizes.positions, sizes.cells))
+            self._builder.recall(found_at if width else None)
+        else:
+            self._builder.recall(width)
 
     def checkpoint(self) -> dict[str, Any]:
         """The lists too, since their order decides how sums are rounded."""
