@@ -145,6 +145,13 @@ def test_command_line(folder, tmp_path):
     assert (tmp_path / "results" / "run.md").exists()
 
 
+def test_annotated_scales_are_seen(tmp_path):
+    (tmp_path / "recipe.py").write_text(
+        '"""Title."""\n\nSCALES: tuple[str, ...] = ("small",)\n\n\ndef run(request):\n    ...\n'
+    )
+    assert load_script(tmp_path).scales == ("small",)
+
+
 class Parabola(Objective):
     """(ε − 3)² of a Lennard-Jones potential, which Ctrl-C interrupts at the update ``interrupted_at``."""
 
@@ -174,6 +181,12 @@ class Parabola(Objective):
         gradient = jax.tree.map(jnp.zeros_like, parameters.trained)
         gradient = eqx.tree_at(lambda tree: tree.epsilon, gradient, 2 * (epsilon - 3))
         return Evaluation((epsilon - 3) ** 2, gradient, {}), state + 1
+
+
+def test_contradicting_flags_are_refused(tmp_path):
+    request = Request("small", 0, tmp_path, show_progress=False)
+    with pytest.raises(RecipeError, match="both fixed and train_only"):
+        request.train("one", LennardJones(), Parabola(), optax.sgd(0.1), 1, lambda model: model, fixed=[-1])
 
 
 def test_an_interrupted_training_ends_the_recipe_and_goes_on_later(tmp_path):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mdfit.errors import CheckpointError, SimulationError
+from mdfit.errors import CheckpointError, RecipeError, SimulationError
 from mdfit.recipes.arrays import Layout, load_arrays, save_arrays
 from mdfit.recipes.figures import FOLDER as FIGURES
 from mdfit.recipes.figures import Figure, Plot, write_figure
@@ -191,9 +191,13 @@ class Request:
 
         Raises:
             KeyboardInterrupt: after Ctrl-C, which ends the whole recipe.
-            RecipeError: for a name that is no file name.
+            RecipeError: for a name that is no file name, and for both ``fixed`` and ``train_only``.
             CheckpointError: when the training was begun with other settings.
         """
+        if fixed and train_only is not None:
+            raise RecipeError(
+                f"The stage {name} has both fixed and train_only, which contradict each other; give one of them."
+            )
         from mdfit.potentials import trainable_except
         from mdfit.training import fit
 

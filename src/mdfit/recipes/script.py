@@ -91,9 +91,11 @@ def load_script(path: str | Path) -> ScriptRecipe:
     title = ast.get_docstring(tree)
     constants: dict[str, Any] = {"SCALES": None, "NEEDS": ()}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and (name := getattr(node.targets[0], "id", "")) in constants:
+        targets = node.targets[:1] if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        if value is not None and (name := getattr(targets[0], "id", "")) in constants:
             with contextlib.suppress(ValueError):
-                constants[name] = ast.literal_eval(node.value)
+                constants[name] = ast.literal_eval(value)
     scales, needs = constants["SCALES"], constants["NEEDS"]
     runs = any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in tree.body)
     if not (title and isinstance(scales, tuple) and scales and isinstance(needs, tuple) and runs):
