@@ -4,20 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from mdfit.errors import MeasurementError, ObservableError, UnitError, nearest
+from pydantic import StringConstraints, ValidationError
+
+from mdfit.errors import MeasurementError, ObservableError, UnitError, nearest, shown
 from mdfit.measurements.curves import read_curve
 from mdfit.measurements.values import Values
 from mdfit.observables import Observable
 from mdfit.observables.registry import observable_from
-from mdfit.storage import DocumentError, parse_yaml
+from mdfit.storage import Document, DocumentError, parse_yaml
 from mdfit.units import quantity
 
 _TABLES = (".csv",)
 _DOCUMENTS = (".yaml", ".yml")
-#: What a YAML file may hold, and what it must.
-_KEYS = ("observable", "values", "standard_uncertainty", "unit", "temperature", "pressure", "doi", "note")
+
+
+class MeasurementDocument(Document):
+    """What a YAML file says of a measurement.
+
+    Attributes:
+        observable: its name, or ``{name: {argument: value}}``.
+        values: numbers, quantities, one for each label, or the name of a file with a curve.
+        standard_uncertainty: of the values, in the same forms.
+        unit: of bare numbers.
+        temperature: in K, or with a unit.
+        pressure: in bar, or with a unit.
+        doi: of the publication.
+        note: for readers.
+    """
+
+    observable: Any = None
+    values: Any
+    standard_uncertainty: Any = None
+    unit: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = None
+    temperature: int | float | str | None = None
+    pressure: int | float | str | None = None
+    doi: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +82,7 @@ def record_of(path: Path, observable: Observable) -> Record:
     if path.suffix.lower() not in _DOCUMENTS:
         raise MeasurementError(f"{path} is neither CSV nor YAML (.csv, .yaml); convert it.")
     content = _document(path)
-    named = content.get("observable")
+    named = content.observable
     kind = next(iter(named)) if isinstance(named, dict) and named else named
     if kind is not None and kind != type(observable).__name__:
         raise MeasurementError(
@@ -73,7 +97,7 @@ def observable_in(path: Path) -> Observable:
     Raises:
         MeasurementError: when it names none, or one that does not exist.
     """
-    named = _document(path).get("observable")
+    named = _document(path).observable
     if named is None:
         raise MeasurementError(f"{path} names no observable; add one, such as observable: Pressure.")
     try:
@@ -82,7 +106,7 @@ def observable_in(path: Path) -> Observable:
         raise MeasurementError(f"{path}: {error}") from error
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _document(path: Path) -> MeasurementDocument:
     try:
         content, _ = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
@@ -91,21 +115,33 @@ def _document(path: Path) -> dict[str, Any]:
         where = "" if error.line is None else f" line {error.line}"
         raise MeasurementError(f"{path}{where}: {error.problem}.") from error
     if not isinstance(content, dict):
-        raise MeasurementError(
-            f"{path} holds no measurement: it must be a YAML mapping with the keys {', '.join(_KEYS)}."
-        )
-    for key in content:
-        if key not in _KEYS:
-            raise MeasurementError(f"{path} has an unknown key {key!r}: {nearest(str(key), _KEYS)}")
-    if content.get("values") is None:
-        raise MeasurementError(f"{path} has no values; add them, such as values: [1.0, 2.0].")
-    return content
+        keys = ", ".join(MeasurementDocument.model_fields)
+        raise MeasurementError(f"{path} holds no measurement: it must be a YAML mapping with the keys {keys}.")
+    try:
+        document = MeasurementDocument.model_validate(content)
+    except ValidationError as error:
+        raise MeasurementError(f"{path} {_problem(error.errors()[0])}") from None
+    if document.values is None:
+        raise MeasurementError(f"{path} {_NO_VALUES}")
+    return document
 
 
-def _record(path: Path, content: dict[str, Any], observable: Observable) -> Record:
-    values, uncertainties, unit = content["values"], content.get("standard_uncertainty"), content.get("unit")
-    if unit is not None and not (isinstance(unit, str) and unit.strip()):
-        raise MeasurementError(f"{path}: the unit is {str(unit)[:40]!r}; write it as text, such as unit: GPa.")
+_NO_VALUES = "has no values; add them, such as values: [1.0, 2.0]."
+
+
+def _problem(item: Any) -> str:
+    """The end of a sentence that begins with the file."""
+    key, kind = str(item["loc"][0]), item["type"]
+    if kind == "extra_forbidden":
+        return f"has an unknown key {key!r}: {nearest(key, MeasurementDocument.model_fields)}"
+    if kind == "missing":
+        return _NO_VALUES
+    given = shown(repr(item["input"]))
+    return f"has {key}: {given}, which it cannot be ({item['msg']}); write it as text, such as unit: GPa."
+
+
+def _record(path: Path, content: MeasurementDocument, observable: Observable) -> Record:
+    values, uncertainties, unit = content.values, content.standard_uncertainty, content.unit
     if observable.unit and unit is None and (_bare(values) or _bare(uncertainties)):
         raise MeasurementError(f"{path} has numbers without a unit; add one, such as unit: {observable.unit}.")
     try:
@@ -117,17 +153,17 @@ def _record(path: Path, content: dict[str, Any], observable: Observable) -> Reco
         return Record(
             values=values,
             uncertainties=uncertainties,
-            temperature=_optional(content, "temperature", "K", path),
-            pressure=_optional(content, "pressure", "bar", path),
-            doi=str(content.get("doi") or ""),
+            temperature=_optional(content.temperature, "K", f"{path}, temperature"),
+            pressure=_optional(content.pressure, "bar", f"{path}, pressure"),
+            doi=content.doi or "",
             source=str(path),
         )
     except UnitError as error:
         raise MeasurementError(f"{path}: {error}") from error
 
 
-def _optional(content: dict[str, Any], key: str, unit: str, path: Path) -> float | None:
-    return None if content.get(key) is None else quantity(content[key], unit, f"{path}, {key}")
+def _optional(value: float | str | None, unit: str, name: str) -> float | None:
+    return None if value is None else float(quantity(value, unit, name))
 
 
 def _with_unit(values: Any, unit: str | None) -> Any:
