@@ -9,9 +9,9 @@ from ase.build import bulk
 
 from mdfit.data import Frames
 from mdfit.errors import ObservableError, SimulationError
-from mdfit.observables import RDF, PotentialEnergy, Pressure, Temperature, estimate
+from mdfit.observables import RDF, PotentialEnergy, Pressure, Temperature, ThermalExpansion, estimate
 from mdfit.potentials import LennardJones
-from mdfit.simulate import JaxMD, Langevin, StatePoint, Trajectory, run
+from mdfit.simulate import NPT, JaxMD, Langevin, StatePoint, Trajectory, run
 from mdfit.structure import Structure
 
 
@@ -40,6 +40,22 @@ def test_observables_of_positions_and_energies_are_the_same(both):
         first, second = estimate(observable, ours), estimate(observable, again)
         np.testing.assert_allclose(second.value, first.value, rtol=1e-12)
         np.testing.assert_allclose(second.standard_error, first.standard_error, rtol=1e-12)
+
+
+def test_frames_keep_the_conditions_of_their_simulation(tmp_path):
+    """A file tells temperature, pressure and ensemble."""
+    crystal = Structure.from_ase(bulk("Ar", "fcc", a=5.55, cubic=True).repeat(2))
+    at, key = StatePoint(crystal, 120.0, "30 bar"), jax.random.key(1)
+    settings = {"duration": 240.0, "every": 20.0, "key": key, "out": tmp_path / "run.h5"}
+    ours = run(LennardJones(0.0104, 3.4, 5.0), at, NPT(4.0), **settings)
+    frames = Frames.read(tmp_path / "run.h5")
+    for known in (frames, ours.frames(), frames.select([0, 1, 2])):
+        assert (known.ensemble, known.temperature, known.pressure) == ("NPT", 120.0, 30.0)
+    again = Trajectory.of_frames(frames)
+    assert repr(again) == repr(ours) == "Trajectory(1 × 12 frames of 32 atoms, NPT at 120 K, 30 bar)"
+    expansion = estimate(ThermalExpansion(), ours)
+    assert expansion.value == pytest.approx(estimate(ThermalExpansion(), again).value, rel=1e-6)
+    assert frames.without_cell().pressure is None
 
 
 @pytest.mark.parametrize("observable", [Temperature(), Pressure(), PotentialEnergy()])

@@ -65,10 +65,7 @@ def _read(file: Any, particles: str, path: Path) -> dict[str, Any]:
         arrays["cells"] = arrays["cells"][..., None] * np.eye(3)
     periodic = np.array([_text(flag) == "periodic" for flag in group["box"].attrs["boundary"]])
     constraints = f"connectivity/{particles}/constraints"
-    places = (f"parameters/{particles}", "parameters")
-    stated = [
-        file[place].attrs["temperature"] for place in places if place in file and "temperature" in file[place].attrs
-    ]
+    stated = _stated(file, particles)
     arrays |= {"unwrapped": True} if _by_mdfit(file) else _followed(arrays, periodic, group)
     return {
         "species": group["species"][:],
@@ -77,10 +74,22 @@ def _read(file: Any, particles: str, path: Path) -> dict[str, Any]:
         "times": _times(group["position"], path),
         "constraints": file[constraints][:] if constraints in file else np.zeros((0, 2), np.int64),
         "names": tuple(_text(name) for name in group["names"]) if "names" in group else (),
-        "temperature": float(stated[0]) if stated else None,
+        "temperature": _number(stated.get("temperature")),
+        "pressure": _number(stated.get("pressure")),
+        "ensemble": _text(stated["ensemble"]) if "ensemble" in stated else None,
         "source": str(path),
         **arrays,
     }
+
+
+def _stated(file: Any, particles: str) -> dict[str, Any]:
+    """The conditions that a file of mdfit names, those of the particles before those of all."""
+    places = [place for place in ("parameters", f"parameters/{particles}") if place in file]
+    return {name: value for place in places for name, value in file[place].attrs.items()}
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _values(element: Any, unit: str, where: str) -> np.ndarray:

@@ -38,6 +38,8 @@ class Frames:
         temperature: K.
         source: the file, for messages.
         unwrapped: whether positions follow each atom across the boundary of the cell.
+        ensemble: of the simulation, ``"NVE"``, ``"NVT"`` or ``"NPT"``.
+        pressure: that a barostat kept, in bar.
 
     Raises:
         DataError: arrays whose shapes do not fit together, values that are not finite, or no frames.
@@ -67,6 +69,8 @@ class Frames:
     temperature: float | None = None
     source: str | None = None
     unwrapped: bool = True
+    ensemble: str | None = None
+    pressure: float | None = None
 
     def __post_init__(self) -> None:
         positions = np.asarray(self.positions)
@@ -207,7 +211,9 @@ class Frames:
 
         The molecule must be whole in every frame, as in the files of mdfit's own simulations.
         """
-        return dataclasses.replace(self, cells=np.zeros((3, 3)), periodic=np.zeros(3, bool))
+        return dataclasses.replace(
+            self, cells=np.zeros((3, 3)), periodic=np.zeros(3, bool), ensemble=None, pressure=None
+        )
 
     def dataset(self, labels: bool = True) -> Dataset:
         """The frames as labelled structures, with forces and energies where they are known.

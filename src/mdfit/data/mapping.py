@@ -209,6 +209,8 @@ class Mapping:
                 times=frames.times,
                 names=self.names,
                 temperature=frames.temperature,
+                ensemble=frames.ensemble,
+                pressure=frames.pressure,
                 source=frames.source,
                 unwrapped=frames.unwrapped,
             )

@@ -176,7 +176,8 @@ class Trajectory:
         Args:
             runs: equally long runs of the same atoms, one per replica.
             temperature: in K; by default that of the frames.
-            ensemble: of the simulation; by default NPT where cells change and NVT where they do not.
+            ensemble: of the simulation; by default that of the frames or, where they do not tell, NPT where cells
+                change and NVT where they do not.
 
         Raises:
             SimulationError: no frames, runs of other atoms, lengths or times, an unknown temperature, or an ensemble of
@@ -207,9 +208,9 @@ class Trajectory:
             masses=first.masses,
             periodic=first.periodic,
             degrees_of_freedom=3 * first.number_of_atoms - len(first.constraints),
-            ensemble=_ensemble(runs, ensemble),
+            ensemble=_ensemble(runs, ensemble or first.ensemble),
             temperature=kelvin,
-            pressure=None,
+            pressure=first.pressure,
             timestep=float("nan"),
             unwrapped=all(run.unwrapped for run in runs),
             forces=None if any(run.forces is None for run in runs) else np.stack([run.forces for run in runs]),
@@ -276,6 +277,8 @@ class Trajectory:
             names=self.names,
             temperature=self.temperature,
             unwrapped=self.unwrapped,
+            ensemble=self.ensemble,
+            pressure=self.pressure,
         )
 
 
