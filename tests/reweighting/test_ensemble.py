@@ -104,10 +104,13 @@ def test_bias_is_taken_back():
 def test_frames_whose_weights_have_a_heavy_tail_are_not_used_again():
     oscillators = ensemble()
     samples, _, _ = oscillators.renewed(of(harmonic(1.0)), oscillators.empty(2, of(harmonic(1.0))))
-    again = oscillators.at_hand(of(harmonic(1.02)), samples, reuse=0.01)
+    again = oscillators.at_hand(of(harmonic(1.15)), samples, reuse=0.01)
     assert not again.recomputed
     assert again.reweighted.tail.shape < 0.5
     assert float(again.metrics["pareto_k"]) == pytest.approx(again.reweighted.tail.shape)
+    alike = oscillators.at_hand(of(harmonic(1.001)), samples, reuse=0.01)
+    assert not alike.recomputed
+    assert "pareto_k" not in alike.metrics
     # A far softer potential has its weight where the frames hardly are.
     far = oscillators.at_hand(of(harmonic(0.4)), samples, reuse=1e-6)
     assert far.recomputed

@@ -60,7 +60,7 @@ class Outlook(NamedTuple):
     def metrics(self) -> dict[str, jax.Array]:
         """For the log: effective number of frames, whether they are new, and the tail of the weights of old ones."""
         found = {"effective_size": self.reweighted.effective_size, "recomputed": float(self.recomputed)}
-        if not self.recomputed and np.isfinite(self.reweighted.tail.shape):
+        if not self.recomputed and self.reweighted.weights_differ and np.isfinite(self.reweighted.tail.shape):
             found["pareto_k"] = self.reweighted.tail.shape
         return {name: jnp.asarray(value) for name, value in found.items()}
 

@@ -25,6 +25,8 @@ from mdfit.reweighting.weights import log_weights, reduced_energy
 from mdfit.simulate import Trajectory
 from mdfit.units import quantity
 
+#: Weights that keep this share of the frames are as good as equal.
+NEARLY_ALL = 0.98
 #: Correlations in time cannot be told from fewer frames of a replica.
 FEWEST_FRAMES = 10
 
@@ -96,7 +98,12 @@ class Reweighted:
     @property
     def tail_is_too_heavy(self) -> bool:
         """Whether no feasible number of frames makes averages reliable; false where there are too few to tell."""
-        return LARGEST_SHAPE <= self.tail.shape < np.inf
+        return self.weights_differ and LARGEST_SHAPE <= self.tail.shape < np.inf
+
+    @property
+    def weights_differ(self) -> bool:
+        """False where the weights are so alike that their tail tells nothing."""
+        return self.effective_size < NEARLY_ALL * len(self)
 
     @cached_property
     def free_energy(self) -> FreeEnergyDifference:
