@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.special import entr, log_softmax
 
 from mdfit.errors import ReweightingError
 from mdfit.models import Parameters
@@ -15,13 +16,13 @@ from mdfit.observables import Observable
 from mdfit.observables.statistics import statistical_inefficiency
 from mdfit.potentials import Potential
 from mdfit.reweighting.checks import require_finite
-from mdfit.reweighting.effective_size import EffectiveSamples, effective_samples, effective_size
+from mdfit.reweighting.effective_size import EffectiveSamples, effective_samples
 from mdfit.reweighting.frame_values import FrameValues
 from mdfit.reweighting.free_energy import FreeEnergyDifference, exponential_average
 from mdfit.reweighting.path import along_path
 from mdfit.reweighting.tail import LARGEST_SHAPE, ParetoTail, pareto_tail
 from mdfit.reweighting.weighted_average import WeightedAverage, average_with_error
-from mdfit.reweighting.weights import log_weights, reduced_energy
+from mdfit.reweighting.weights import reduced_energy
 from mdfit.simulate import Trajectory
 from mdfit.units import quantity
 
@@ -72,7 +73,7 @@ class Reweighted:
     @cached_property
     def log_weights(self) -> np.ndarray:
         """``(samples,)`` ln of the weights, whose sum is 1."""
-        return np.asarray(log_weights(self.change - self.log_shares))
+        return log_softmax(self.log_shares - self.change)
 
     @property
     def weights(self) -> np.ndarray:
@@ -82,8 +83,7 @@ class Reweighted:
     @cached_property
     def effective_size(self) -> float:
         """Samples with notable weights, relative to those with notable shares, times the number of frames; at most that."""
-        own = float(effective_size(self.log_shares))
-        return min(float(effective_size(self.log_weights)) / own, 1.0) * len(self)
+        return min(_effective_size(self.log_weights) / _effective_size(self.log_shares), 1.0) * len(self)
 
     @cached_property
     def effective_samples(self) -> EffectiveSamples:
@@ -124,6 +124,11 @@ class Reweighted:
         values = self.values[number]
         change = (self.change - self.log_shares).reshape(self.replicas, -1)
         return average_with_error(change, values.reshape(self.replicas, -1, *values.shape[1:]))
+
+
+def _effective_size(log_weights: np.ndarray) -> float:
+    """:func:`mdfit.reweighting.effective_size` on the host, where a few numbers are dealt with sooner."""
+    return float(np.exp(np.sum(entr(np.exp(log_weights)))))
 
 
 def inefficiency_of(change: np.ndarray, replicas: int) -> float:
