@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from ase.build import bulk
 
 from mdfit.errors import (
     MeasurementError,
@@ -19,15 +20,25 @@ from mdfit.errors import (
 from mdfit.measurements import Measurement
 from mdfit.models import Parameters
 from mdfit.objectives import DiffTRe
-from mdfit.observables import Coordinate, Distribution, FreeEnergy, HeatCapacity, PotentialEnergy, Pressure, estimate
-from mdfit.potentials import PaiNN, Potential
+from mdfit.observables import (
+    Coordinate,
+    Distribution,
+    FreeEnergy,
+    HeatCapacity,
+    PotentialEnergy,
+    Pressure,
+    ThermalExpansion,
+    estimate,
+    per_frame,
+)
+from mdfit.potentials import LennardJones, PaiNN, Potential
 from mdfit.potentials.external import ExternalField
 from mdfit.reweighting import Ensemble, exponential_average, log_weights, reweight
-from mdfit.simulate import NVE, Langevin, Lengths, MonteCarloNPT, StatePoint, run
+from mdfit.simulate import NPT, NVE, Langevin, Lengths, MonteCarloNPT, StatePoint, run
 from mdfit.simulate.trajectory import PER_FRAME
 from mdfit.structure import Structure
 from mdfit.training import fit
-from mdfit.units import BOLTZMANN, FEMTOSECOND
+from mdfit.units import BAR, BOLTZMANN, FEMTOSECOND
 
 #: One unit of energy is 1 eV and k_BT; lengths in Å, masses in amu.
 TEMPERATURE = 1 / BOLTZMANN
@@ -237,3 +248,15 @@ def test_values_that_are_not_finite_end_the_simulation():
     parameters = of(harmonic(np.nan))
     with pytest.raises(SimulationError):
         oscillators.renewed(parameters, oscillators.empty(0, parameters))
+
+
+def test_observables_are_those_of_the_other_pressure():
+    """Thermal expansion contains the pressure of the barostat, which is that of the other ensemble."""
+    argon = Structure.from_ase(bulk("Ar", "fcc", a=5.6, cubic=True).repeat(2))
+    model, at = LennardJones(0.0104, 3.4, 5.0), StatePoint(argon, 60.0, "1 bar")
+    trajectory = run(model, at, NPT("4 fs"), duration="200 fs", every="20 fs", key=jax.random.key(2))
+    view = reweight(trajectory, model, model, pressure="300 bar", observables=(ThermalExpansion(),))
+    expected = per_frame(ThermalExpansion(), dataclasses.replace(trajectory, pressure=300.0))
+    np.testing.assert_allclose(view.values[0], expected[0], rtol=1e-5)
+    volumes = trajectory.volumes[0]
+    np.testing.assert_allclose(view.change, 299 * BAR * volumes / (BOLTZMANN * 60.0), atol=1e-6)
