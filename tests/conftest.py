@@ -11,7 +11,7 @@ import pytest
 
 
 def pytest_configure(config):
-    """Quick tests spend most of their time in LLVM, for programs that run for moments; slow ones run as users do."""
+    """Quick tests spend about half of their time in LLVM, for programs that run for moments; slow ones run as users do."""
     if config.option.markexpr == "not slow":
         os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 

@@ -1,6 +1,6 @@
 """Every observable passes the shipped contract, and the contract finds faults that are planted."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -106,7 +106,6 @@ class Spread(Observable):
 
     fault: str = ""
     unit = "Å^2"
-    memory: list = field(default_factory=list, compare=True, hash=False)
 
     @property
     def shape(self):
