@@ -57,7 +57,7 @@ def find(name: Any, base: type[Kind], what: str, error: type[MdfitError]) -> typ
 
 
 def build(
-    choice: str | Mapping[str, Any], base: type, what: str, error: type[MdfitError], parts: tuple[type, ...] = ()
+    choice: Any, bases: tuple[type, ...], what: str, error: type[MdfitError], parts: tuple[type, ...] = ()
 ) -> Any:
     """An object from its name, or from ``{name: {argument: value}}``.
 
@@ -65,32 +65,26 @@ def build(
 
     Args:
         choice: as it stands in a file.
-        base: of which the object is.
-        what: a word for messages.
+        bases: of one of which the object is.
+        what: words for messages, with their article.
         error: what to raise.
         parts: of which its arguments may be.
 
     Raises:
         error: for a name or an argument that does not exist, or a value that is not allowed.
     """
-    return _build(
-        choice, (base,), what, error, f"part of an {what}" if what[0] in "aeiou" else f"part of a {what}", parts
-    )
-
-
-def _build(
-    choice: Any, bases: tuple[type, ...], what: str, error: type[MdfitError], part: str, parts: tuple[type, ...]
-) -> Any:
     name, arguments = next(iter(choice.items())) if isinstance(choice, Mapping) and len(choice) == 1 else (choice, None)
+    kind = what.partition(" ")[2]
     if not isinstance(name, str) or not isinstance(arguments or {}, Mapping):
-        raise error(f"{choice!r} names no {what}; write its name, or {{name: {{argument: value}}}}.")
+        raise error(f"{choice!r} names no {kind}; write its name, or {{name: {{argument: value}}}}.")
+    part = what if what.startswith("a part of") else f"a part of {what}"
 
     def made(value: Any) -> Any:
         if isinstance(value, Mapping):
-            return _build(value, parts, part, error, part, parts)
+            return build(value, parts, part, error, parts)
         return tuple(made(one) for one in value) if isinstance(value, list) else value
 
-    cls = _chosen(name, named(*bases), what, error)
+    cls = _chosen(name, named(*bases), kind, error)
     return call(cls, cls.__name__, {key: made(value) for key, value in (arguments or {}).items()}, error)
 
 

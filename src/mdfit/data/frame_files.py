@@ -22,16 +22,7 @@ _QUANTITIES = {"positions": "positions", "forces": "forces", "cells": "cells", "
 def read_arrays(path: str | Path, particles: str | None = None) -> dict[str, Any]:
     """The arguments of :class:`mdfit.data.Frames` for a reference simulation or a trajectory in an H5MD file.
 
-    Other programs must state their units.
-
-    Positions that another program has put back into the cell follow their way across the boundary again.
-
-    Args:
-        path: the file.
-        particles: which group of particles, such as ``"replica_3"``; needed only when there are several.
-
-    Raises:
-        DataError: the file is missing, damaged, holds no frames, several groups of particles, or no units or times.
+    See :meth:`mdfit.data.Frames.read`, which has the same arguments.
     """
     import h5py
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -18,6 +18,8 @@ from mdfit.models import Parameters
 from mdfit.potentials import Potential
 
 Metrics = dict[str, Float[Array, ""]]
+#: From a model and what was drawn to the loss and metrics.
+PureLoss = Callable[[Any, Any], tuple[Float[Array, ""], Metrics]]
 
 
 class Evaluation(eqx.Module):
@@ -128,7 +130,7 @@ class Objective(ABC):
     def evaluate(self, parameters: Parameters, state: Any) -> tuple[Evaluation | Step, Any]:
         """Loss and gradient (or step) at these parameters, and the next state."""
         batch, state = self.draw(parameters, state)
-        return _evaluate(self, parameters.trained, parameters.fixed, batch), state
+        return evaluated(self.loss, parameters.trained, parameters.fixed, batch), state
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: Any) -> float:
         """How much of the step to the ``proposed`` trained parameters is allowed, with the state after ``parameters``."""
@@ -144,7 +146,7 @@ class Objective(ABC):
         state, losses = self.initial_state(0, parameters), []
         for _ in range(self.steps_per_epoch):
             batch, state = self.draw(parameters, state)
-            losses.append(float(_loss(self, model, batch)))
+            losses.append(float(loss_of(self.loss, model, batch)))
         return float(np.mean(losses)), {}
 
     def __add__(self, other: Objective) -> WeightedSum:
@@ -155,17 +157,20 @@ class Objective(ABC):
 
 
 @eqx.filter_jit
-def _evaluate(objective: Objective, trained: Any, fixed: Any, batch: Any) -> Evaluation:
-    def loss(trained: Any) -> tuple[Array, Metrics]:
-        return objective.loss(eqx.combine(trained, fixed), batch)
+def evaluated(loss: PureLoss, trained: Any, fixed: Any, batch: Any) -> Evaluation:
+    """Loss and gradient; losses that are equal share a compiled program."""
 
-    (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
+    def of_trained(trained: Any) -> tuple[Array, Metrics]:
+        return loss(eqx.combine(trained, fixed), batch)
+
+    (value, metrics), gradient = jax.value_and_grad(of_trained, has_aux=True)(trained)
     return Evaluation(value, gradient, metrics)
 
 
 @eqx.filter_jit
-def _loss(objective: Objective, model: Any, batch: Any) -> Array:
-    return objective.loss(model, batch)[0]
+def loss_of(loss: PureLoss, model: Any, batch: Any) -> Array:
+    """The loss alone."""
+    return loss(model, batch)[0]
 
 
 def child_seed(seed: int, index: int) -> int:

@@ -5,10 +5,9 @@ F. Ercolessi, J. B. Adams, Europhys. Lett. 26, 583 (1994), doi:10.1209/0295-5075
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
@@ -19,7 +18,7 @@ from mdfit.errors import TrainingError
 from mdfit.graph.batches import Batch, Batches
 from mdfit.models import Parameters
 from mdfit.objectives.accuracy import accuracy
-from mdfit.objectives.base import Evaluation, Metrics, Objective, require_potential
+from mdfit.objectives.base import Evaluation, Metrics, Objective, PureLoss, evaluated, loss_of, require_potential
 from mdfit.potentials import Potential, Prediction, check_dataset, evaluate
 
 
@@ -117,8 +116,8 @@ class ForceMatching(Objective):
     @classmethod
     def of_labels(cls, dataset: Dataset) -> ForceMatching:
         """With the default weights of the labels that the data have."""
-        present = {name: any(getattr(frame, name) is not None for frame in dataset) for name in ("energy", "forces")}
-        return cls(dataset, energy=float(present["energy"]), forces=10.0 * present["forces"])
+        present = _labels_of(dataset)
+        return cls(dataset, energy=1.0 if "energy" in present else 0.0, forces=10.0 if "forces" in present else 0.0)
 
     def initial_state(self, seed: int, parameters: Parameters) -> Position:
         require_potential("ForceMatching", parameters.combine())
@@ -130,11 +129,11 @@ class ForceMatching(Objective):
         return batch, state.advanced(len(batches))
 
     def loss(self, model: Potential, batch: Batch) -> tuple[Float[Array, ""], Metrics]:
-        return _loss(model, batch, self._settings())
+        return self._pure_loss(model, batch)
 
     def evaluate(self, parameters: Parameters, state: Position) -> tuple[Evaluation, Position]:
         batch, state = self.draw(parameters, state)
-        evaluation = _evaluate(parameters.trained, parameters.fixed, batch, self._settings())
+        evaluation = evaluated(self._pure_loss, parameters.trained, parameters.fixed, batch)
         self._explain(parameters.combine(), float(evaluation.loss))
         return evaluation, state
 
@@ -147,7 +146,7 @@ class ForceMatching(Objective):
         """The loss over the whole data set, each batch weighted by its number of structures."""
         losses, counts = [], []
         for start, batch in enumerate(self.batches(potential.cutoff).in_order()):
-            losses.append(float(_loss_only(potential, batch, self._settings())))
+            losses.append(float(loss_of(self._pure_loss, potential, batch)))
             counts.append(min(self.batch_size, len(self.dataset) - start * self.batch_size))
         mean = float(np.average(losses, weights=counts))
         self._explain(potential, mean)
@@ -160,9 +159,8 @@ class ForceMatching(Objective):
 
     def on(self, dataset: Dataset) -> ForceMatching:
         """The same objective on other data; weights of labels that the data lack become zero."""
-        frames = [dataset[i] for i in range(len(dataset))]
-        present = {n: any(getattr(f, n) is not None for f in frames) for n in Weights._fields}
-        weights = {name: weight if present[name] else 0.0 for name, weight in self.weights._asdict().items()}
+        present = _labels_of(dataset)
+        weights = {name: weight if name in present else 0.0 for name, weight in self.weights._asdict().items()}
         return ForceMatching(
             dataset,
             **weights,
@@ -172,39 +170,31 @@ class ForceMatching(Objective):
             dtype=self.dtype,
         )
 
-    def _settings(self) -> tuple[Weights, float | None]:
-        return self.weights, self.huber_delta if self.penalty == "huber" else None
+    @property
+    def _pure_loss(self) -> PureLoss:
+        """Equal for objectives with the same settings, which share a compiled program."""
+        return eqx.Partial(_loss, weights=self.weights, delta=self.huber_delta if self.penalty == "huber" else None)
+
+
+def _labels_of(dataset: Dataset) -> set[str]:
+    """The labels that some frame has."""
+    return {name for name in Weights._fields if any(getattr(frame, name) is not None for frame in dataset)}
 
 
 def _check(dataset: Dataset, weights: Weights) -> None:
     if not any(weights) or min(weights) < 0:
         raise TrainingError(f"The weights of force matching must be positive or zero, and not all zero: {weights}.")
-    frames = [dataset[i] for i in range(len(dataset))]
+    present = _labels_of(dataset)
     for name, weight in weights._asdict().items():
-        if weight > 0 and all(getattr(frame, name) is None for frame in frames):
+        if weight > 0 and name not in present:
             raise TrainingError(
                 f"Force matching has a weight for {name}, but no frame has this label; set {name}=0 or add the label."
             )
 
 
-@eqx.filter_jit
-def _evaluate(trained: Any, fixed: Any, batch: Batch, settings: tuple[Weights, float | None]) -> Evaluation:
-    def loss(trained: Any) -> tuple[Float[Array, ""], Metrics]:
-        return _loss(eqx.combine(trained, fixed), batch, settings)
-
-    (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
-    return Evaluation(value, gradient, metrics)
-
-
-@eqx.filter_jit
-def _loss_only(potential: Potential, batch: Batch, settings: tuple[Weights, float | None]) -> Float[Array, ""]:
-    return _loss(potential, batch, settings)[0]
-
-
 def _loss(
-    potential: Potential, batch: Batch, settings: tuple[Weights, float | None]
+    potential: Potential, batch: Batch, weights: Weights, delta: float | None
 ) -> tuple[Float[Array, ""], Metrics]:
-    weights, delta = settings
     prediction = evaluate(potential, batch.graph)
     errors = residuals(prediction, batch)
     terms = {name: _mean(_penalty(error, delta), mask) for name, (error, mask) in errors.items()}

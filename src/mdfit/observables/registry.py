@@ -22,5 +22,5 @@ def observable_from(choice: str | Mapping[str, Any]) -> Observable:
         UnitError: for a quantity of another dimension.
     """
     parts = (Basin, CollectiveVariable, Interval, Observable)
-    observable: Observable = registry.build(choice, Observable, "observable", ObservableError, parts)
+    observable: Observable = registry.build(choice, (Observable,), "an observable", ObservableError, parts)
     return observable

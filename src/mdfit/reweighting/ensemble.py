@@ -127,7 +127,7 @@ class Ensemble:
             key=np.asarray(jax.random.key_data(jax.random.key(seed))),
             sizes=ListSizes.unknown(self.state_point.structure.number_of_atoms, self.replicas, dtype),
             frames=SampledFrames(vectors, vectors, matrices, np.zeros(shape, np.float64), matrices),
-            log_shares=self._equal_shares(),
+            log_shares=np.full(shape[0] * shape[1], -np.log(shape[0] * shape[1])),
             made_by=parameters.trained,
             free_energy=FreeEnergyDifference.zero(),
         )
@@ -186,8 +186,8 @@ class Ensemble:
         """
         potential = parameters.combine() if self.bias is None else parameters.combine() + self.bias
         simulated, key, sizes = self._simulated(potential, samples, starts, throw_away)
-        self._values = None
-        energies, *values = self._frame_values(simulated, parameters).of(parameters)
+        frames = self._frame_values(simulated, parameters)
+        energies, *values = frames.of(parameters)
         if not all(np.isfinite(value).all() for value in (energies, *values)):
             raise SimulationError(
                 f"Energies or observables of the simulation at {self.where} are not finite; start from another potential, "
@@ -206,7 +206,7 @@ class Ensemble:
             log_shares=np.asarray(log_weights(-(of_replicas[:, None] + np.zeros(own.shape) + rarer).reshape(-1))),
             made_by=parameters.trained,
         )
-        self._values = (new.frames, self._frame_values(simulated, parameters))
+        self._values = (new.frames, frames)
         if before is not None and self.free_energies:
             new = new._replace(free_energy=self._followed(parameters, samples, before, new, energies))
         return Outlook(new, self._reweighted(new, energies, tuple(values), parameters), recomputed=True)
@@ -343,7 +343,3 @@ class Ensemble:
             simulation.potential = simulation.in_its_precision(potential)
             simulation.begin(key)
         return simulation
-
-    def _equal_shares(self) -> np.ndarray:
-        number = self.replicas * self.lengths.frames
-        return np.full(number, -np.log(number))

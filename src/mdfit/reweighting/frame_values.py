@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -114,7 +113,7 @@ class FrameValues:
 
     def pull_back(self, parameters: Parameters, slopes: tuple[Any, ...]) -> Any:
         """Σ over frames and values of slope · ∂value/∂parameters, a tree like the trained parameters."""
-        return self._pulled_back(parameters, (slopes[0], *self._following(slopes[1:])), _pulled_back, 0)
+        return self._pulled_back(parameters, (slopes[0], *self._following(slopes[1:])), several=False)
 
     def jacobian(self, parameters: Parameters, slopes: tuple[Any, ...]) -> np.ndarray:
         """The derivatives of several functions of the values, ``(functions, parameters)`` as ``ravel_pytree`` orders them.
@@ -139,14 +138,12 @@ class FrameValues:
         return rows
 
     def _pulled_back_rows(self, parameters: Parameters, slopes: tuple[np.ndarray, ...]) -> np.ndarray:
-        tree = self._pulled_back(parameters, slopes, _pulled_back_each, 1)
+        tree = self._pulled_back(parameters, slopes, several=True)
         return np.asarray(jax.vmap(lambda row: ravel_pytree(row)[0])(tree), np.float64)
 
-    def _pulled_back(
-        self, parameters: Parameters, slopes: tuple[Any, ...], function: Callable[..., Any], axis: int
-    ) -> Any:
-        """``axis`` is that of the frames in the slopes, of the values that follow the potential."""
-        total = None
+    def _pulled_back(self, parameters: Parameters, slopes: tuple[Any, ...], several: bool) -> Any:
+        """For slopes of the values that follow the potential; with ``several`` of them along the first axis."""
+        total, axis = None, int(several)
         observables = self._following(self._observables)
         for batch in self._graphs:
             # Repetitions that fill up the last batch do not count.
@@ -157,7 +154,8 @@ class FrameValues:
                 )
                 for s in slopes
             )
-            part = function(parameters, batch.graphs, self._frames(batch), self._template, observables, chosen)
+            frames = self._frames(batch)
+            part = _pulled_back(parameters, batch.graphs, frames, self._template, observables, chosen, several)
             total = part if total is None else jax.tree.map(jnp.add, total, part)
         return total
 
@@ -263,32 +261,12 @@ def _pulled_back(
     template: Snapshot,
     observables: tuple[Observable, ...],
     slopes: tuple[jax.Array, ...],
+    several: bool,
 ) -> Any:
-    return _transpose(parameters, graphs, frames, template, observables)(slopes)[0]
-
-
-@eqx.filter_jit
-def _pulled_back_each(
-    parameters: Parameters,
-    graphs: tuple[Graph, ...],
-    frames: tuple[jax.Array, ...],
-    template: Snapshot,
-    observables: tuple[Observable, ...],
-    slopes: tuple[jax.Array, ...],
-) -> Any:
-    return jax.vmap(_transpose(parameters, graphs, frames, template, observables))(slopes)[0]
-
-
-def _transpose(
-    parameters: Parameters,
-    graphs: tuple[Graph, ...],
-    frames: tuple[jax.Array, ...],
-    template: Snapshot,
-    observables: tuple[Observable, ...],
-) -> Callable[[tuple[jax.Array, ...]], tuple[Any, ...]]:
-    """From slopes of the values to the derivative by the trained parameters."""
+    """From slopes of the values, or ``several`` of them, to the derivative by the trained parameters."""
 
     def values(trained: Any) -> tuple[jax.Array, ...]:
         return _values(parameters._replace(trained=trained).combine(), graphs, frames, template, observables)
 
-    return jax.vjp(values, parameters.trained)[1]
+    transpose = jax.vjp(values, parameters.trained)[1]
+    return (jax.vmap(transpose) if several else transpose)(slopes)[0]
