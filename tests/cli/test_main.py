@@ -159,14 +159,6 @@ def test_evaluate_names_a_structure_with_overlapping_atoms(data, silicon):
     assert "Frame 1: Atoms 0 and 1 lie 0 Å apart; remove one of them" in message
 
 
-def frames_of(path: str) -> list:
-    import h5py
-
-    with h5py.File(path) as file:
-        group = file["particles/replica_0"]
-        return [group[name]["value"][:] for name in ("position", "velocity", "box/edges")]
-
-
 def test_recipes_are_listed_and_copied():
     listed = mdfit("recipes")
     assert listed.exit_code == 0

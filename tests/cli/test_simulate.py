@@ -1,5 +1,6 @@
 """``mdfit simulate``: what it prints and writes, how it stops and fails."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,14 @@ def test_simulate_a_molecule_has_no_pressure():
     few = mdfit(*arguments, "--duration", "6 fs", "--out", "c.xyz")
     assert few.exit_code == 0, few.output
     assert "Fewer than 10 frames" in few.stdout
+
+
+def frames_of(path: str) -> list:
+    import h5py
+
+    with h5py.File(path) as file:
+        group = file["particles/replica_0"]
+        return [group[name]["value"][:] for name in ("position", "velocity", "box/edges")]
 
 
 def press_ctrl_c(monkeypatch, method: str) -> None:
