@@ -13,6 +13,7 @@ import numpy as np
 from mdfit.potentials import DimeNetPP, LennardJones, PaiNN, Scaling, StillingerWeber, forces
 from mdfit.progress import Bar
 from mdfit.simulate import JaxMD, Langevin, StatePoint
+from mdfit.simulate.jax_md.simulation import JaxSimulation
 from mdfit.structure import Structure
 from mdfit.units import BOLTZMANN
 from timing import measure, report
@@ -83,7 +84,7 @@ def main(work: str) -> None:
     )
 
 
-def force_seconds(simulation: Simulation) -> float:
+def force_seconds(simulation: JaxSimulation) -> float:
     """Median time of the forces alone, from a finished graph, in a loop on the device like the dynamics."""
     context = simulation.context
     neighbours = jax.tree.map(lambda leaf: leaf[0], context.neighbours)
