@@ -83,7 +83,7 @@ def test_example_recipe_is_valid(tmp_path):
 def test_potential_of_your_own_passes_the_contract():
     source = "\n".join(python_blocks(page("choosing_a_potential.md")))
     assert "check_potential(Morse())" in source
-    exec(compile(source, "choosing_a_potential.md", "exec"), {"__name__": "example"})
+    exec(compile(source, "choosing_a_potential.md", "exec"), {"__name__": "__main__"})
 
 
 def test_table_of_observables_is_complete():

@@ -63,8 +63,8 @@ def test_examples_run(room, tmp_path, monkeypatch):
     report: list[str] = []
     ran: set[str] = set()
     for module in sorted({value.__module__ for value in public_classes(room).values()}):
-        # Without names of the module, so that an example can be pasted as it is.
-        for test in doctest.DocTestFinder(exclude_empty=True).find(sys.modules[module], globs={}):
+        # Without names of the module, so that an example can be pasted as it is, and as a script, as those of the pages.
+        for test in doctest.DocTestFinder(exclude_empty=True).find(sys.modules[module], globs={"__name__": "__main__"}):
             runner.run(test, out=report.append)
             ran.add(test.name)
     assert not runner.failures, "".join(report)

@@ -33,7 +33,7 @@ def silicon(tmp_path, monkeypatch):
 
 def test_the_example_runs_as_printed(silicon, capsys):
     (example,) = examples()
-    names: dict = {}
+    names: dict = {"__name__": "__main__"}
     exec(compile(example, str(README), "exec"), names)
 
     history = names["result"].history

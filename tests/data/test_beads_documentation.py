@@ -20,7 +20,7 @@ def test_the_simulation_runs(tmp_path, monkeypatch):
     for long, short in (("500", "200"), ("50 ps", "4 fs"), ("400 ps", "8 fs"), ("0.2 ps", "4 fs"), ("True", "False")):
         assert long in code
         code = code.replace(long, short)
-    names = {}
+    names = {"__name__": "__main__"}
     exec(code, names)
     assert len(names["frames"]) == len(Frames.read("water.h5")) == 2
 

@@ -28,7 +28,7 @@ def in_folder(tmp_path, monkeypatch):
 
 
 def test_examples(in_folder, capsys):
-    names = {}
+    names = {"__name__": "__main__"}
     exec(compile(block("python"), str(PAGE), "exec"), names)
     assert float(capsys.readouterr().out) == pytest.approx(((9 / 5) ** 2 + (6 / 5) ** 2 + (8 / 5) ** 2) / 3)
     assert names["structure"].sigma == pytest.approx(0.02)

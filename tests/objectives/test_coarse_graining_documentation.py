@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "coarse_graining.md"
 def test_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     example, bias = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    names: dict = {}
+    names: dict = {"__name__": "__main__"}
     exec(compile(example, str(PAGE), "exec"), names)
     assert "instead of" in capsys.readouterr().out
     found, exact = (float(estimate(names["trans"], names[run]).value[0]) for run in ("own", "trajectory"))

@@ -92,7 +92,7 @@ def test_the_objective_of_the_documentation_learns(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (block,) = (b for b in re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
                 if "EnergyOfPair" in b)  # fmt: skip
-    names: dict = {}
+    names: dict = {"__name__": "__main__"}
     exec(compile(block, str(PAGE), "exec"), names)
     history = names["result"].history
     assert history[-1]["loss"] < 0.01 * history[0]["loss"]

@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reweighting.md"
 
 def test_examples():
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    names = {"__name__": "example", "jax": jax}
+    names = {"__name__": "__main__", "jax": jax}
     exec(compile("\n".join(blocks), str(PAGE), "exec"), names)
     # <U> = kT/2 at 330 K.
     assert abs(names["value"] - 0.5 * 0.02844) < 4 * names["error"]

@@ -101,7 +101,7 @@ def test_the_model_of_the_documentation(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     (block,) = (text for text in blocks if "class Line" in text)
-    names: dict = {}
+    names: dict = {"__name__": "__main__"}
     exec(compile(block, str(PAGE), "exec"), names)
     again = names["again"]
     assert (float(again.slope), float(again.offset)) == pytest.approx((3.0, -1.0), abs=0.01)
