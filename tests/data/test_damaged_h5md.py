@@ -6,6 +6,7 @@ import pytest
 
 from mdfit.data import Frames
 from mdfit.errors import MdfitError
+from mdfit.structure import Conditions
 
 
 def frames() -> Frames:
@@ -19,7 +20,7 @@ def frames() -> Frames:
         forces=random.normal(size=(4, 5, 3)).astype(np.float32),
         energies=random.normal(size=4),
         times=np.arange(4.0),
-        temperature=100.0,
+        conditions=Conditions(temperature=100.0),
     )
 
 

@@ -1,5 +1,7 @@
 """Formats without times, with placeholders for them, and H5MD files of other programs."""
 
+import dataclasses
+
 import h5py
 import MDAnalysis
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from mdfit.data import Frames, Mapping, read_trajectory
 from mdfit.errors import DataError
 from mdfit.simulate import Trajectory
+from mdfit.structure import Conditions
 
 FRAMES = 12
 SPECIES = (8, 1, 1)
@@ -157,7 +160,8 @@ def test_h5md_without_units_is_refused(tmp_path, options, words):
 
 def test_own_frames_at_constant_pressure_tell_their_ensemble(tmp_path, write_frames):
     cells = 5 * np.eye(3) * (1 + 0.01 * np.arange(FRAMES))[:, None, None]
-    frames = Frames(SPECIES, [16.0, 1.0, 1.0], positions(), cells, np.ones(3, bool), temperature=300.0)
+    frames = Frames(SPECIES, [16.0, 1.0, 1.0], positions(), cells, np.ones(3, bool))
+    frames = dataclasses.replace(frames, conditions=Conditions(temperature=300.0))
     with h5py.File(tmp_path / "own.h5", "w") as file:
         write_frames(file, "all", frames, np.arange(FRAMES), 2.0)
     again = Frames.read(tmp_path / "own.h5")

@@ -8,7 +8,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from mdfit.data import Dataset, LabelledStructure
-from mdfit.errors import SimulationError, TrainingError
+from mdfit.errors import DataError, SimulationError, TrainingError
 from mdfit.measurements import Measurement
 from mdfit.models import ModelSet
 from mdfit.objectives import DiffTRe, MappedEnsemble, Parameters, RelativeEntropy, Step
@@ -300,7 +300,7 @@ def test_bad_settings_are_named(settings, words):
 
 def test_bad_references_are_named():
     frames = [LabelledStructure(structure(np.zeros(n))) for n in (3, 4)]
-    with pytest.raises(TrainingError, match="Frame 1 of the reference has other beads"):
+    with pytest.raises(DataError, match="Frame 1 has other atoms"):
         MappedEnsemble.of(Dataset(tuple(frames)), TEMPERATURE)
     with pytest.raises(TrainingError, match="from 0 without gaps"):
         ensemble(normal(3, 1.0), strata=np.array([0, 2, 2]))

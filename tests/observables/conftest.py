@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from mdfit.simulate import Trajectory
+from mdfit.structure import Conditions
 from mdfit.units import BOLTZMANN
 
 
-def trajectory(positions, cell=None, velocities=None, **changes):
+def trajectory(positions, cell=None, velocities=None, ensemble="NVT", temperature=300.0, pressure=None, **changes):
     """A trajectory of given positions ``(replicas, frames, atoms, 3)``, silicon unless told otherwise."""
     positions = np.asarray(positions, np.float64)
     replicas, frames, atoms = positions.shape[:3]
@@ -25,9 +26,7 @@ def trajectory(positions, cell=None, velocities=None, **changes):
         "masses": np.full(atoms, 28.085),
         "periodic": np.ones(3, bool),
         "degrees_of_freedom": 3 * atoms,
-        "ensemble": "NVT",
-        "temperature": 300.0,
-        "pressure": None,
+        "conditions": Conditions(ensemble, temperature, pressure),
         "timestep": 1.0,
     }
     return Trajectory(**{**fields, **changes})

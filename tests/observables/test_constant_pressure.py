@@ -9,6 +9,7 @@ from scipy.stats import gamma
 from mdfit.errors import ObservableError
 from mdfit.observables import Compressibility, HeatCapacityAtConstantPressure, ThermalExpansion, estimate
 from mdfit.observables.heat_capacity import GAS_CONSTANT
+from mdfit.structure import Conditions
 from mdfit.units import BAR, BOLTZMANN
 
 ATOMS, TEMPERATURE, PRESSURE = 20, 300.0, 50.0
@@ -62,8 +63,8 @@ def test_constant_pressure_is_needed(known):
     run = gas(known, 0.0, quantiles(20))
     for observable in (ThermalExpansion(), Compressibility(), HeatCapacityAtConstantPressure()):
         with pytest.raises(ObservableError, match=r"NPT.*NVT"):
-            estimate(observable, dataclasses.replace(run, ensemble="NVT"))
+            estimate(observable, dataclasses.replace(run, conditions=Conditions("NVT", 300.0)))
         with pytest.raises(ObservableError, match="needs the pressure of the barostat"):
-            estimate(observable, dataclasses.replace(run, pressure=None))
+            estimate(observable, dataclasses.replace(run, conditions=Conditions("NPT", 300.0)))
         with pytest.raises(ObservableError, match="needs a volume"):
             estimate(observable, dataclasses.replace(run, periodic=np.zeros(3, bool)))

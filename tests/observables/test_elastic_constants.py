@@ -16,7 +16,7 @@ from mdfit.observables.derivatives import stiffness_of_frames
 from mdfit.potentials import LennardJones, StillingerWeber, born_stiffness, evaluate
 from mdfit.properties import elastic_constants, relax_cell
 from mdfit.simulate import JaxMD, Langevin, StatePoint, run
-from mdfit.structure import Structure
+from mdfit.structure import Conditions, Structure
 from mdfit.units import BAR, BOLTZMANN, FEMTOSECOND, GIGAPASCAL
 
 SILICON = StillingerWeber.silicon()
@@ -104,7 +104,7 @@ def test_what_is_missing_or_wrong(known):
     with pytest.raises(ObservableError, match=r"ElasticConstants needs the second derivative.*potential=potential"):
         per_frame(ElasticConstants(), frames)
     with pytest.raises(ObservableError, match=r"NVT.*NPT"):
-        per_frame(ElasticConstants(), dataclasses.replace(frames, ensemble="NPT"), SILICON)
+        per_frame(ElasticConstants(), dataclasses.replace(frames, conditions=Conditions("NPT", 300.0)), SILICON)
     with pytest.raises(ObservableError, match="not periodic"):
         per_frame(ElasticConstants(), dataclasses.replace(frames, periodic=np.zeros(3, bool)), SILICON)
     with pytest.raises(ObservableError, match="'cubic' or 'none', not 'hexagonal'"):

@@ -13,6 +13,7 @@ from mdfit.observables import (
     VibrationalDensityOfStates,
     estimate,
 )
+from mdfit.structure import Conditions
 
 INTERVAL = 10.0  # fs between frames of the fixture
 
@@ -116,6 +117,6 @@ def test_clear_errors(known):
     with pytest.raises(ObservableError, match=r"they are 10\.0 fs apart"):
         estimate(VelocityAutocorrelation("2 fs"), run)
     with pytest.raises(ObservableError, match="ensemble NVE or NVT, but the trajectory was made in NPT"):
-        estimate(MeanSquareDisplacement("0.1 ps"), dataclasses.replace(run, ensemble="NPT"))
+        estimate(MeanSquareDisplacement("0.1 ps"), dataclasses.replace(run, conditions=Conditions("NPT", 300.0)))
     with pytest.raises(ObservableError, match="must lie between 0 and fit_to"):
         DiffusionCoefficient("2 ps", "1 ps")

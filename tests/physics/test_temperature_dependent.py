@@ -17,7 +17,7 @@ from mdfit.reweighting import average_with_error, reduced_energy
 from mdfit.reweighting.frame_values import FrameValues
 from mdfit.simulate import Langevin, StatePoint, Trajectory, run
 from mdfit.simulate.frame_graphs import FrameGraphs
-from mdfit.structure import Structure
+from mdfit.structure import Conditions, Structure
 from mdfit.units import BOLTZMANN, FEMTOSECOND
 
 #: k(T) = a + b T + c T² in eV/Å².
@@ -69,9 +69,7 @@ def drawn(kelvin: float, frames: int = 20000, atoms: int = 2, seed: int = 0) -> 
         masses=structure.masses,
         periodic=structure.periodic,
         degrees_of_freedom=3 * atoms,
-        ensemble="NVT",
-        temperature=kelvin,
-        pressure=None,
+        conditions=Conditions("NVT", kelvin),
         timestep=1.0,
     )
 
@@ -127,7 +125,7 @@ def test_a_simulation_knows_that_the_formula_lacks_the_derivatives():
     """A plain estimate from a run with such a potential would be silently wrong."""
     at = StatePoint(particles(4), 300.0)
     trajectory = run(Well(), at, Langevin(1.0), duration=12.0, every=1.0, key=jax.random.key(0))
-    assert trajectory.energy_depends_on == ("temperature",)
+    assert trajectory.conditions.energy_depends_on == ("temperature",)
     with pytest.raises(ObservableError, match=r"depends on the temperature needs its derivatives.*potential=potential"):
         estimate(HeatCapacity(), trajectory)
     assert np.isfinite(estimate(HeatCapacity(), trajectory, potential=Well()).value)

@@ -13,6 +13,7 @@ from mdfit.recipes.metrics import Metric, accuracy_metrics, read_metrics, write_
 from mdfit.recipes.schema import SimulationChoice
 from mdfit.recipes.simulation_metrics import energy_drift, simulation_metrics
 from mdfit.simulate import Trajectory
+from mdfit.structure import Conditions
 from mdfit.units import BOLTZMANN
 
 CONDITIONS = SimulationChoice.model_validate({"structure": {"end_of": "other"}, "temperature": 300, "duration": 20000})
@@ -34,9 +35,7 @@ def trajectory(temperatures, energies, ensemble="NVT", atoms=8):
         masses=np.full(atoms, 28.0),
         periodic=np.zeros(3, bool),
         degrees_of_freedom=3 * atoms,
-        ensemble=ensemble,
-        temperature=300.0,
-        pressure=None,
+        conditions=Conditions(ensemble, 300.0),
         timestep=1.0,
     )
 

@@ -17,6 +17,7 @@ from mdfit.recipes.metrics import Metric, accuracy_metrics, write_metrics
 from mdfit.recipes.runner import _save_accuracy
 from mdfit.recipes.simulation_metrics import simulation_metrics
 from mdfit.simulate import Trajectory
+from mdfit.structure import Conditions
 from mdfit.units import BOLTZMANN, GIGAPASCAL
 
 RECIPE = """
@@ -117,9 +118,7 @@ def trajectory(ensemble: str, replicas: int) -> Trajectory:
         masses=masses,
         periodic=np.ones(3, bool),
         degrees_of_freedom=3 * len(crystal),
-        ensemble=ensemble,
-        temperature=300.0,
-        pressure=None,
+        conditions=Conditions(ensemble, 300.0),
         timestep=1.0,
     )
 

@@ -10,8 +10,8 @@ from mdfit.errors import ObservableError, SimulationError, StructureError
 from mdfit.observables import ElasticConstants, MeanSquareDisplacement, Pressure, Temperature, estimate, per_frame
 from mdfit.observables.statistics import error_of_mean
 from mdfit.properties import elastic_constants, equation_of_state, relax_atoms, relax_cell
-from mdfit.simulate import NPT, NVE, Brownian, JaxMD, Langevin, NoseHoover, StatePoint, run
-from mdfit.structure import Structure, read_structure
+from mdfit.simulate import NPT, NVE, Brownian, JaxMD, Langevin, NoseHoover, StatePoint, Trajectory, run
+from mdfit.structure import Conditions, Structure, read_structure
 from mdfit.units import BAR, BOLTZMANN
 
 KEY = jax.random.key(4)
@@ -90,8 +90,6 @@ def test_the_momentum_of_the_free_atoms_is_their_own(small):
     random, frames, atoms = np.random.default_rng(1), 2000, 10
     frozen = np.arange(atoms) < 4
     velocities = random.standard_normal((1, frames, atoms, 3)) * np.sqrt(BOLTZMANN * 300.0 / 28.0) * ~frozen[:, None]
-    from mdfit.simulate import Trajectory
-
     gas = Trajectory(
         times=np.arange(frames) * 1.0,
         positions=np.zeros((1, frames, atoms, 3)),
@@ -103,9 +101,7 @@ def test_the_momentum_of_the_free_atoms_is_their_own(small):
         masses=np.full(atoms, 28.0),
         periodic=np.ones(3, bool),
         degrees_of_freedom=18,
-        ensemble="NVT",
-        temperature=300.0,
-        pressure=None,
+        conditions=Conditions("NVT", 300.0),
         timestep=1.0,
         frozen=frozen,
     )

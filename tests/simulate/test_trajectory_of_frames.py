@@ -12,7 +12,7 @@ from mdfit.errors import ObservableError, SimulationError
 from mdfit.observables import RDF, PotentialEnergy, Pressure, Temperature, ThermalExpansion, estimate
 from mdfit.potentials import LennardJones
 from mdfit.simulate import NPT, JaxMD, Langevin, StatePoint, Trajectory, run
-from mdfit.structure import Structure
+from mdfit.structure import Conditions, Structure
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +50,12 @@ def test_frames_keep_the_conditions_of_their_simulation(tmp_path):
     ours = run(LennardJones(0.0104, 3.4, 5.0), at, NPT(4.0), **settings)
     frames = Frames.read(tmp_path / "run.h5")
     for known in (frames, ours.frames(), frames.select([0, 1, 2])):
-        assert (known.ensemble, known.temperature, known.pressure) == ("NPT", 120.0, 30.0)
+        assert known.conditions == Conditions("NPT", 120.0, 30.0)
     again = Trajectory.of_frames(frames)
     assert repr(again) == repr(ours) == "Trajectory(1 × 12 frames of 32 atoms, NPT at 120 K, 30 bar)"
     expansion = estimate(ThermalExpansion(), ours)
     assert expansion.value == pytest.approx(estimate(ThermalExpansion(), again).value, rel=1e-6)
-    assert frames.without_cell().pressure is None
+    assert frames.without_cell().conditions == Conditions(temperature=120.0)
 
 
 @pytest.mark.parametrize("observable", [Temperature(), Pressure(), PotentialEnergy()])
@@ -76,8 +76,12 @@ def test_structures_have_velocities_where_they_are_known(both):
 def test_frames_that_are_no_trajectory(both):
     first, second = both[1]
     with pytest.raises(SimulationError, match="do not tell their temperature"):
-        Trajectory.of_frames(dataclasses.replace(first, temperature=None))
+        Trajectory.of_frames(dataclasses.replace(first, conditions=Conditions()))
     with pytest.raises(SimulationError, match="different lengths or atoms"):
         Trajectory.of_frames(first, second.select(slice(0, 5)), temperature=120.0)
     with pytest.raises(SimulationError, match="at least one run"):
         Trajectory.of_frames(temperature=120.0)
+    hot = dataclasses.replace(second, conditions=dataclasses.replace(second.conditions, temperature=140.0))
+    with pytest.raises(SimulationError, match="Run 1 was made under another temperature"):
+        Trajectory.of_frames(first, hot)
+    assert Trajectory.of_frames(first, hot, temperature=130.0).temperature == 130.0

@@ -10,7 +10,8 @@ import numpy as np
 
 from mdfit.data import h5md
 from mdfit.data.unwrapping import AMBIGUOUS, by_nearest_images, with_images
-from mdfit.errors import DataError
+from mdfit.errors import DataError, StructureError
+from mdfit.structure import Conditions
 from mdfit.units import quantity
 
 #: No array of numbers is compressed to less than this share of its bytes.
@@ -56,7 +57,6 @@ def _read(file: Any, particles: str, path: Path) -> dict[str, Any]:
         arrays["cells"] = arrays["cells"][..., None] * np.eye(3)
     periodic = np.array([_text(flag) == "periodic" for flag in group["box"].attrs["boundary"]])
     constraints = f"connectivity/{particles}/constraints"
-    stated = _stated(file, particles)
     arrays |= {"unwrapped": True} if _by_mdfit(file) else _followed(arrays, periodic, group)
     return {
         "species": group["species"][:],
@@ -65,22 +65,22 @@ def _read(file: Any, particles: str, path: Path) -> dict[str, Any]:
         "times": _times(group["position"], path),
         "constraints": file[constraints][:] if constraints in file else np.zeros((0, 2), np.int64),
         "names": tuple(_text(name) for name in group["names"]) if "names" in group else (),
-        "temperature": _number(stated.get("temperature")),
-        "pressure": _number(stated.get("pressure")),
-        "ensemble": _text(stated["ensemble"]) if "ensemble" in stated else None,
+        "conditions": _conditions(file, particles),
         "source": str(path),
         **arrays,
     }
 
 
-def _stated(file: Any, particles: str) -> dict[str, Any]:
+def _conditions(file: Any, particles: str) -> Conditions:
     """The conditions that a file of mdfit names, those of the particles before those of all."""
     places = [place for place in ("parameters", f"parameters/{particles}") if place in file]
-    return {name: value for place in places for name, value in file[place].attrs.items()}
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    stated = {name: value for place in places for name, value in file[place].attrs.items()}
+    temperature, pressure = (float(stated[n]) if n in stated else None for n in ("temperature", "pressure"))
+    ensemble: Any = _text(stated["ensemble"]) if "ensemble" in stated else None
+    try:
+        return Conditions(ensemble, temperature, pressure)
+    except StructureError as problem:
+        raise DataError(f"{file.filename}: {problem}") from None
 
 
 def _values(element: Any, unit: str, where: str) -> np.ndarray:

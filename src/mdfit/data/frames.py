@@ -14,7 +14,8 @@ from mdfit.data.dataset import Dataset, LabelledStructure
 from mdfit.data.frame_files import read_arrays
 from mdfit.data.intervals import runs
 from mdfit.errors import DataError, StructureError
-from mdfit.structure import Structure
+from mdfit.structure import Conditions, Structure
+from mdfit.structure.conditions import UNKNOWN
 
 #: The arrays with one entry per frame.
 _PER_FRAME = ("positions", "forces", "cells", "energies", "times")
@@ -35,11 +36,9 @@ class Frames:
         times: float64[F], fs.
         constraints: int64[C, 2], pairs of atoms that were held at a fixed distance.
         names: of the atoms, such as ``"CA"``; empty when unknown.
-        temperature: K.
+        conditions: under which they were made.
         source: the file, for messages.
         unwrapped: whether positions follow each atom across the boundary of the cell.
-        ensemble: of the simulation, ``"NVE"``, ``"NVT"`` or ``"NPT"``.
-        pressure: that a barostat kept, in bar.
 
     Raises:
         DataError: arrays whose shapes do not fit together, values that are not finite, or no frames.
@@ -66,11 +65,9 @@ class Frames:
     times: np.ndarray | None = None
     constraints: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 2), np.int64))
     names: tuple[str, ...] = ()
-    temperature: float | None = None
+    conditions: Conditions = UNKNOWN
     source: str | None = None
     unwrapped: bool = True
-    ensemble: str | None = None
-    pressure: float | None = None
 
     def __post_init__(self) -> None:
         positions = np.asarray(self.positions)
@@ -134,6 +131,36 @@ class Frames:
             StructureError: the first frame is not a valid structure.
         """
         return cls(**read_arrays(path, particles))
+
+    @classmethod
+    def of_structures(cls, structures: Sequence[Structure], conditions: Conditions = UNKNOWN) -> Frames:
+        """Structures of one system as frames; times are not known.
+
+        Raises:
+            DataError: other atoms, masses or periodicity than in the first structure, or no structures.
+        """
+        if not structures:
+            raise DataError("Frames need at least one structure: give some.")
+        first = structures[0]
+        for index, other in enumerate(structures):
+            if not all(np.array_equal(getattr(other, n), getattr(first, n)) for n in ("species", "masses", "periodic")):
+                raise DataError(
+                    f"Frame {index} has other atoms, masses or periodicity than frame 0: frames are of one system; make "
+                    "those of each."
+                )
+        return cls(
+            species=first.species,
+            masses=first.masses,
+            positions=np.stack([one.positions for one in structures]),
+            cells=np.stack([one.cell for one in structures]),
+            periodic=first.periodic,
+            conditions=conditions,
+        )
+
+    @property
+    def temperature(self) -> float | None:
+        """Of their conditions, in K."""
+        return self.conditions.temperature
 
     @property
     def number_of_atoms(self) -> int:
@@ -211,9 +238,8 @@ class Frames:
 
         The molecule must be whole in every frame, as in the files of mdfit's own simulations.
         """
-        return dataclasses.replace(
-            self, cells=np.zeros((3, 3)), periodic=np.zeros(3, bool), ensemble=None, pressure=None
-        )
+        conditions = Conditions(temperature=self.conditions.temperature)
+        return dataclasses.replace(self, cells=np.zeros((3, 3)), periodic=np.zeros(3, bool), conditions=conditions)
 
     def dataset(self, labels: bool = True) -> Dataset:
         """The frames as labelled structures, with forces and energies where they are known.

@@ -208,9 +208,7 @@ class Mapping:
                 forces=mapped,
                 times=frames.times,
                 names=self.names,
-                temperature=frames.temperature,
-                ensemble=frames.ensemble,
-                pressure=frames.pressure,
+                conditions=frames.conditions,
                 source=frames.source,
                 unwrapped=frames.unwrapped,
             )

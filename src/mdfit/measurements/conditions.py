@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from mdfit.data import Frames
 from mdfit.errors import MeasurementError, ObservableError
 from mdfit.observables import FreeEnergy, Observable
 from mdfit.simulate import StatePoint, Trajectory
+from mdfit.structure.conditions import EnsembleName
 
 #: In K: 298 and 298.15 K are the same temperature.
 LARGEST_TEMPERATURE_DIFFERENCE = 1.0
@@ -45,29 +45,10 @@ def check_observable(observable: Observable | FreeEnergy, at: StatePoint) -> Non
             f"{observable.name} comes from a simulation at constant pressure, but its state point has no pressure; "
             "give StatePoint(..., pressure=...)."
         )
-    ensemble = "NPT" if at.pressure is not None and "NPT" in allowed else allowed[0]
+    ensemble: EnsembleName = "NPT" if at.pressure is not None and "NPT" in allowed else allowed[0]
+    # What is not known before a simulation is NaN.
+    first_frame = Trajectory.of_frames(Frames.of_structures([at.structure], at.conditions(ensemble)))
     try:
-        observable.check(_first_frame(at, ensemble))
+        observable.check(first_frame)
     except ObservableError as error:
         raise MeasurementError(f"At the state point of the measurement: {error}") from error
-
-
-def _first_frame(at: StatePoint, ensemble: str) -> Trajectory:
-    """The structure of a state point as a trajectory of one frame; what is not known before a simulation is NaN."""
-    structure = at.structure
-    return Trajectory(
-        times=np.zeros(1),
-        positions=structure.positions[None, None],
-        velocities=np.full((1, 1, *structure.positions.shape), np.nan),
-        cells=structure.cell[None, None],
-        potential_energies=np.full((1, 1), np.nan),
-        stresses=np.full((1, 1, 3, 3), np.nan),
-        species=structure.species,
-        masses=structure.masses,
-        periodic=structure.periodic,
-        degrees_of_freedom=3 * structure.number_of_atoms,
-        ensemble=ensemble,
-        temperature=at.temperature,
-        pressure=at.pressure,
-        timestep=1.0,
-    )

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from mdfit.errors import ObservableError
 from mdfit.observables.snapshot import Snapshot
 from mdfit.simulate import Trajectory
+from mdfit.structure.conditions import EnsembleName
 
 
 class Described:
@@ -28,7 +29,7 @@ class Described:
     unit: ClassVar[str] = ""
     uses_velocities: ClassVar[bool] = False
     grid_unit: ClassVar[str] = ""
-    ensembles: ClassVar[tuple[str, ...]] = ()
+    ensembles: ClassVar[tuple[EnsembleName, ...]] = ()
     labels: ClassVar[tuple[str, ...]] = ()
 
     @property

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from mdfit.observables.base import Described
 from mdfit.potentials import Potential
+from mdfit.structure.conditions import EnsembleName
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,6 @@ class FreeEnergy(Described):
 
     relative_to: Potential
     unit: ClassVar[str] = "eV"
-    ensembles: ClassVar[tuple[str, ...]] = ("NVT",)
+    ensembles: ClassVar[tuple[EnsembleName, ...]] = ("NVT",)
     shape: ClassVar[tuple[int, ...]] = ()
     grid: ClassVar[None] = None

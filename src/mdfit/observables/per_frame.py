@@ -47,7 +47,8 @@ def per_frame(observable: Observable, trajectory: Trajectory, potential: Potenti
     named = {_NAMES.get(name, name): column for name, column in columns.items()}
     if observable.needs_stiffness and potential is not None:
         named["stiffness"] = stiffness_of_frames(potential, trajectory)
-    if observable.needs_temperature_derivatives and potential is None and "temperature" in trajectory.energy_depends_on:
+    depends_on_temperature = "temperature" in trajectory.conditions.energy_depends_on
+    if observable.needs_temperature_derivatives and potential is None and depends_on_temperature:
         raise ObservableError(
             f"{observable.name} of a potential that depends on the temperature needs its derivatives, which trajectories "
             "do not hold; give the potential of the simulation as well: estimate(observable, trajectory, "

@@ -139,7 +139,7 @@ class Entropy:
 
         frames = reference if self.frames is None else reference.spread(self.frames)
         objective = RelativeEntropy(
-            MappedEnsemble.of(frames.dataset(labels=False), temperature),
+            MappedEnsemble.of(frames, temperature),
             sampler,
             sample=self.sampling.duration,
             every=self.sampling.every,

@@ -226,9 +226,7 @@ class Ensemble:
         freedom = degrees_of_freedom(structure, self.sampler)
         recording = Recording(
             Particles(structure.species, structure.masses, structure.periodic, freedom, structure.frozen),
-            self.sampler.ensemble,
-            (self.state_point.temperature,),
-            (self.state_point.pressure,),
+            (self.state_point.conditions(self.sampler.ensemble),),
             step,
             self.lengths.between * step,
         )

@@ -178,7 +178,8 @@ def reweight(
             f"{moving[0]} depends on velocities, which are those of {trajectory.temperature:g} K; simulate at {kelvin:g} "
             "K, or ask for functions of positions."
         )
-    other = dataclasses.replace(trajectory, temperature=kelvin, pressure=bar)
+    conditions = dataclasses.replace(trajectory.conditions, temperature=kelvin, pressure=bar)
+    other = dataclasses.replace(trajectory, conditions=conditions)
     parameters = Parameters.of(potential)
     frames = FrameValues(tuple(observables), other, potential)
     energies, *values = frames.of(parameters)

@@ -120,18 +120,17 @@ class H5MDOutput(Output):
     def _describe(self, file: Any, arrays: dict[str, np.ndarray]) -> None:
         h5md.write_header(file)
         recording, particles = self.recording, self.recording.particles
-        each = self.plan.replicas // len(recording.temperatures)
+        each = self.plan.replicas // len(recording.conditions)
         for replica in range(self.plan.replicas):
             name = f"replica_{replica}"
             group = h5md.write_particles(file, name, particles.species, particles.masses, particles.periodic)
             group["names"] = np.array(particles.names, dtype=object) if particles.names else np.zeros(0, "S1")
             file[f"connectivity/{name}/constraints"] = particles.constraints
             stated = file.require_group(f"parameters/{name}").attrs
-            stated["temperature"] = recording.temperatures[replica // each]
-            pressure = recording.pressures[replica // each]
-            if pressure is not None and recording.ensemble == "NPT":
-                stated["pressure"] = pressure
-            stated["ensemble"] = recording.ensemble
+            conditions = recording.conditions[replica // each]
+            for condition in ("temperature", "pressure", "ensemble"):
+                if getattr(conditions, condition) is not None:
+                    stated[condition] = getattr(conditions, condition)
         for name, values in arrays.items():
             unit = h5md.QUANTITIES[name][1]
             for replica in range(self.plan.replicas):

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from mdfit.errors import SimulationError
+from mdfit.potentials import Potential
 from mdfit.progress import progress_bar, stop_on_interrupt
 from mdfit.simulate.engine import Engine, Frame, Simulation
 from mdfit.simulate.jax_md.engine import JaxMD
@@ -122,11 +123,10 @@ def run(
     lengths = Lengths.of(duration, every, equilibrate, sampler.timestep_fs)
     places = _starts(points, starts, replicas)
     simulation = engine.simulation(system, points, sampler, places)
+    depends_on = tuple(system.reads.conditions) if isinstance(system, Potential) else ()
     recording = Recording(
         simulation.particles,
-        sampler.ensemble,
-        tuple(point.temperature for point in points),
-        tuple(point.pressure for point in points),
+        tuple(point.conditions(sampler.ensemble, depends_on) for point in points),
         sampler.timestep_fs,
         lengths.between * sampler.timestep_fs,
     )
@@ -247,8 +247,8 @@ def _plan(
     frozen = () if particles.frozen is None else (particles.frozen,)
     return Plan(
         sampler=repr(sampler),
-        temperature=_of_all(recording.temperatures),
-        pressure=_of_all(recording.pressures),
+        temperature=_of_all([point.temperature for point in points]),
+        pressure=_of_all([point.pressure for point in points]),
         timestep=sampler.timestep_fs,
         steps_of_equilibration=lengths.equilibration,
         steps_between_frames=lengths.between,

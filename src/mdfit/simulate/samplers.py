@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from mdfit import registry
 from mdfit.errors import SimulationError
 from mdfit.structure import Structure
+from mdfit.structure.conditions import EnsembleName
 from mdfit.units import quantity
 
 
@@ -34,7 +35,7 @@ class Sampler(ABC):
 
     @property
     @abstractmethod
-    def ensemble(self) -> str:
+    def ensemble(self) -> EnsembleName:
         """``"NVE"``, ``"NVT"`` or ``"NPT"``."""
 
     def __post_init__(self) -> None:

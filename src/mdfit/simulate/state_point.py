@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from mdfit.errors import SimulationError
-from mdfit.structure import Structure, read_structure
+from mdfit.structure import Conditions, Structure, read_structure
+from mdfit.structure.conditions import EnsembleName
 from mdfit.units import quantity
 
 
@@ -45,6 +46,10 @@ class StatePoint:
         object.__setattr__(self, "structure", structure)
         object.__setattr__(self, "temperature", kelvin)
         object.__setattr__(self, "pressure", None if pressure is None else quantity(pressure, "bar", "pressure"))
+
+    def conditions(self, ensemble: EnsembleName, energy_depends_on: tuple[str, ...] = ()) -> Conditions:
+        """Of frames that are simulated here."""
+        return Conditions(ensemble, self.temperature, self.pressure, tuple(sorted(energy_depends_on)))
 
 
 def check_same_atoms(state_points: Sequence[StatePoint]) -> None:

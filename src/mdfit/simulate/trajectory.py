@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from mdfit.data import Frames
 from mdfit.errors import SimulationError
-from mdfit.structure import Structure
+from mdfit.structure import Conditions, Structure
+from mdfit.structure.conditions import EnsembleName
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,6 @@ class Particles:
         frozen: ``(atoms,)``, the atoms that are held, or None when all move.
         constraints: ``(constraints, 2)``, pairs of atoms at a fixed distance.
         names: of the atoms, such as ``"CA"``; empty when unknown.
-        energy_depends_on: the conditions that the potential looks at, such as ``"temperature"``.
 
     Example:
         >>> from mdfit import StatePoint, Structure
@@ -45,7 +45,6 @@ class Particles:
     frozen: np.ndarray | None = None
     constraints: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     names: tuple[str, ...] = ()
-    energy_depends_on: tuple[str, ...] = ()
 
     @property
     def number(self) -> int:
@@ -59,17 +58,13 @@ class Recording:
 
     Attributes:
         particles: whose frames they are.
-        ensemble: ``"NVE"``, ``"NVT"`` or ``"NPT"``.
-        temperatures: of each state point in K.
-        pressures: of each state point in bar, or None.
+        conditions: of each state point.
         timestep: in fs.
         interval: between frames in fs.
     """
 
     particles: Particles
-    ensemble: str
-    temperatures: tuple[float, ...]
-    pressures: tuple[float | None, ...]
+    conditions: tuple[Conditions, ...]
     timestep: float
     interval: float
 
@@ -80,10 +75,10 @@ class Recording:
             moments: arrays ``(replicas, ...)`` of each frame; those that are not known may be missing.
         """
         arrays: dict[str, Any] = {name: np.stack([m[name] for m in moments], axis=1) for name in moments[0]}
-        each = len(arrays["positions"]) // len(self.temperatures)
+        each = len(arrays["positions"]) // len(self.conditions)
         return [
             self._trajectory({name: array[point * each : (point + 1) * each] for name, array in arrays.items()}, point)
-            for point in range(len(self.temperatures))
+            for point in range(len(self.conditions))
         ]
 
     def _trajectory(self, arrays: dict[str, Any], point: int) -> Trajectory:
@@ -97,9 +92,7 @@ class Recording:
         }
         return Trajectory(
             times=np.arange(1, positions.shape[1] + 1) * self.interval,
-            ensemble=self.ensemble,
-            temperature=self.temperatures[point],
-            pressure=self.pressures[point],
+            conditions=self.conditions[point],
             timestep=self.timestep,
             **{one.name: getattr(self.particles, one.name) for one in dataclasses.fields(Particles)},
             **given,
@@ -122,16 +115,16 @@ class Trajectory:
         masses: ``(atoms,)`` in amu.
         periodic: three flags.
         degrees_of_freedom: of the kinetic energy.
-        ensemble: ``"NVE"``, ``"NVT"`` or ``"NPT"``.
-        temperature: of the thermostat (of the start in NVE) in K.
-        pressure: of the barostat in bar, or None.
-        timestep: in fs.
+        conditions: under which they were made; ensemble and temperature are known.
+        timestep: in fs; NaN when unknown.
         unwrapped: whether positions follow each atom across the boundary of the cell.
         frozen: ``(atoms,)``, the atoms that were held, or None when all moved.
         forces: ``(replicas, frames, atoms, 3)`` in eV/Å, without those of constraints, or None where they are not known.
         constraints: ``(constraints, 2)``, pairs of atoms that were held at a fixed distance.
         names: of the atoms, such as ``"CA"``; empty when unknown.
-        energy_depends_on: the conditions that the potential looked at, such as ``"temperature"``; empty when unknown.
+
+    Raises:
+        SimulationError: conditions whose ensemble or temperature is not known.
 
     Example:
         >>> from mdfit import StatePoint, Structure, key
@@ -153,20 +146,23 @@ class Trajectory:
     masses: np.ndarray
     periodic: np.ndarray
     degrees_of_freedom: int
-    ensemble: str
-    temperature: float
-    pressure: float | None
+    conditions: Conditions
     timestep: float
     unwrapped: bool = True
     frozen: np.ndarray | None = None
     forces: np.ndarray | None = None
     constraints: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     names: tuple[str, ...] = ()
-    energy_depends_on: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.conditions.ensemble is None or self.conditions.temperature is None:
+            raise SimulationError(
+                f"The conditions of a trajectory are {self.conditions}: ensemble and temperature must be known."
+            )
 
     @classmethod
     def of_frames(
-        cls, *runs: Frames, temperature: float | None = None, ensemble: Literal["NVE", "NVT", "NPT"] | None = None
+        cls, *runs: Frames, temperature: float | None = None, ensemble: EnsembleName | None = None
     ) -> Trajectory:
         """Frames of other programs, or their beads, so that observables see them as those of a potential.
 
@@ -180,8 +176,8 @@ class Trajectory:
                 change and NVT where they do not.
 
         Raises:
-            SimulationError: no frames, runs of other atoms, lengths or times, an unknown temperature, or an ensemble of
-                constant volume although cells change.
+            SimulationError: no frames, runs of other atoms, lengths, times or conditions, an unknown temperature, or an
+                ensemble of constant volume although cells change.
         """
         if not runs:
             raise SimulationError("A trajectory needs the frames of at least one run.")
@@ -190,9 +186,14 @@ class Trajectory:
             raise SimulationError("The runs have different lengths or atoms: use frames.select and frames.of_atoms.")
         if any(not _same_intervals(r.times, first.times) for r in runs):
             raise SimulationError("The runs have their frames at different times: use frames.select.")
-        kelvin = first.temperature if temperature is None else temperature
-        if kelvin is None:
-            raise SimulationError("The frames do not tell their temperature: give it in K.")
+        for number, run in enumerate(runs):
+            differs = run.conditions.other_than(first.conditions)
+            if differs and {"temperature": temperature, "ensemble": ensemble}.get(differs) is None:
+                raise SimulationError(
+                    f"Run {number} was made under another {differs} ({run.conditions}) than run 0 ({first.conditions}): "
+                    "make a trajectory of each."
+                )
+        conditions = _conditions(runs, temperature, ensemble)
         unknown = np.full((len(runs), len(first)), np.nan)
         positions = np.stack([run.positions for run in runs])
         return cls(
@@ -208,9 +209,7 @@ class Trajectory:
             masses=first.masses,
             periodic=first.periodic,
             degrees_of_freedom=3 * first.number_of_atoms - len(first.constraints),
-            ensemble=_ensemble(runs, ensemble or first.ensemble),
-            temperature=kelvin,
-            pressure=first.pressure,
+            conditions=conditions,
             timestep=float("nan"),
             unwrapped=all(run.unwrapped for run in runs),
             forces=None if any(run.forces is None for run in runs) else np.stack([run.forces for run in runs]),
@@ -222,9 +221,24 @@ class Trajectory:
         return len(self.times)
 
     def __repr__(self) -> str:
-        pressure = "" if self.pressure is None else f", {self.pressure:g} bar"
-        frames = f"{self.replicas} × {len(self)} frames of {len(self.species)} atoms"
-        return f"Trajectory({frames}, {self.ensemble} at {self.temperature:g} K{pressure})"
+        return f"Trajectory({self.replicas} × {len(self)} frames of {len(self.species)} atoms, {self.conditions})"
+
+    @property
+    def ensemble(self) -> EnsembleName:
+        """See :class:`~mdfit.structure.Conditions`."""
+        assert self.conditions.ensemble is not None
+        return self.conditions.ensemble
+
+    @property
+    def temperature(self) -> float:
+        """In K."""
+        assert self.conditions.temperature is not None
+        return self.conditions.temperature
+
+    @property
+    def pressure(self) -> float | None:
+        """In bar."""
+        return self.conditions.pressure
 
     @property
     def replicas(self) -> int:
@@ -275,10 +289,8 @@ class Trajectory:
             times=None if np.isnan(self.times).any() else self.times,
             constraints=self.constraints,
             names=self.names,
-            temperature=self.temperature,
+            conditions=self.conditions,
             unwrapped=self.unwrapped,
-            ensemble=self.ensemble,
-            pressure=self.pressure,
         )
 
 
@@ -288,14 +300,17 @@ def _same_intervals(first: np.ndarray | None, second: np.ndarray | None) -> bool
     return bool(np.allclose(first - first[0], second - second[0], rtol=1e-4, atol=1e-6))
 
 
-def _ensemble(runs: tuple[Frames, ...], given: str | None) -> str:
-    """The ensemble that was given, or that the cells tell."""
+def _conditions(runs: tuple[Frames, ...], temperature: float | None, ensemble: EnsembleName | None) -> Conditions:
+    """What was given, else what the frames say of their conditions, else what their cells tell."""
+    stated = runs[0].conditions
+    kelvin = stated.temperature if temperature is None else temperature
+    if kelvin is None:
+        raise SimulationError("The frames do not tell their temperature: give it in K.")
     changing = any(np.ptp(run.cells, axis=0).max() > _CELL_CHANGE * np.abs(run.cells).max() for run in runs)
-    if given not in (None, "NVE", "NVT", "NPT"):
-        raise SimulationError(f"The ensemble is {given!r}: give NVE, NVT or NPT.")
-    if changing and given in ("NVE", "NVT"):
-        raise SimulationError(f"The cells change, so that the ensemble cannot be {given}: give NPT, or leave it out.")
-    return given or ("NPT" if changing else "NVT")
+    known = ensemble or stated.ensemble
+    if changing and known in ("NVE", "NVT"):
+        raise SimulationError(f"The cells change, so that the ensemble cannot be {known}: give NPT, or leave it out.")
+    return dataclasses.replace(stated, ensemble=known or ("NPT" if changing else "NVT"), temperature=kelvin)
 
 
 #: Cells that change by a smaller share are constant: some formats keep them in single precision.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mdfit.data import Dataset
+from mdfit.data import Dataset, Frames
 from mdfit.errors import TrainingError
 from mdfit.reweighting import Starts
 from mdfit.simulate import StatePoint, Trajectory
+from mdfit.structure import Conditions
+from mdfit.units import quantity
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,9 +21,7 @@ class MappedEnsemble:
     """Frames of a reference simulation on the beads of the model; make them with :meth:`of`.
 
     Attributes:
-        state_point: one structure (species, masses, periodicity) and the temperature.
-        positions: ``(frames, beads, 3)`` in Å.
-        cells: ``(frames, 3, 3)`` in Å.
+        frames: of the beads; their conditions tell the temperature.
         strata: ``(frames,)`` number of the region of each frame, from 0; chains can be spread evenly over the regions.
 
     Example:
@@ -33,68 +34,51 @@ class MappedEnsemble:
         (3, 300.0)
     """
 
-    state_point: StatePoint
-    positions: np.ndarray
-    cells: np.ndarray
+    frames: Frames
     strata: np.ndarray
 
     @classmethod
-    def of(cls, dataset: Dataset, temperature: float | str, strata: np.ndarray | None = None) -> MappedEnsemble:
-        """The frames of a data set, whose labels do not matter.
+    def of(
+        cls, frames: Frames | Dataset, temperature: float | str | None = None, strata: np.ndarray | None = None
+    ) -> MappedEnsemble:
+        """The frames of a mapped simulation or of a data set, whose labels do not matter.
 
         Args:
-            dataset: mapped structures, all of the same beads.
-            temperature: of the simulation that made them, in K.
+            frames: all of the same beads.
+            temperature: of the simulation that made them, in K; by default that of the frames.
             strata: a number from 0 for each frame, like that of its basin.
 
         Raises:
-            TrainingError: frames of different beads, or strata that do not fit them.
+            TrainingError: strata that do not fit the frames, or a temperature that is unknown.
+            DataError: structures of different beads.
         """
-        structures = [frame.structure for frame in dataset]
-        first = structures[0]
-        for index, other in enumerate(structures):
-            if not (np.array_equal(other.species, first.species) and np.array_equal(other.periodic, first.periodic)):
-                raise TrainingError(
-                    f"Frame {index} of the reference has other beads or another periodicity than frame 0; relative "
-                    "entropy compares ensembles of one system: use one data set for each."
-                )
-        numbers = np.zeros(len(dataset), np.int64) if strata is None else np.asarray(strata, np.int64)
+        frames = Frames.of_structures([one.structure for one in frames]) if isinstance(frames, Dataset) else frames
+        kelvin = frames.temperature if temperature is None else quantity(temperature, "K", "temperature")
+        if kelvin is None:
+            raise TrainingError("The frames of the reference do not tell their temperature: give it in K.")
+        numbers = np.zeros(len(frames), np.int64) if strata is None else np.asarray(strata, np.int64)
         present = np.unique(numbers)
-        if numbers.shape != (len(dataset),) or not np.array_equal(present, np.arange(len(present))):
+        if numbers.shape != (len(frames),) or not np.array_equal(present, np.arange(len(present))):
             raise TrainingError(
-                f"Strata are one number for each of the {len(dataset)} frames, from 0 without gaps; those given have the "
+                f"Strata are one number for each of the {len(frames)} frames, from 0 without gaps; those given have the "
                 f"shape {numbers.shape} and the values {present.tolist()[:10]}."
             )
-        return cls(
-            state_point=StatePoint(first, temperature),
-            positions=np.stack([s.positions for s in structures]),
-            cells=np.stack([s.cell for s in structures]),
-            strata=numbers,
-        )
+        conditions = Conditions(temperature=float(kelvin))
+        kept = dataclasses.replace(frames, conditions=conditions, forces=None, energies=None, times=None, source=None)
+        return cls(kept, numbers)
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self.frames)
+
+    @property
+    def state_point(self) -> StatePoint:
+        """The first frame at the temperature of all."""
+        return StatePoint(self.frames.structure(0), self.frames.temperature or 0.0)
 
     def trajectory(self, frames: np.ndarray, dtype: Any) -> Trajectory:
         """Some of the frames; energies, stresses and velocities are not known: NaN."""
-        structure = self.state_point.structure
-        number = len(frames)
-        return Trajectory(
-            times=np.arange(1.0, number + 1),
-            positions=self.positions[None, frames].astype(dtype),
-            velocities=np.full((1, number, structure.number_of_atoms, 3), np.nan, dtype),
-            cells=self.cells[None, frames],
-            potential_energies=np.full((1, number), np.nan),
-            stresses=np.full((1, number, 3, 3), np.nan),
-            species=structure.species,
-            masses=structure.masses,
-            periodic=structure.periodic,
-            degrees_of_freedom=3 * structure.number_of_atoms,
-            ensemble="NVT",
-            temperature=self.state_point.temperature,
-            pressure=None,
-            timestep=1.0,
-        )
+        chosen = self.frames.select(frames)
+        return Trajectory.of_frames(dataclasses.replace(chosen, positions=chosen.positions.astype(dtype)))
 
     def starts(self, generator: np.random.Generator, chains: int, stratified: bool) -> Starts:
         """Frames drawn for the chains.
@@ -114,4 +98,4 @@ class MappedEnsemble:
             [generator.choice(m, n, replace=len(m) < n) for m, n in zip(members, numbers, strict=True)]
         )
         log_shares = np.log(np.repeat(shares / numbers, numbers))
-        return Starts(self.positions[chosen], self.cells[chosen], log_shares)
+        return Starts(self.frames.positions[chosen], self.frames.cells[chosen], log_shares)

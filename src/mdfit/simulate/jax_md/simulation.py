@@ -136,7 +136,6 @@ class JaxSimulation(Simulation):
             self.structure.periodic,
             degrees_of_freedom(self.structure, sampler),
             self.structure.frozen,
-            energy_depends_on=tuple(sorted(potential.reads.conditions)),
         )
         self._dtype = jnp.dtype(settings.dtype)
         self.potential = self.in_its_precision(potential)
