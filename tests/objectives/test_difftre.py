@@ -87,6 +87,7 @@ def test_the_batches_that_frames_are_cut_into_do_not_matter(monkeypatch):
         np.testing.assert_allclose(one, other, rtol=1e-9)
 
 
+@pytest.mark.optimised
 def test_gradient_of_an_average_is_the_change_between_two_simulations():
     """∂<U>/∂ε of the crystal against long runs at ε ± 15 %; false alarms at five standard errors: under 1e-5."""
     at = StatePoint(argon(), TEMPERATURE)

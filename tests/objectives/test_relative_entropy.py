@@ -130,6 +130,7 @@ def test_a_newton_step_arrives_at_a_linear_model():
     assert linear == pytest.approx(0.0, abs=0.03)
 
 
+@pytest.mark.optimised
 def test_the_time_step_is_compensated():
     """Overdamped dynamics samples the variance kT/[k (1 − h k/2)]; the model that gives the variance 1 has another k."""
     step = 0.4
@@ -137,7 +138,7 @@ def test_the_time_step_is_compensated():
     result = fit(
         harmonic(1.0),
         objective(
-            ensemble(normal(400, 1.0)), sampler, chains=64, sample=in_fs(80.0), every=in_fs(0.8), equilibrate=in_fs(8.0),
+            ensemble(normal(400, 1.0)), sampler, chains=32, sample=in_fs(40.0), every=in_fs(0.8), equilibrate=in_fs(8.0),
             newton=0.0,
         ),
         optimizer=optax.sgd(0.5),

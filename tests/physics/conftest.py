@@ -26,10 +26,12 @@ def liquid(repeats: int, lattice: float) -> Structure:
 def argon():
     potential = LennardJones(EPSILON, SIGMA, 6.0, switch_start=5.0)
 
-    def sample(sampler, temperature, frames, every, replicas, pressure=None, lattice=5.8, seed=0, equilibrate=8000.0):
+    def sample(sampler, conditions, frames, every, replicas, lattice=5.8, seed=0, equilibrate=8000.0):
+        """At several temperatures, or pairs of temperature and pressure, side by side."""
+        pairs = [one if isinstance(one, tuple) else (one,) for one in conditions]
         return run(
             potential,
-            StatePoint(liquid(2, lattice), temperature, pressure),
+            [StatePoint(liquid(2, lattice), *one) for one in pairs],
             sampler,
             duration=frames * every,
             every=every,

@@ -26,15 +26,12 @@ def slope(high, low, step):
 
 @pytest.mark.slow
 def test_liquid(argon):
-    def sample(temperature, pressure, seed):
-        return argon.sample(SAMPLER, temperature, 600, 200.0, 16, pressure=pressure, seed=seed)
-
     def enthalpies(run):
         return run.potential_energies + run.kinetic_energies + PRESSURE * BAR * run.volumes
 
-    centre = sample(TEMPERATURE, PRESSURE, 0)
-    warm, cold = (sample(TEMPERATURE + sign * WARMER, PRESSURE, 2 + sign) for sign in (1, -1))
-    hard, soft = (sample(TEMPERATURE, PRESSURE + sign * HARDER, 5 + sign) for sign in (1, -1))
+    steps = ((0, 0), (WARMER, 0), (-WARMER, 0), (0, HARDER), (0, -HARDER))
+    points = [(TEMPERATURE + warmer, PRESSURE + harder) for warmer, harder in steps]
+    centre, warm, cold, hard, soft = argon.sample(SAMPLER, points, 600, 200.0, 16)
     volume = mean(centre.volumes)[0]
 
     expansion, expansion_error = slope(warm.volumes, cold.volumes, 2 * WARMER * volume)

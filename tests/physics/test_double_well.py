@@ -9,6 +9,8 @@ import pytest
 
 from mdfit.recipes import Request
 
+pytestmark = pytest.mark.optimised
+
 RECIPE = Path(__file__).parents[2] / "recipes" / "double_well"
 
 
@@ -75,7 +77,7 @@ def test_simulations_in_the_double_well_have_its_density(recipe, tmp_path):
 
 
 def test_a_few_updates_come_close(recipe, train_and_judge):
-    scale = recipe[0].Scale(particles=200, frames=60, dropped=20, updates=60)
+    scale = recipe[0].Scale(particles=100, frames=60, dropped=20, updates=60)
     _, quality = train_and_judge(scale, 0, validation_frames=100)
     assert quality["first_loss"] > 1.5
     assert quality["final_loss"] < 0.1

@@ -17,6 +17,7 @@ from mdfit.units import BAR, BOLTZMANN
 validation = pytest.importorskip("physical_validation")
 
 SIGMAS = 4.0
+pytestmark = pytest.mark.optimised
 THERMOSTATS = {"Langevin": Langevin(8.0, 2.0), "NoseHoover": NoseHoover(8.0, relaxation=200.0)}
 BAROSTAT = NPT(8.0, thermostat_relaxation=200.0, barostat_relaxation=1000.0)
 
@@ -79,10 +80,7 @@ def assert_within(found, expected):
 @pytest.mark.parametrize("sampler", THERMOSTATS.values(), ids=THERMOSTATS)
 def test_constant_temperature(argon, sampler):
     """Kinetic and potential energies at two temperatures, 32 atoms, 16 replicas."""
-    pair = [
-        argon.sample(sampler, temperature, frames=100, every=400.0, replicas=16, seed=seed)
-        for seed, temperature in enumerate((110.0, 122.0))
-    ]
+    pair = argon.sample(sampler, (110.0, 122.0), frames=100, every=400.0, replicas=16)
     for trajectory in pair:
         check_kinetic_energy(trajectory)
     check_ensemble(pair)
@@ -108,10 +106,7 @@ def check_ensemble(pair):
 @pytest.mark.slow
 def test_constant_pressure(argon):
     """Volumes and enthalpies at two pressures, 32 atoms; the mean pressure is that of the barostat."""
-    pair = [
-        argon.sample(BAROSTAT, 110.0, 100, 400.0, 16, pressure=pressure, lattice=5.6, seed=seed)
-        for seed, pressure in enumerate((400.0, 700.0))
-    ]
+    pair = argon.sample(BAROSTAT, ((110.0, 400.0), (110.0, 700.0)), 100, 400.0, 16, lattice=5.6)
     for trajectory in pair:
         check_kinetic_energy(trajectory)
         pressure = estimate(Pressure(), trajectory)

@@ -14,6 +14,8 @@ from mdfit.potentials import LennardJones
 from mdfit.simulate import JaxMD, Langevin, StatePoint, run
 from mdfit.units import BAR, BOLTZMANN
 
+pytestmark = pytest.mark.optimised
+
 #: Temperature in K and lattice constant in Å of 108 atoms: a dense liquid and a hot, thinner fluid.
 STATES = {"liquid": (120.0, 5.55), "fluid": (250.0, 6.4)}
 CUTOFF = 8.0

@@ -45,9 +45,9 @@ class Conditions:
             raise StructureError(f"The temperature must not be negative, but is {self.temperature} K.")
 
     def __str__(self) -> str:
-        words = self.ensemble or "unknown ensemble"
-        words += "" if self.temperature is None else f" at {self.temperature:g} K"
-        return words if self.pressure is None else f"{words}, {self.pressure:g} bar"
+        ensemble = self.ensemble or "unknown ensemble"
+        temperature = "" if self.temperature is None else f" at {self.temperature:g} K"
+        return ensemble + temperature + ("" if self.pressure is None else f", {self.pressure:g} bar")
 
     def other_than(self, reference: Conditions) -> str | None:
         """The first condition in which it differs from a reference, where both know it."""
