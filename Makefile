@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 WORKERS ?= 2
 
-.PHONY: help demo test test-slow lint bench docs clean
+.PHONY: help demo test test-slow lint reproduce bench docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /make \1\t/' | expand -t 18
@@ -57,6 +57,11 @@ lint: $(VENV)/.extra-lint  ## ruff (rules and format), mypy and the direction of
 	@$(BIN)/mypy
 	@echo "==> import-linter"
 	@$(BIN)/lint-imports
+
+reproduce: $(VENV)/.base  ## run all recipes from scratch, two at a time, and write their results/ (hours); RECIPE=name for one
+	@$(INSTALL) -e ".[openmm]"
+	@echo "==> reproducing the results of $(or $(RECIPE),all recipes); the same command goes on where it was stopped"
+	@$(BIN)/python recipes/reproduce.py $(RECIPE)
 
 bench: $(VENV)/.base  ## time mdfit and its peers on one core, write benchmarks/results/*.json (about an hour)
 	@echo "==> running the benchmarks"

@@ -78,7 +78,7 @@ def processor() -> str:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout that mdfit is imported from, with ``+changes`` when files differ from it."""
+    """The commit of the checkout that mdfit is imported from, with ``+changes`` when files but results differ from it."""
     here = Path(__file__).resolve().parent
 
     def git(*arguments: str) -> str:
@@ -87,6 +87,9 @@ def git_commit() -> str | None:
 
     try:
         commit = git("rev-parse", "HEAD")
-        return commit + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
+        changes = git(
+            "status", "--porcelain", "--untracked-files=no", "--", ":(top)", ":(top,exclude,glob)**/results/**"
+        )
+        return commit + ("+changes" if changes else "")
     except (OSError, subprocess.SubprocessError):
         return None

@@ -14,11 +14,11 @@ def run_interruptible(directory: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stop:
-        from mdfit.recipes.run_directory import REQUEST, RESOLVED
+        from mdfit.recipes.run_directory import begun
 
-        begun = any((directory / record).exists() for record in (RESOLVED, REQUEST))
         command = f"mdfit resume {shlex.quote(str(directory))}"
-        remedy = f"resume with: {command}" if begun else "nothing has been written yet: run the same command again."
+        nothing = "nothing has been written yet: run the same command again."
+        remedy = f"resume with: {command}" if begun(directory) else nothing
         raise KeyboardInterrupt(f"Interrupted; {remedy}") from stop
 
 

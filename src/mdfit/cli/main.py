@@ -127,30 +127,55 @@ def split(
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--scale", default=None, help="One of the recipe's scales: demo, cpu, paper …")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Directory of the run [runs/RECIPE-SCALE].")
-@click.option("--seed", type=SEED, default=None, help="Of recipes that are Python programs [0].")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="In YAML, added to those that the recipe names.")
+@click.option(
+    "--seeds", default=None, help="Several, like 0:3 for 0, 1 and 2, each in a folder of OUT; goes on by itself."
+)
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds at a time.")
+@click.option("--resume", "resumed", is_flag=True, help="Go on if OUT holds a run of this recipe.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
-def run(recipe: Path, scale: str | None, out: Path | None, seed: int | None, quiet: bool) -> None:
+def run(
+    recipe: Path,
+    scale: str | None,
+    out: Path | None,
+    seed: int,
+    seeds: str | None,
+    jobs: int,
+    resumed: bool,
+    quiet: bool,
+) -> None:
     """Run a recipe: train, test, simulate, report."""
     from mdfit.cli.environment import prepare
 
     prepare()
     from mdfit.cli.interruption import run_interruptible
     from mdfit.recipes import is_script, load_recipe, load_script, run_recipe, run_script
+    from mdfit.recipes.run_directory import begun, check_links
 
+    loaded: Any = load_script(recipe) if is_script(recipe) else load_recipe(recipe, scale, seed)
     if is_script(recipe):
-        script = load_script(recipe)
-        scale = scale or script.scales[0]
-        directory = out or Path("runs") / f"{script.directory.name}-{scale}"
-        with run_interruptible(directory):
-            _finish(run_script(script, directory, scale, seed or 0, show_progress=not quiet), directory)
+        scale = scale or loaded.scales[0]
+    directory = out or Path("runs") / (loaded.directory.name + (f"-{scale}" if scale else ""))
+    if seeds is not None:
+        _run_seeds(recipe, scale, seeds, directory, jobs)
         return
-    if seed is not None:
-        raise click.UsageError("--seed is for recipes that are Python programs; this one names its seeds in the YAML.")
-    loaded = load_recipe(recipe, scale)
-    name = loaded.directory.name + (f"-{scale}" if scale else "")
-    directory = out or Path("runs") / name
+    resumed = resumed and begun(directory)
+    if resumed:
+        check_links(directory)
+    settings: Any = {"resume": resumed, "show_progress": not quiet}
     with run_interruptible(directory):
-        _finish(run_recipe(loaded, directory, show_progress=not quiet).metrics, directory)
+        if is_script(recipe):
+            _finish(run_script(loaded, directory, scale, seed, **settings), directory)
+        else:
+            _finish(run_recipe(loaded, directory, **settings).metrics, directory)
+
+
+def _run_seeds(recipe: Path, scale: str | None, seeds: str, directory: Path, jobs: int) -> None:
+    from mdfit.recipes.seeds import parse_seeds, run_seeds, seeds_table
+
+    found = run_seeds(recipe, scale, parse_seeds(seeds), directory, jobs, lambda line: click.echo(line, err=True))
+    click.echo(seeds_table(found))
+    click.echo(f"Runs, each with its report: {directory}")
 
 
 @main.command()
@@ -305,14 +330,19 @@ def evaluate(
     help="Also write metrics, small plots and provenance to this directory, to keep them under version control.",
 )
 def report(directory: Path, results: Path | None) -> None:
-    """Write the HTML report of a run again."""
-    from mdfit.recipes.run_directory import REQUEST
-    from mdfit.report import write_report, write_results, write_script_results
+    """Write the HTML report of a run, or of those of several seeds, again."""
+    from mdfit.recipes.seeds import SEEDS, read_seeds, seed_folder
+    from mdfit.report import write_report, write_run_results, write_seeds_results
 
-    script = (directory / REQUEST).exists()
+    if (directory / SEEDS).exists():
+        for seed in read_seeds(directory).seeds:
+            click.echo(f"Report:  {write_report(seed_folder(directory, seed))}")
+        if results is not None:
+            click.echo(f"Results: {write_seeds_results(directory, results)}")
+        return
     click.echo(f"Report:  {write_report(directory)}")
     if results is not None:
-        click.echo(f"Results: {(write_script_results if script else write_results)(directory, results)}")
+        click.echo(f"Results: {write_run_results(directory, results)}")
 
 
 @main.command()

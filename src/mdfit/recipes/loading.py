@@ -28,6 +28,7 @@ class LoadedRecipe:
         scale: whose values have replaced others.
         directory: of its file.
         file: its name; None when it was not read from a file.
+        seed: that was added to those of its file.
         tests: SHA-256 of the files of test sets when the run began, by name; None when they were not noted.
         program: SHA-256 of the file that defined the potential when the run began; None without one.
     """
@@ -36,6 +37,7 @@ class LoadedRecipe:
     scale: str | None
     directory: Path
     file: str | None = None
+    seed: int = 0
     tests: dict[str, str] | None = field(default=None, compare=False)
     program: str | None = field(default=None, compare=False)
 
@@ -48,6 +50,7 @@ class LoadedRecipe:
             "scale": self.scale,
             "directory": str(self.directory),
             "file": self.file,
+            "seed": self.seed,
             "recipe": self.recipe.model_dump(mode="json"),
         }
 
@@ -73,12 +76,13 @@ class LoadedRecipe:
         return _different(self.recipe.model_dump(mode="json"), other.recipe.model_dump(mode="json"))
 
 
-def load_recipe(path: str | Path, scale: str | None = None) -> LoadedRecipe:
+def load_recipe(path: str | Path, scale: str | None = None, seed: int = 0) -> LoadedRecipe:
     """Reads and validates a recipe.
 
     Args:
         path: a YAML file.
         scale: a name under ``scales``, whose values replace those of the recipe.
+        seed: added to those of the recipe, but for that of the split of the data.
 
     Raises:
         RecipeError: for a missing file, YAML that cannot be parsed, unknown keys, values that are not allowed, a scale
@@ -99,7 +103,7 @@ def load_recipe(path: str | Path, scale: str | None = None) -> LoadedRecipe:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
         raise RecipeError(_explain(error, path, lines, scale)) from error
-    loaded = LoadedRecipe(recipe, scale, path.resolve().parent, path.name)
+    loaded = LoadedRecipe(recipe.with_seed(seed), scale, path.resolve().parent, path.name, seed)
     _check_files(loaded, path, lines)
     _check_predecessors(loaded, path, lines)
     return loaded
@@ -117,7 +121,8 @@ def load_resolved(run: str | Path) -> LoadedRecipe:
     try:
         record = read_json(path, _Record)
         recipe = Recipe.model_validate(record.recipe, context=WRITTEN)
-        return LoadedRecipe(recipe, record.scale, Path(record.directory), record.file, record.tests, record.program)
+        known = (record.file, record.seed, record.tests, record.program)
+        return LoadedRecipe(recipe, record.scale, Path(record.directory), *known)
     except (CheckpointError, ValidationError, RecursionError) as error:
         raise RecipeError(
             f"The recipe of the run in {run} cannot be read ({type(error).__name__}): {RESOLVED} is damaged or of another "
@@ -131,6 +136,7 @@ class _Record(Document):
     scale: str | None
     directory: str
     file: str | None = None
+    seed: int = 0
     tests: dict[str, str] | None = None
     program: str | None = None
     recipe: dict[str, Any]
@@ -145,7 +151,7 @@ def check_unchanged(loaded: LoadedRecipe) -> None:
     if loaded.file is None or not loaded.path(loaded.file).is_file():
         return
     path = loaded.path(loaded.file)
-    different = loaded.differences(load_recipe(path, loaded.scale))
+    different = loaded.differences(load_recipe(path, loaded.scale, loaded.seed))
     if different:
         raise RecipeError(
             f"{path} was edited since the run began ({', '.join(different[:5])}); put it back, or save the "

@@ -8,14 +8,17 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mdfit.errors import OutputError, RecipeError, UntrustedError
-from mdfit.storage import only_writer, remove_leftovers
+from mdfit.provenance import environment, git_commit
+from mdfit.storage import only_writer, read_json, remove_leftovers, write_json
 
 #: The record of a run of a recipe in YAML (see :mod:`mdfit.recipes.loading`), and of one in Python.
 RESOLVED, REQUEST = "recipe.json", "request.json"
 
 _LOCK = ".run.lock"
+_COMMITS = "commits.json"
 _STAGE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9 ._-]*")
 #: Parts of a recipe's folder on which its runs do not depend.
 _NOT_PARTS = ("results", "__pycache__", "README.md")
@@ -35,7 +38,30 @@ def run_directory(out: Path, resume: bool) -> Iterator[None]:
             _check_new(out)
         for folder in (out, *(path for path in out.iterdir() if path.is_dir())):
             remove_leftovers(folder)
+        _note_commit(out)
         yield
+
+
+def _note_commit(out: Path) -> None:
+    """Keeps which commits of mdfit have worked on a run."""
+    before = _commits(out)
+    commit = git_commit() or "unknown"
+    if before[-1:] != [commit]:
+        write_json(out / _COMMITS, [*before, commit])
+
+
+def _commits(out: Path) -> list[str]:
+    return read_json(out / _COMMITS, list[str]) if (out / _COMMITS).is_file() else []
+
+
+def environment_of(out: Path) -> dict[str, Any]:
+    """Versions, hardware, date, and the commits that have worked on a run, which should be one."""
+    return {**environment(), "git_commit": ", then ".join(_commits(out))}
+
+
+def begun(out: Path) -> bool:
+    """Whether a directory holds a run, finished or not."""
+    return any((out / record).exists() for record in (RESOLVED, REQUEST))
 
 
 def _check_new(out: Path) -> None:

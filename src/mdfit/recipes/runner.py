@@ -16,7 +16,6 @@ from mdfit.graph.batches import Batches
 from mdfit.objectives.accuracy import Accuracy
 from mdfit.potentials import Potential
 from mdfit.precision import key
-from mdfit.provenance import environment
 from mdfit.recipes.arrays import save_arrays
 from mdfit.recipes.building import (
     build_objective,
@@ -34,7 +33,7 @@ from mdfit.recipes.building import (
 from mdfit.recipes.loading import LoadedRecipe, check_files, check_unchanged, load_resolved
 from mdfit.recipes.metrics import Metrics, accuracy_metrics, write_metrics
 from mdfit.recipes.preflight import check_inputs
-from mdfit.recipes.run_directory import RESOLVED, check_links, run_directory
+from mdfit.recipes.run_directory import RESOLVED, check_links, environment_of, run_directory
 from mdfit.recipes.schema import SimulationChoice
 from mdfit.recipes.simulation_metrics import simulation_metrics
 from mdfit.recipes.stage_times import StageTimes
@@ -73,7 +72,7 @@ def run_recipe(
     with run_directory(out, resume):
         if resume and (out / RESOLVED).exists():
             before = load_resolved(out)
-            _check_same_recipe(before, loaded, out)
+            check_same_recipe(before, loaded, out)
             check_files(before)
         else:
             loaded.write(out)
@@ -87,7 +86,8 @@ def run_recipe(
     return RunOutcome(out, potential, metrics)
 
 
-def _check_same_recipe(before: LoadedRecipe, now: LoadedRecipe, out: Path) -> None:
+def check_same_recipe(before: LoadedRecipe, now: LoadedRecipe, out: Path) -> None:
+    """Raises RecipeError when the recipe of the run in ``out`` says something else than one does now."""
     different = before.differences(now)
     if different:
         raise RecipeError(
@@ -215,7 +215,8 @@ class _Stages:
             return static_metrics(self.recipe.properties, potential, self.out)
 
     def write_run_record(self) -> None:
-        document = {"seconds": self.times.document(), "recipe": self.loaded.document(), "environment": environment()}
+        seconds, environment = self.times.document(), environment_of(self.out)
+        document = {"seconds": seconds, "recipe": self.loaded.document(), "environment": environment}
         write_json(self.out / "run.json", document)
 
     def _refuse_errors(self, files: tuple[Dataset, ...]) -> None:

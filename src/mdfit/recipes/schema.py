@@ -366,3 +366,13 @@ class Recipe(Section):
     """table of published errors (CSV) to show beside ours, relative to the recipe"""
     precision: Literal["float32", "float64"] = "float32"
     """of parameters, positions and forces"""
+
+    def with_seed(self, number: int) -> Recipe:
+        """The same with other random numbers: ``number`` is added to every seed but that of the split of the data."""
+
+        def moved(part: Any) -> Any:
+            return part.model_copy(update={"seed": (part.seed + number) % 2**32})
+
+        simulations = {name: moved(simulation) for name, simulation in self.simulations.items()}
+        parts = {"potential": moved(self.potential), "training": moved(self.training), "simulations": simulations}
+        return self.model_copy(update=parts) if number else self

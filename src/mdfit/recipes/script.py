@@ -21,7 +21,7 @@ from mdfit.errors import RecipeError, nearest
 from mdfit.recipes.importing import import_file
 from mdfit.recipes.metrics import Metrics, write_metrics
 from mdfit.recipes.request import Request
-from mdfit.recipes.run_directory import REQUEST, run_directory, sources
+from mdfit.recipes.run_directory import REQUEST, environment_of, run_directory, sources
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.storage import Document, read_json, write_json
 
@@ -137,7 +137,21 @@ def run_script(
         raise RecipeError(f"{recipe.directory / SCRIPT} has no scale '{scale}': {nearest(scale, recipe.scales)}")
     if not 0 <= seed < 2**32:
         raise RecipeError(f"The seed is {seed}: give a whole number from 0 to {2**32 - 1}.")
-    asked = RequestDocument(
+    asked = _document(recipe, scale, seed)
+    with run_directory(out, resume):
+        if resume:
+            _check_unchanged(read_request(out), asked, out)
+        write_json(out / REQUEST, asked.model_dump())
+        metrics = _run_function(recipe)(Request(scale, seed, out, show_progress))
+        record = {"title": recipe.title, **_record(recipe, scale, seed, out), **environment_of(out)}
+        write_json(out / "provenance.json", record)
+        # Last, since a run with metrics is a finished one.
+        write_metrics(out / "metrics.json", metrics)
+    return metrics
+
+
+def _document(recipe: ScriptRecipe, scale: str, seed: int) -> RequestDocument:
+    return RequestDocument(
         directory=str(recipe.directory),
         scale=scale,
         seed=seed,
@@ -146,19 +160,16 @@ def run_script(
         title=recipe.title,
         description=recipe.description,
     )
-    with run_directory(out, resume):
-        if resume:
-            _check_unchanged(read_request(out), asked, out)
-        write_json(out / REQUEST, asked.model_dump())
-        metrics = _run_function(recipe)(Request(scale, seed, out, show_progress))
-        from mdfit.provenance import environment
 
-        write_json(
-            out / "provenance.json", {"title": recipe.title, **_record(recipe, scale, seed, out), **environment()}
-        )
-        # Last, since a run with metrics is a finished one.
-        write_metrics(out / "metrics.json", metrics)
-    return metrics
+
+def check_belongs(out: Path, recipe: ScriptRecipe, scale: str | None, seed: int) -> None:
+    """Whether a run is one of this recipe, as it is now.
+
+    Raises:
+        RecipeError: when it was begun with something else.
+        CheckpointError: when its record is missing or damaged.
+    """
+    _check_unchanged(read_request(out), _document(recipe, scale or recipe.scales[0], seed), out)
 
 
 def read_request(out: str | Path) -> RequestDocument:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from mdfit.errors import CheckpointError, OutputError, RecipeError
 from mdfit.recipes.metric_lines import warning_lines
 from mdfit.recipes.metrics import Metrics, write_metrics
-from mdfit.recipes.run_directory import REQUEST, RESOLVED
+from mdfit.recipes.run_directory import begun
 from mdfit.report.figures import Panel, save_row
 from mdfit.report.plots_accuracy import parity_panels
 from mdfit.report.plots_learning import learning_panels
@@ -17,10 +19,12 @@ from mdfit.report.plots_simulation import rdf_panel
 from mdfit.report.recipe_page import seeds
 from mdfit.report.run_files import RunFiles, read_run
 from mdfit.report.tables import duration, number
-from mdfit.storage import read_json, write_json, write_text
+from mdfit.storage import read_json, remedy, write_json, write_text
 
 #: The record by which results are known.
 PROVENANCE = "provenance.json"
+#: In bytes; larger models stay in the run.
+LARGEST_MODEL = 500_000
 
 
 def save_small_plots(directory: str | Path, to: str | Path) -> list[Path]:
@@ -41,7 +45,7 @@ def save_small_plots(directory: str | Path, to: str | Path) -> list[Path]:
 
 
 def write_results(directory: str | Path, to: str | Path) -> Path:
-    """Writes the metrics, the small plots, ``provenance.json`` and a readable ``run.md`` of a complete run.
+    """Writes the metrics, the small plots, the potential, ``provenance.json`` and a readable ``run.md`` of a complete run.
 
     Returns:
         The path of ``run.md``.
@@ -61,8 +65,23 @@ def write_results(directory: str | Path, to: str | Path) -> Path:
     write_json(to / PROVENANCE, document)
     write_metrics(to / "metrics.json", run.metrics)
     plots = _save_plots(run, to)
+    copy_models([(Path(directory) / "fit" / "best.mdfit", "potential.mdfit")], to)
     write_text(to / "run.md", summary(run.loaded.recipe.title, document, run.metrics, plots))
     return to / "run.md"
+
+
+def copy_models(models: Iterable[tuple[Path, str]], to: Path) -> None:
+    """Copies small models under other names; links could lead to what nobody wants to publish.
+
+    Raises:
+        OutputError: when they cannot be written.
+    """
+    try:
+        for path, name in models:
+            if path.is_file() and not path.is_symlink() and path.stat().st_size < LARGEST_MODEL:
+                shutil.copyfile(path, to / name)
+    except OSError as error:
+        raise OutputError(f"Could not write {to}: {error.strerror or error}; {remedy(error)}.") from error
 
 
 def check_target(to: Path) -> None:
@@ -71,7 +90,7 @@ def check_target(to: Path) -> None:
     Raises:
         OutputError: the directory holds a run, or files of such names that are no results.
     """
-    if any((to / record).exists() for record in (RESOLVED, REQUEST)):
+    if begun(to):
         raise OutputError(f"{to} holds a run; choose another directory for its results.")
     kinds = ("metrics.json", "run.md", PROVENANCE, "*.png", "*.mdfit")
     there = sorted(path for kind in kinds for path in to.glob(kind))
@@ -114,7 +133,7 @@ def provenance(run: RunFiles) -> dict[str, Any]:
 def command(run: RunFiles) -> str:
     """The command that repeats a run, from the root of the repository."""
     scale = "" if run.loaded.scale is None else f" --scale {run.loaded.scale}"
-    return f"mdfit run recipes/{run.loaded.directory.name}{scale}"
+    return f"mdfit run recipes/{run.loaded.directory.name}{scale} --seed {run.loaded.seed}"
 
 
 def summary(title: str, document: dict[str, Any], metrics: Metrics, figures: list[Path]) -> str:

@@ -1,0 +1,166 @@
+"""One recipe from several seeds: a run of each, and what their numbers say together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import ConfigDict
+
+from mdfit.errors import OutputError, RecipeError
+from mdfit.recipes.loading import load_recipe, load_resolved
+from mdfit.recipes.metrics import Metrics, read_metrics
+from mdfit.recipes.processes import Job, run_jobs
+from mdfit.recipes.run_directory import begun
+from mdfit.recipes.runner import check_same_recipe
+from mdfit.recipes.script import check_belongs, is_script, load_script
+from mdfit.storage import Document, read_json, write_json
+
+#: The record of several seeds in the directory that holds their runs.
+SEEDS = "seeds.json"
+
+
+class SpreadDocument(Document):
+    """A metric over several seeds.
+
+    Attributes:
+        values: of each seed.
+        unit: of the values.
+        reference: what was measured, or is known otherwise.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=True)
+
+    values: list[float]
+    unit: str
+    reference: float | None = None
+
+    @property
+    def mean(self) -> float:
+        """Over the seeds."""
+        return float(np.mean(self.values))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of one seed, of n − 1 degrees of freedom."""
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else float("nan")
+
+
+class SeedsDocument(Document):
+    """``seeds.json``.
+
+    Attributes:
+        seeds: one for each run, in the folder ``seed_<n>``.
+        metrics: by name; those that every run has.
+    """
+
+    seeds: list[int]
+    metrics: dict[str, SpreadDocument]
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """``"0:3"`` is 0, 1 and 2; ``"4"`` and ``"1,5"`` name them.
+
+    Raises:
+        RecipeError: for anything else, no seeds, or one that is named twice.
+    """
+    try:
+        first, colon, last = text.partition(":")
+        seeds = tuple(range(int(first), int(last))) if colon else tuple(int(part) for part in text.split(","))
+    except ValueError:
+        seeds = ()
+    if not seeds or min(seeds) < 0 or max(seeds) >= 2**32 or len(set(seeds)) < len(seeds):
+        raise RecipeError(f"The seeds are {text!r}: give a range like 0:3 (0, 1 and 2), or numbers like 1,5,7.")
+    return seeds
+
+
+def seed_folder(out: Path, seed: int) -> Path:
+    """Where the run of a seed is."""
+    return out / f"seed_{seed}"
+
+
+def run_seeds(
+    recipe: Path, scale: str | None, seeds: Sequence[int], out: Path, at_once: int, tell: Callable[[str], None]
+) -> SeedsDocument:
+    """Runs a recipe from several seeds; goes on with those that were interrupted, and keeps those that are whole.
+
+    Args:
+        recipe: its file or folder.
+        scale: one of the recipe's; None for its usual one.
+        seeds: of the runs.
+        out: directory of their directories.
+        at_once: number of processes.
+        tell: is given lines of progress.
+
+    Raises:
+        RecipeError: when a run failed, or belongs to another recipe; what the others have done is kept.
+        OutputError: ``out`` is a run itself, or holds seeds that are not asked for.
+        KeyboardInterrupt: after Ctrl-C; the same call goes on.
+    """
+    if begun(out):
+        raise OutputError(f"{out} is a run; choose another directory for several seeds.")
+    others = sorted(
+        {path.name for path in out.glob("seed_*") if path.is_dir()} - {seed_folder(out, seed).name for seed in seeds}
+    )
+    if others:
+        raise OutputError(f"{out} holds {', '.join(others)}, too; name all seeds, or choose another directory.")
+    whole = [seed for seed in seeds if (seed_folder(out, seed) / "metrics.json").exists()]
+    for seed in whole:
+        _check_belongs(seed_folder(out, seed), recipe, scale, seed)
+    waiting = [seed for seed in seeds if seed not in whole]
+    failed = run_jobs([_job(recipe, scale, seed, out) for seed in waiting], at_once, tell)
+    if failed:
+        names = ", ".join(job.name for job in failed)
+        raise RecipeError(
+            f"{len(failed)} of {len(seeds)} runs failed ({names}); {failed[0].log} says why. The same command goes on."
+        )
+    document = together({seed: read_metrics(seed_folder(out, seed) / "metrics.json") for seed in seeds})
+    write_json(out / SEEDS, document.model_dump())
+    return document
+
+
+def _check_belongs(run: Path, recipe: Path, scale: str | None, seed: int) -> None:
+    if is_script(recipe):
+        check_belongs(run, load_script(recipe), scale, seed)
+    else:
+        check_same_recipe(load_resolved(run), load_recipe(recipe, scale, seed), run)
+
+
+def _job(recipe: Path, scale: str | None, seed: int, out: Path) -> Job:
+    arguments = ["run", str(recipe), "--seed", str(seed), "--out", str(seed_folder(out, seed)), "--resume", "--quiet"]
+    arguments += [] if scale is None else ["--scale", scale]
+    return Job(f"{recipe.name} seed {seed}", (sys.executable, "-m", "mdfit", *arguments), out / f"seed_{seed}.log")
+
+
+def together(runs: dict[int, Metrics]) -> SeedsDocument:
+    """The metrics of several seeds side by side."""
+    first = next(iter(runs.values()))
+    shared = [name for name in first if all(name in metrics for metrics in runs.values())]
+    spreads = {
+        name: SpreadDocument(
+            values=[metrics[name].value for metrics in runs.values()],
+            unit=first[name].unit,
+            reference=first[name].reference,
+        )
+        for name in shared
+    }
+    return SeedsDocument(seeds=list(runs), metrics=spreads)
+
+
+def read_seeds(directory: str | Path) -> SeedsDocument:
+    """What several seeds gave.
+
+    Raises:
+        CheckpointError: when the record is missing or damaged.
+    """
+    document: SeedsDocument = read_json(Path(directory) / SEEDS, SeedsDocument)
+    return document
+
+
+def seeds_table(document: SeedsDocument) -> str:
+    """One line per metric: name, mean and spread of a seed, unit."""
+    width = max((len(name) for name in document.metrics), default=0)
+    lines = [f"{name:<{width}}  {one.mean:.4g} ± {one.spread:.2g} {one.unit}" for name, one in document.metrics.items()]
+    return "\n".join([f"mean and spread over the seeds {', '.join(map(str, document.seeds))}", *lines])

@@ -1,0 +1,122 @@
+"""Recipes from several seeds: which ones, side by side, stopped and gone on with, and what they say together."""
+
+import json
+import math
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from mdfit.errors import OutputError, RecipeError
+from mdfit.recipes import load_recipe
+from mdfit.recipes.metrics import Metric
+from mdfit.recipes.processes import Job, run_jobs
+from mdfit.recipes.run_directory import environment_of, run_directory
+from mdfit.recipes.seeds import parse_seeds, read_seeds, run_seeds, together
+from mdfit.report import write_seeds_results
+
+RECIPE = '''"""A dice."""
+
+from mdfit.errors import RecipeError
+from mdfit.recipes import Metric
+
+SCALES = ("cpu",)
+
+
+def run(request):
+    if request.seed == 7:
+        raise RecipeError("seven is refused")
+    return {"points": Metric(2.0 + request.seed, None, "dots", reference=3.5)}
+'''
+
+
+@pytest.fixture
+def dice(tmp_path) -> Path:
+    folder = tmp_path / "dice"
+    folder.mkdir()
+    (folder / "recipe.py").write_text(RECIPE)
+    return folder
+
+
+@pytest.mark.parametrize(("text", "seeds"), [("0:3", (0, 1, 2)), ("4", (4,)), ("1,5", (1, 5))])
+def test_seeds_are_a_range_or_numbers(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "3:3", "a", "1,1", "-1", "0:3:2", str(2**32)])
+def test_seeds_that_are_none(text):
+    with pytest.raises(RecipeError, match="give a range like 0:3"):
+        parse_seeds(text)
+
+
+def test_mean_and_spread():
+    runs = {
+        seed: {"a": Metric(value, 0.1, "eV"), **own}
+        for seed, value, own in ((3, 1.0, {}), (5, 3.0, {"b": Metric(1, None, "")}))
+    }
+    found = together(runs)
+    assert found.seeds == [3, 5]
+    # What only some of the runs have says nothing about a spread.
+    assert list(found.metrics) == ["a"]
+    assert found.metrics["a"].mean == 2.0
+    assert found.metrics["a"].spread == pytest.approx(math.sqrt(2))
+
+
+def test_runs_that_fail_are_named_and_gone_on_with(dice, tmp_path):
+    lines = []
+    out = tmp_path / "runs"
+    with pytest.raises(RecipeError, match=r"1 of 2 runs failed \(dice seed 7\)"):
+        run_seeds(dice, "cpu", (1, 7), out, 2, lines.append)
+    assert "seven is refused" in (out / "seed_7.log").read_text()
+    whole = (out / "seed_1" / "metrics.json").stat().st_mtime_ns
+    (dice / "recipe.py").write_text(RECIPE.replace("request.seed == 7", "request.seed == 70"))
+    with pytest.raises(RecipeError, match=r"changed since the run in .*seed_1 began"):
+        run_seeds(dice, "cpu", (1, 7), out, 2, lines.append)
+    assert (out / "seed_1" / "metrics.json").stat().st_mtime_ns == whole
+
+
+def test_results_tell_the_spread(dice, tmp_path):
+    found = run_seeds(dice, "cpu", (0, 2), tmp_path / "runs", 1, lambda line: None)
+    assert found == read_seeds(tmp_path / "runs")
+    assert found.metrics["points"].values == [2.0, 4.0]
+    with pytest.raises(OutputError, match="holds seed_2, too"):
+        run_seeds(dice, "cpu", (0, 1), tmp_path / "runs", 1, lambda line: None)
+    with pytest.raises(OutputError, match="is a run; choose another"):
+        run_seeds(dice, "cpu", (0, 1), tmp_path / "runs" / "seed_0", 1, lambda line: None)
+    text = write_seeds_results(tmp_path / "runs", tmp_path / "results").read_text()
+    assert "| `points` | 3.0 | 1.4 | 2, 4 | dots |" in text
+    assert json.loads((tmp_path / "results" / "metrics.json").read_text())["points"]["value"] == 2.0
+    # Once more over earlier results.
+    write_seeds_results(tmp_path / "runs", tmp_path / "results")
+
+
+def test_jobs_that_run_are_stopped(tmp_path):
+    command = (sys.executable, "-c", "import time; time.sleep(60)")
+    jobs = [Job(str(number), command, tmp_path / f"{number}.log") for number in range(3)]
+    lines = []
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt, match="Stopped: 0, 1"):
+        run_jobs(jobs, 2, lines.append)
+    assert len(lines) == 2
+
+
+def test_seeds_of_recipes_in_yaml_are_moved():
+    recipe = Path(__file__).parents[2] / "recipes" / "silicon_dft"
+    first, third = (load_recipe(recipe, "demo", seed).recipe for seed in (0, 2))
+    assert third.training.seed == first.training.seed + 2
+    assert third.potential.seed == first.potential.seed + 2
+    assert third.data.split_seed == first.data.split_seed
+    for name, simulation in first.simulations.items():
+        assert third.simulations[name].seed == simulation.seed + 2
+
+
+def test_a_run_tells_all_commits_that_worked_on_it(tmp_path, monkeypatch):
+    for commit, resume in (("a", False), ("a", True), ("b", True)):
+        monkeypatch.setattr("mdfit.recipes.run_directory.git_commit", lambda commit=commit: commit)
+        with run_directory(tmp_path / "run", resume):
+            pass
+    assert environment_of(tmp_path / "run")["git_commit"] == "a, then b"
