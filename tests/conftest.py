@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 #: Linux allows 65530 for a process: beyond that it crashes.
-MEMORY_MAPS = 30000
+MEMORY_MAPS = 12000
 
 
 def pytest_configure(config):
@@ -52,6 +52,21 @@ def no_more_programs_than_memory_maps():
     maps = Path("/proc/self/maps")
     if not maps.exists() or len(maps.read_bytes().splitlines()) > MEMORY_MAPS:
         jax.clear_caches()
+
+
+@pytest.fixture
+def start_process():
+    """``start_process(command, ...)`` as ``subprocess.Popen``, for processes that do not outlive a test that fails."""
+    started = []
+
+    def start(command, **settings):
+        started.append(subprocess.Popen(command, **settings))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

@@ -254,14 +254,14 @@ def test_table_shows_as_many_digits_as_the_error_supports():
     assert np.isclose(float(with_error(Metric(1e-7, None, "eV")).split()[0]), 1e-7)
 
 
-def test_terminated_command_ends_like_ctrl_c(silicon):
+def test_terminated_command_ends_like_ctrl_c(silicon, start_process):
     import subprocess
     import sys
     import time
 
     command = [sys.executable, "-m", "mdfit", "simulate", "sw.mdfit", "crystal.extxyz", "--temperature", "300 K"]
     command += ["--duration", "100 ns", "--equilibrate", "100 ns", "--out", "long.h5"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = start_process(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 100
     while not Path("long.h5.restart").exists():
         assert process.poll() is None

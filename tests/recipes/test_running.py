@@ -206,10 +206,10 @@ resume_run({run!r}, show_progress=False)
 """
 
 
-def test_killed_simulation_is_finished_by_resume(finished, tmp_path):
+def test_killed_simulation_is_finished_by_resume(finished, tmp_path, start_process):
     run = trained_only(finished, tmp_path / "run")
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
-    child = subprocess.Popen([sys.executable, "-c", CHILD.format(run=str(run))], env=environment)
+    child = start_process([sys.executable, "-c", CHILD.format(run=str(run))], env=environment)
     restart = run / "simulations" / "warm.h5.restart"
     deadline = time.monotonic() + 240
     while not restart.with_suffix("").exists():

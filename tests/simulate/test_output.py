@@ -160,10 +160,10 @@ test_output.go(small, sys.argv[2], frames=int(sys.argv[3]))
 """
 
 
-def test_killed_run_goes_on_bit_for_bit(small, tmp_path):
+def test_killed_run_goes_on_bit_for_bit(small, tmp_path, start_process):
     path, frames = tmp_path / "killed.h5", 4000
     command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(path), str(frames)]
-    process = subprocess.Popen(command)
+    process = start_process(command)
     restart, deadline = path.with_name("killed.h5.restart"), time.monotonic() + 200
     while not restart.exists():
         assert process.poll() is None, "the run ended before it could be killed"

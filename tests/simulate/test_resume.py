@@ -314,10 +314,10 @@ test_resume.go(small, sys.argv[2], frames=20, equilibrate=float(sys.argv[3]))
 """
 
 
-def _stopped(path, number, equilibrate):
+def _stopped(start_process, path, number, equilibrate):
     """A run in another process that was sent a signal as soon as it could be resumed; its exit status and its errors."""
     command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(path), str(equilibrate)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = start_process(command, stderr=subprocess.PIPE, text=True)
     restart, deadline = path.with_name(f"{path.name}.restart"), time.monotonic() + 200
     while not restart.exists():
         assert process.poll() is None, process.stderr.read()
@@ -329,17 +329,17 @@ def _stopped(path, number, equilibrate):
     return process.returncode, errors
 
 
-def test_terminated_run_stops_as_after_ctrl_c(small, tmp_path):
+def test_terminated_run_stops_as_after_ctrl_c(small, tmp_path, start_process):
     path = tmp_path / "run.h5"
-    status, errors = _stopped(path, signal.SIGTERM, 4e6)
+    status, errors = _stopped(start_process, path, signal.SIGTERM, 4e6)
     assert status == 1 or status == -signal.SIGINT
     assert "SimulationInterrupted: The run was interrupted before its first frame; resume goes on" in errors
     assert sorted(file.name for file in tmp_path.iterdir()) == ["run.h5.restart"]
 
 
-def test_run_killed_in_its_equilibration_begins_again(small, tmp_path):
+def test_run_killed_in_its_equilibration_begins_again(small, tmp_path, start_process):
     path = tmp_path / "run.h5"
-    status, _ = _stopped(path, signal.SIGKILL, 4e6)
+    status, _ = _stopped(start_process, path, signal.SIGKILL, 4e6)
     assert status == -signal.SIGKILL
     with pytest.raises(OutputError, match="restart exists"):
         go(small, path, equilibrate=20.0, resume=path.exists())

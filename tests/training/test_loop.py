@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -50,10 +49,10 @@ def history(directory: Path) -> list[dict]:
     return [json.loads(line) for line in (directory / "log.jsonl").read_text().splitlines()]
 
 
-def test_killed_run_continues_exactly(tmp_path):
+def test_killed_run_continues_exactly(tmp_path, start_process):
     whole = train(tmp_path / "whole")
     out = tmp_path / "killed"
-    child = subprocess.Popen([sys.executable, "-c", CHILD.format(tests=str(Path(__file__).parent), out=str(out))])
+    child = start_process([sys.executable, "-c", CHILD.format(tests=str(Path(__file__).parent), out=str(out))])
     deadline = time.monotonic() + 120
     # In the middle of the third epoch or later: the checkpoint then holds partial means.
     while not (out / "log.jsonl").exists() or len(history(out)) < 2:

@@ -170,10 +170,10 @@ sys.exit("half a training was taken for a whole one")
 """
 
 
-def test_a_terminated_training_ends_the_program(tmp_path):
+def test_a_terminated_training_ends_the_program(tmp_path, start_process):
     out = tmp_path / "run"
     command = [sys.executable, "-c", CHILD.format(tests=str(Path(__file__).parent), out=str(out))]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    child = start_process(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (out / "log.jsonl").exists():
         assert time.monotonic() < deadline, "the child never trained"

@@ -132,8 +132,12 @@ class Entropy:
         sampler: Sampler,
         *,
         fixed: Sequence[int],
+        bias: Potential | None = None,
     ) -> FitResult:
-        """The potential whose ensemble is closest to the reference; ``fixed`` terms stay."""
+        """The potential whose ensemble is closest to the reference; ``fixed`` terms stay.
+
+        With a ``bias`` in the simulations chains cross the barriers that it flattens.
+        """
         from mdfit.objectives import MappedEnsemble, RelativeEntropy
         from mdfit.simulate import JaxMD
 
@@ -149,6 +153,7 @@ class Entropy:
             batch=None if self.batch is None else min(self.batch, len(frames)),
             step_ratio=self.step_ratio,
             newton=self.descent.damping,
+            bias=bias,
             engine=JaxMD(self.skin),
         )
         return request.train(name, start, objective, self.descent.optimizer(), self.descent.updates, fixed=fixed)
