@@ -12,6 +12,7 @@ In a test suite::
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,11 @@ class ObjectiveCase:
         model = cast(self.model, DOUBLE)
         return Parameters.of(model)
 
+    @functools.cached_property
+    def used(self) -> Objective:
+        """The same one for all checks, since programs are compiled for each objective anew."""
+        return self.make()
+
 
 def check_objective(case: ObjectiveCase, folder: Path) -> None:
     """All checks, one after the other, which write into ``folder``."""
@@ -73,7 +79,7 @@ def check_objective(case: ObjectiveCase, folder: Path) -> None:
 
 def evaluation_is_that_of_the_pure_loss(case: ObjectiveCase, folder: Path) -> None:
     """``evaluate`` gives ``loss`` at what ``draw`` gives, and goes on to the same state."""
-    parameters, objective = case.parameters, case.make()
+    parameters, objective = case.parameters, case.used
     evaluation, after = objective.evaluate(parameters, objective.initial_state(3, parameters))
     drawing = case.make()
     batch, drawn = drawing.draw(parameters, drawing.initial_state(3, parameters))
@@ -87,10 +93,10 @@ def evaluation_is_that_of_the_pure_loss(case: ObjectiveCase, folder: Path) -> No
 
 def gradient_is_that_of_finite_differences(case: ObjectiveCase, folder: Path) -> None:
     """Along the gradient and along a random direction, for what was drawn; steps point down."""
-    parameters, objective = case.parameters, case.make()
+    parameters, objective = case.parameters, case.used
     state = objective.initial_state(3, parameters)
     evaluation, _ = objective.evaluate(parameters, state)
-    batch, _ = case.make().draw(parameters, state)
+    batch, _ = objective.draw(parameters, state)
     flat, unravel = ravel_pytree(parameters.trained)
     direction = np.asarray(ravel_pytree(evaluation.direction)[0], np.float64)
     size = case.step * float(np.linalg.norm(flat))
@@ -121,8 +127,7 @@ def only_what_is_trained_has_a_gradient(case: ObjectiveCase, folder: Path) -> No
         flags = jax.tree.unflatten(structure, [place == kept for place in range(len(leaves))])
         trained, rest = eqx.partition(parameters.trained, flags)
         frozen = Parameters(trained, eqx.combine(parameters.fixed, rest))
-        objective = case.make()
-        evaluation, _ = objective.evaluate(frozen, objective.initial_state(3, frozen))
+        evaluation, _ = case.used.evaluate(frozen, case.used.initial_state(3, frozen))
         found, expected = (str(jax.tree.structure(tree)) for tree in (evaluation.direction, trained))
         assert found == expected, f"the gradient of one trained array has the structure {found}, not {expected}"
         for one, other in zip(jax.tree.leaves(evaluation.direction), jax.tree.leaves(trained), strict=True):
@@ -133,7 +138,7 @@ def only_what_is_trained_has_a_gradient(case: ObjectiveCase, folder: Path) -> No
 
 def members_are_mapped(case: ObjectiveCase, folder: Path) -> None:
     """The loss of models side by side is that of each alone."""
-    parameters, objective = case.parameters, case.make()
+    parameters, objective = case.parameters, case.used
     batch, _ = objective.draw(parameters, objective.initial_state(3, parameters))
     model = parameters.combine()
     other = Parameters(
@@ -146,7 +151,7 @@ def members_are_mapped(case: ObjectiveCase, folder: Path) -> None:
 
 def goes_on_from_its_state_alone(case: ObjectiveCase, folder: Path) -> None:
     """The state survives a file, and a new objective goes on from it with the same numbers, bit for bit."""
-    parameters, objective = case.parameters, case.make()
+    parameters, objective = case.parameters, case.used
     _, state = objective.evaluate(parameters, objective.initial_state(3, parameters))
     path = folder / "state.safetensors"
     write_tree(path, state, {})
@@ -173,13 +178,13 @@ def it_is_known_again(case: ObjectiveCase, folder: Path) -> None:
 
 def sums_are_sums(case: ObjectiveCase, folder: Path) -> None:
     """2 o + o has three times the loss and gradient, where o gives gradients."""
-    parameters, objective = case.parameters, case.make()
+    parameters, objective = case.parameters, case.used
     if objective.takes_steps:
         return
     state = objective.initial_state(3, parameters)
     evaluation, _ = objective.evaluate(parameters, state)
     assert isinstance(evaluation, Evaluation), "takes_steps is false, but evaluate gives a step"
-    both = 2.0 * case.make() + case.make()
+    both = 2.0 * objective + objective
     # The terms of sums are joined, and so are their states.
     states = (*state, *state) if isinstance(objective, WeightedSum) else (state, state)
     total, _ = both.evaluate(parameters, states)
