@@ -43,7 +43,7 @@ demo: $(VENV)/.base  ## silicon from DFT data, simulated, runs/demo/report.html;
 
 test: $(VENV)/.extra-test  ## run the test suite without the slow tests
 	@echo "==> running the tests on $(WORKERS) workers"
-	@$(BIN)/python -m pytest -m "not slow" -n $(WORKERS)
+	@$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 test-slow: $(VENV)/.extra-test  ## run the slow tests
 	@echo "==> running the slow tests"
