@@ -61,7 +61,7 @@ lint: $(VENV)/.extra-lint  ## ruff (rules and format), mypy and the direction of
 reproduce: $(VENV)/.base  ## run all recipes from scratch, two at a time, and write their results/ (hours); RECIPE=name for one
 	@$(INSTALL) -e ".[openmm]"
 	@echo "==> reproducing the results of $(or $(RECIPE),all recipes); the same command goes on where it was stopped"
-	@$(BIN)/python recipes/reproduce.py $(RECIPE)
+	@$(BIN)/python -m mdfit.cli.reproduction $(RECIPE)
 
 bench: $(VENV)/.base  ## time mdfit and its peers on one core, write benchmarks/results/*.json (about an hour)
 	@echo "==> running the benchmarks"

@@ -1,21 +1,23 @@
-"""Runs recipes from scratch at one scale and writes what they give into their folders ``results``.
+"""``python -m mdfit.cli.reproduction``: runs the recipes of a checkout and writes what they give into their ``results``.
 
 Every figure that is committed comes from here, at one commit.  The same command goes on where it was stopped; runs that
 were begun at another commit are refused.
 """
+
+from __future__ import annotations
 
 import argparse
 import logging
 import sys
 from pathlib import Path
 
-from mdfit.errors import MdfitError
+from mdfit.errors import MdfitError, RecipeError
 from mdfit.provenance import git_commit
+from mdfit.recipes.gallery import gallery
 from mdfit.recipes.processes import Job, run_jobs
 from mdfit.report import write_seeds_results
 from mdfit.storage import write_text
 
-RECIPES = Path(__file__).resolve().parent
 #: Seeds of each recipe, those that take longest first; three where one takes less than half an hour of CPU time.
 SEEDS = {
     "alanine_dipeptide": "0",
@@ -30,7 +32,7 @@ SEEDS = {
     "lennard_jones_elastic": "0:3",
 }
 
-log = logging.getLogger("mdfit.reproduce")
+log = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -53,23 +55,27 @@ def main() -> int:
 
 
 def reproduce(names: list[str], scale: str, runs: Path, jobs: int) -> int:
-    """Runs, then writes the results of those that succeeded; 1 when one failed."""
+    """Runs recipes, so many at a time, then writes the results of those that succeeded; 1 when one failed.
+
+    Raises:
+        RecipeError: files differ from the commit, or the runs were begun at another one.
+        KeyboardInterrupt: after Ctrl-C; the same call goes on.
+    """
     commit = git_commit() or "unknown"
     if commit.endswith("+changes"):
-        raise MdfitError(
+        raise RecipeError(
             "Files differ from the commit: commit or put them back, so that the results belong to one commit."
         )
     runs.mkdir(parents=True, exist_ok=True)
     begun = runs / "commit.txt"
-    if begun.exists() and begun.read_text(encoding="utf-8").strip() != commit:
-        raise MdfitError(
-            f"{runs} was begun at another commit ({begun.read_text().strip()}): check it out, or remove {runs}."
-        )
+    before = begun.read_text(encoding="utf-8").strip() if begun.exists() else commit
+    if before != commit:
+        raise RecipeError(f"{runs} was begun at another commit ({before}): check it out, or remove {runs}.")
     write_text(begun, f"{commit}\n")
     failed = run_jobs([_job(name, scale, runs) for name in names if not _whole(name, runs)], jobs, log.info)
     for name in names:
         if _whole(name, runs):
-            log.info("%s", write_seeds_results(runs / name, RECIPES / name / "results"))
+            log.info("%s", write_seeds_results(runs / name, gallery() / name / "results"))
     return 1 if failed else 0
 
 
@@ -79,7 +85,7 @@ def _whole(name: str, runs: Path) -> bool:
 
 def _job(name: str, scale: str, runs: Path) -> Job:
     out = str(runs / name)
-    command = ("run", str(RECIPES / name), "--scale", scale, "--seeds", SEEDS[name], "--out", out)
+    command = ("run", str(gallery() / name), "--scale", scale, "--seeds", SEEDS[name], "--out", out)
     return Job(name, (sys.executable, "-m", "mdfit", *command), runs / f"{name}.log")
 
 
