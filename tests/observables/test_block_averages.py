@@ -38,7 +38,6 @@ def test_weights_take_the_average_to_another_ensemble(run, blocks):
 def test_heavy_frames_count_as_if_they_were_there_more_often(run):
     weights = np.random.default_rng(0).integers(0, 3, (2, 2000))
     values = np.concatenate([np.repeat(x, w) for x, w in zip(run.potential_energies, weights, strict=True)])
-    run = run.__class__(**{**run.__dict__, "temperature": 300.0})
     found = estimate(HeatCapacity(), run, weights=weights)
     repeated = run.__class__(
         **{

@@ -133,7 +133,8 @@ def provenance(run: RunFiles) -> dict[str, Any]:
 def command(run: RunFiles) -> str:
     """The command that repeats a run, from the root of the repository."""
     scale = "" if run.loaded.scale is None else f" --scale {run.loaded.scale}"
-    return f"mdfit run recipes/{run.loaded.directory.name}{scale} --seed {run.loaded.seed}"
+    seed = f" --seed {run.loaded.seed}" if run.loaded.seed else ""
+    return f"mdfit run recipes/{run.loaded.directory.name}{scale}{seed}"
 
 
 def summary(title: str, document: dict[str, Any], metrics: Metrics, figures: list[Path]) -> str:
