@@ -58,8 +58,7 @@ lint: $(VENV)/.extra-lint  ## ruff (rules and format), mypy and the direction of
 	@echo "==> import-linter"
 	@$(BIN)/lint-imports
 
-reproduce: $(VENV)/.base  ## run all recipes from scratch, two at a time, and write their results/ (hours); RECIPE=name for one
-	@$(INSTALL) -e ".[openmm]"
+reproduce: $(VENV)/.extra-openmm  ## run all recipes from scratch, two at a time, and write their results/ (hours); RECIPE=name for one
 	@echo "==> reproducing the results of $(or $(RECIPE),all recipes); the same command goes on where it was stopped"
 	@$(BIN)/python -m mdfit.cli.reproduction $(RECIPE)
 

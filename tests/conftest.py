@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-#: Linux allows 65530 for a process: beyond that it crashes.
+#: Linux allows 65530 for a process, and crashes it beyond; the programs behind so many take about two gigabytes.
 MEMORY_MAPS = 8000
 
 

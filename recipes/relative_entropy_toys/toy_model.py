@@ -61,10 +61,10 @@ def samples(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return q, -24 * q * (q**2 - 1) - 0.5 + STIFFNESS * (y - q)
 
 
-def beads(q: np.ndarray, together: int = TOGETHER) -> Frames:
-    """Frames of so many samples each; their number is a multiple of it."""
-    places = np.pad(q.reshape(-1, together, 1), ((0, 0), (0, 0), (0, 2)))
-    return Frames(np.ones(together, np.int32), np.ones(together), places, np.zeros((3, 3)), np.zeros(3, bool))
+def beads(q: np.ndarray) -> Frames:
+    """Frames of ``TOGETHER`` samples each; their number is a multiple of it."""
+    places = np.pad(q.reshape(-1, TOGETHER, 1), ((0, 0), (0, 0), (0, 2)))
+    return Frames(np.ones(TOGETHER, np.int32), np.ones(TOGETHER), places, np.zeros((3, 3)), np.zeros(3, bool))
 
 
 def spline_on_prior(prior: str = "quartic") -> Sum:

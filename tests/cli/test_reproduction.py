@@ -24,5 +24,5 @@ def test_a_checkout_with_changes_or_of_another_commit_is_refused(tmp_path, monke
             with pytest.raises(RecipeError, match=r"begun at another commit \(a\)"):
                 reproduction.reproduce(["double_well"], "cpu", tmp_path / "runs", 1)
         else:
-            assert reproduction.reproduce(["double_well"], "cpu", tmp_path / "runs", 1) == 0
+            assert reproduction.reproduce(["double_well"], "cpu", tmp_path / "runs", 1) == []
     assert [job.command[-2:] for job in started] == 2 * [("--out", str(tmp_path / "runs" / "double_well"))]

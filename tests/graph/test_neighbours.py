@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mdfit.errors import NeighborListError
 from mdfit.graph import build_graph, neighbor_table
-from mdfit.potentials import PaiNN, evaluate
+from mdfit.potentials import PaiNN, StillingerWeber, evaluate
 from mdfit.simulate.jax_md.neighbours import DeviceLists, HostLists, cell_heights, list_builder
 from mdfit.structure import Structure
 
@@ -132,6 +132,21 @@ def test_device_list_equals_host_list(seed, skew):
         edges.append(sorted_edges(np.nonzero(mask)[0], np.asarray(graph.neighbours)[mask], vectors))
         np.testing.assert_allclose(np.asarray(flipped)[mask], -vectors, atol=1e-9)
     np.testing.assert_allclose(*edges, atol=2e-5)
+
+
+def test_a_potential_sees_the_same_in_both_lists():
+    structure = random_structure(3, 40, 11.0, 0.2, (True, True, True), spread=2.5)
+    positions, cells = jnp.asarray(structure.positions)[None], jnp.asarray(structure.cell)[None]
+    builders = (HostLists(structure.periodic, 3.0), DeviceLists(structure.cell, 3.0))
+    found = []
+    for builder in builders:
+        one = jax.tree.map(lambda leaf: np.asarray(leaf)[0], builder.build(positions, cells))
+        graph, _ = graph_and_flipped(one, structure.species, structure.positions)
+        found.append(jitted(StillingerWeber(sigma=1.6), graph))
+    np.testing.assert_allclose(found[0].energy, found[1].energy, rtol=1e-10)
+    scale = np.abs(found[0].forces).max()
+    assert scale > 0
+    np.testing.assert_allclose(found[0].forces, found[1].forces, atol=1e-8 * scale)
 
 
 def test_overflow_of_the_device_list_is_repaired():

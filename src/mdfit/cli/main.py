@@ -156,7 +156,11 @@ def run(
     if is_script(recipe):
         scale = scale or loaded.scales[0]
     directory = out or Path("runs") / (loaded.directory.name + (f"-{scale}" if scale else ""))
+    if seeds is None and jobs > 1:
+        raise click.UsageError("--jobs is the number of seeds at a time; name several with --seeds.")
     if seeds is not None:
+        if seed or resumed:
+            raise click.UsageError("--seeds names all seeds and goes on by itself: leave out --seed and --resume.")
         _run_seeds(recipe, scale, seeds, directory, jobs)
         return
     resumed = resumed and begun(directory)

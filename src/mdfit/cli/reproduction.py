@@ -6,10 +6,12 @@ were begun at another commit are refused.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import click
 
 from mdfit.errors import MdfitError, RecipeError
 from mdfit.provenance import git_commit
@@ -35,27 +37,23 @@ SEEDS = {
 log = logging.getLogger(__name__)
 
 
-def main() -> int:
-    """Runs the recipes that are named, or all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="names of folders; all by default")
-    parser.add_argument("--scale", default="cpu")
-    parser.add_argument("--runs", type=Path, default=Path("runs") / "reproduce", help="directory of the runs")
-    parser.add_argument("--jobs", type=int, default=2, help="recipes at a time")
-    arguments = parser.parse_args()
-    unknown = set(arguments.recipes) - set(SEEDS)
-    if unknown:
-        parser.error(f"there is no recipe {', '.join(sorted(unknown))}: choose from {', '.join(SEEDS)}")
+@click.command()
+@click.argument("recipes", nargs=-1, type=click.Choice(list(SEEDS)))
+@click.option("--scale", default="cpu", show_default=True)
+@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs") / "reproduce", show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Recipes at a time.")
+def main(recipes: tuple[str, ...], scale: str, runs: Path, jobs: int) -> None:
+    """Run RECIPES, all by default, and write their results."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
-        return reproduce(arguments.recipes or list(SEEDS), arguments.scale, arguments.runs, arguments.jobs)
+        failed = reproduce(recipes or tuple(SEEDS), scale, runs, jobs)
     except (MdfitError, KeyboardInterrupt) as problem:
-        log.error("%s", problem)
-        return 1
+        raise click.ClickException(str(problem)) from problem
+    sys.exit(1 if failed else 0)
 
 
-def reproduce(names: list[str], scale: str, runs: Path, jobs: int) -> int:
-    """Runs recipes, so many at a time, then writes the results of those that succeeded; 1 when one failed.
+def reproduce(names: Sequence[str], scale: str, runs: Path, jobs: int) -> list[Job]:
+    """Runs recipes, so many at a time, then writes the results of those that succeeded; returns those that failed.
 
     Raises:
         RecipeError: files differ from the commit, or the runs were begun at another one.
@@ -76,7 +74,7 @@ def reproduce(names: list[str], scale: str, runs: Path, jobs: int) -> int:
     for name in names:
         if _whole(name, runs):
             log.info("%s", write_seeds_results(runs / name, gallery() / name / "results"))
-    return 1 if failed else 0
+    return failed
 
 
 def _whole(name: str, runs: Path) -> bool:
@@ -90,4 +88,4 @@ def _job(name: str, scale: str, runs: Path) -> Job:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -132,12 +132,8 @@ class Entropy:
         sampler: Sampler,
         *,
         fixed: Sequence[int],
-        bias: Potential | None = None,
     ) -> FitResult:
-        """The potential whose ensemble is closest to the reference; ``fixed`` terms stay.
-
-        With a ``bias`` in the simulations chains cross the barriers that it flattens.
-        """
+        """The potential whose ensemble is closest to the reference; ``fixed`` terms stay."""
         from mdfit.objectives import MappedEnsemble, RelativeEntropy
         from mdfit.simulate import JaxMD
 
@@ -153,7 +149,6 @@ class Entropy:
             batch=None if self.batch is None else min(self.batch, len(frames)),
             step_ratio=self.step_ratio,
             newton=self.descent.damping,
-            bias=bias,
             engine=JaxMD(self.skin),
         )
         return request.train(name, start, objective, self.descent.optimizer(), self.descent.updates, fixed=fixed)
