@@ -86,7 +86,10 @@ def test_results_tell_the_spread(dice, tmp_path):
         run_seeds(dice, "cpu", (0, 1), tmp_path / "runs", 1, lambda line: None)
     with pytest.raises(OutputError, match="is a run; choose another"):
         run_seeds(dice, "cpu", (0, 1), tmp_path / "runs" / "seed_0", 1, lambda line: None)
+    assert len(found.commits) == 1
+    assert len(found.cpu_seconds) == 2
     text = write_seeds_results(tmp_path / "runs", tmp_path / "results").read_text()
+    assert f"Commits: {found.commits[0]}." in text
     assert "| `points` | 3.0 | 1.4 | 2, 4 | dots |" in text
     assert json.loads((tmp_path / "results" / "metrics.json").read_text())["points"]["value"] == 2.0
     # Once more over earlier results.

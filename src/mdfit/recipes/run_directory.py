@@ -44,19 +44,20 @@ def run_directory(out: Path, resume: bool) -> Iterator[None]:
 
 def _note_commit(out: Path) -> None:
     """Keeps which commits of mdfit have worked on a run."""
-    before = _commits(out)
+    before = commits_of(out)
     commit = git_commit() or "unknown"
     if before[-1:] != [commit]:
         write_json(out / _COMMITS, [*before, commit])
 
 
-def _commits(out: Path) -> list[str]:
+def commits_of(out: Path) -> list[str]:
+    """The commits of mdfit that have worked on a run, which should be one."""
     return read_json(out / _COMMITS, list[str]) if (out / _COMMITS).is_file() else []
 
 
 def environment_of(out: Path) -> dict[str, Any]:
     """Versions, hardware, date, and the commits that have worked on a run, which should be one."""
-    return {**environment(), "git_commit": ", then ".join(_commits(out))}
+    return {**environment(), "git_commit": ", then ".join(commits_of(out))}
 
 
 def begun(out: Path) -> bool:

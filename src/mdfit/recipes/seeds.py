@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from mdfit.errors import OutputError, RecipeError
 from mdfit.recipes.loading import load_recipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
 from mdfit.recipes.processes import Job, run_jobs
-from mdfit.recipes.run_directory import begun
+from mdfit.recipes.run_directory import begun, commits_of
 from mdfit.recipes.runner import check_same_recipe
 from mdfit.recipes.script import check_belongs, is_script, load_script
+from mdfit.recipes.stage_times import StageTimes
 from mdfit.storage import Document, read_json, write_json
 
 #: The record of several seeds in the directory that holds their runs.
@@ -54,10 +55,14 @@ class SeedsDocument(Document):
     Attributes:
         seeds: one for each run, in the folder ``seed_<n>``.
         metrics: by name; those that every run has.
+        commits: of mdfit that have worked on the runs, which should be one.
+        cpu_seconds: of each run.
     """
 
     seeds: list[int]
     metrics: dict[str, SpreadDocument]
+    commits: list[str] = Field(default_factory=list)
+    cpu_seconds: list[float] = Field(default_factory=list)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -116,7 +121,13 @@ def run_seeds(
         raise RecipeError(
             f"{len(failed)} of {len(seeds)} runs failed ({names}); {failed[0].log} says why. The same command goes on."
         )
-    document = together({seed: read_metrics(seed_folder(out, seed) / "metrics.json") for seed in seeds})
+    folders = [seed_folder(out, seed) for seed in seeds]
+    document = together({s: read_metrics(f / "metrics.json") for s, f in zip(seeds, folders, strict=True)}).model_copy(
+        update={
+            "commits": list(dict.fromkeys(commit for folder in folders for commit in commits_of(folder))),
+            "cpu_seconds": [round(sum(StageTimes.read(folder).cpu.values()), 1) for folder in folders],
+        }
+    )
     write_json(out / SEEDS, document.model_dump())
     return document
 

@@ -47,6 +47,7 @@ def seeds_lines(document: SeedsDocument) -> list[str]:
         f"## Seeds {seeds}",
         "",
         "Mean over the seeds, and the standard deviation of a single one.",
+        f"Commits: {', '.join(document.commits)}. CPU seconds of each seed: {', '.join(map(str, document.cpu_seconds))}.",
         "",
         "| metric | mean | spread | of each seed | unit |",
         "| --- | --- | --- | --- | --- |",
