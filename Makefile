@@ -46,8 +46,8 @@ test: $(VENV)/.extra-test  ## run the test suite without the slow tests
 	@$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 test-slow: $(VENV)/.extra-test  ## run the slow tests
-	@echo "==> running the slow tests"
-	@$(BIN)/python -m pytest -m slow
+	@echo "==> running the slow tests on $(WORKERS) workers"
+	@$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.extra-lint  ## ruff (rules and format), mypy and the direction of imports
 	@echo "==> ruff"

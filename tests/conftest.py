@@ -1,5 +1,6 @@
 """Compiled programs shared between tests; LAMMPS in a process of its own, so that an error there cannot end them."""
 
+import gc
 import json
 import os
 import signal
@@ -20,6 +21,8 @@ def pytest_configure(config):
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     if config.option.markexpr == "not slow":
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+        # The older code generator takes half the time without optimisation; two workers have no use for threads in it.
+        os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -47,13 +50,15 @@ def compiled_programs(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def no_more_programs_than_memory_maps():
-    """Every compiled program holds a few memory maps."""
+    """Every compiled program holds a few memory maps; what is kept for the next module is not garbage."""
     import jax
 
     yield
+    gc.freeze()
     maps = Path("/proc/self/maps")
     if not maps.exists() or len(maps.read_bytes().splitlines()) > MEMORY_MAPS:
         jax.clear_caches()
+        gc.unfreeze()
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from tip4p_scales import SIZES, SKIN, TEMPERATURE, Scale
 
 from mdfit.data import Frames
 from mdfit.engines.openmm import OpenMM
-from mdfit.observables import Pressure, Temperature, estimate
+from mdfit.observables import Pressure, Temperature
 from mdfit.recipes.figures import Plot, history_series
-from mdfit.recipes.metrics import Metric, Metrics
+from mdfit.recipes.metrics import Metrics, estimated
 from mdfit.recipes.script import Request
 from mdfit.recipes.speed import nanoseconds_per_day
 from mdfit.simulate import JaxMD, Langevin, StatePoint, Trajectory
@@ -48,8 +48,7 @@ def run(request: Request) -> Metrics:
         model, kind = request.save(name, result.potential), scale.kind(name)
         simulated = request.simulate(f"judged_{name}", model, at, langevin, kind.judging, engine=JaxMD(SKIN))
         found[name] = curves(request, name, simulated)
-        for observable in (Pressure(), Temperature()):
-            metrics[f"{observable.name.lower()}/{name}"] = Metric.of(estimate(observable, simulated))
+        metrics |= estimated(name, simulated, Pressure(), Temperature())
         metrics |= request.stage(
             f"speed {name}",
             lambda n=name, m=model, k=kind: {

@@ -9,7 +9,7 @@ from mdfit.cli.tables import trajectory_lines
 from mdfit.objectives.accuracy import Accuracy
 from mdfit.observables import Estimate, Temperature
 from mdfit.recipes.metric_lines import metrics_table
-from mdfit.recipes.metrics import Metric, accuracy_metrics, read_metrics, write_metrics
+from mdfit.recipes.metrics import Metric, accuracy_metrics, estimated, read_metrics, write_metrics
 from mdfit.recipes.schema import SimulationChoice
 from mdfit.recipes.simulation_metrics import energy_drift, simulation_metrics
 from mdfit.simulate import Trajectory
@@ -117,3 +117,10 @@ def test_one_structure_has_no_error_bar():
     one = Accuracy(np.array([[0.0, 0.1]]), empty, empty, none, np.zeros(1, int), none, none, 1)
     assert accuracy_metrics("set", one, "eV/Å")["set/energy_mae"].standard_error is None
     assert Temperature().warnings(np.zeros(1)) == ()
+
+
+def test_scalars_of_recipes_in_python_say_that_a_simulation_is_not_at_equilibrium():
+    noise = np.random.default_rng(6).standard_normal((2, 300))
+    cold, right = (trajectory(mean + 20 * noise[0], 0.1 * noise[1]) for mean in (262.0, 300.0))
+    assert "below the thermostat's 300 K" in estimated("model", cold, Temperature())["temperature/model"].warning
+    assert estimated("model", right, Temperature())["temperature/model"].warning == ""

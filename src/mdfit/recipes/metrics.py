@@ -103,10 +103,19 @@ def metrics_of(documents: dict[str, MetricDocument]) -> Metrics:
 
 
 def estimated(name: str, trajectory: Trajectory, *observables: Observable) -> Metrics:
-    """``<observable>/<name>`` for each of several scalars over a simulation, with their standard errors."""
-    from mdfit.observables import estimate
+    """``<observable>/<name>`` for each of several scalars over a simulation, with their standard errors.
 
-    return {f"{one.name.lower()}/{name}": Metric.of(estimate(one, trajectory)) for one in observables}
+    Those that speak against equilibrium carry a warning; see :func:`mdfit.observables.equilibration_warnings`.
+    """
+    from mdfit.observables import equilibration_warnings, estimate
+
+    unsettled = equilibration_warnings(trajectory)
+    metrics: Metrics = {}
+    for one in observables:
+        result = estimate(one, trajectory)
+        warned = replace(result, warnings=unsettled.get(one.name, ()) + result.warnings)
+        metrics[f"{one.name.lower()}/{name}"] = Metric.of(warned)
+    return metrics
 
 
 def components(pattern: str, averages: BlockAverages) -> Metrics:
