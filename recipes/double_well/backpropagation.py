@@ -110,8 +110,8 @@ def gradient_norms(potential: Potential, lengths: tuple[int, ...], particles: in
 def seconds_per_gradient(potential: Potential, frames: int = 160, particles: int = 200, repeats: int = 5) -> Metrics:
     """Median seconds of one gradient after compilation, both in single precision, and temporary memory.
 
-    ``reweighting`` is one evaluation of the objective on a trajectory at hand, ``fresh_trajectory_and_reweighting`` one that
-    simulates a new trajectory first, with ``dropped`` frames of equilibration that the gradient through the simulation spares.
+    ``reweighting`` is one evaluation of the objective on a trajectory at hand; ``fresh_trajectory_and_reweighting``
+    simulates a new one first, with frames of equilibration that the gradient through the simulation spares.
     """
     parameters = split(potential)
     x, momenta = equilibrated(potential, particles, jnp.float32)

@@ -14,17 +14,23 @@ import h5py
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from mdfit.cli.main import main
 from mdfit.data import read
 from mdfit.errors import CheckpointError, DataError, OutputError, RecipeError, UnknownSpeciesError
 from mdfit.potentials import LennardJones, load
 from mdfit.recipes import load_recipe, read_metrics, resume_run, run_recipe
 from mdfit.recipes.building import build_objective, build_potential, number_format, split_training, training_files
-from mdfit.report import write_report
+from mdfit.report import group_lines, write_report
+from mdfit.training import Pace
 
 
 def history(run: Path) -> list[dict]:
-    return [json.loads(line) for line in (run / "fit" / "log.jsonl").read_text().splitlines()]
+    """Records of the epochs, without times, which no two runs have in common."""
+    lines = [json.loads(line) for line in (run / "fit" / "log.jsonl").read_text().splitlines()]
+    times = ("time", "seconds", "cpu_seconds")
+    return [{name: value for name, value in line.items() if name not in times} for line in lines if line["step"]]
 
 
 def positions(run: Path, name: str) -> np.ndarray:
@@ -319,3 +325,40 @@ def test_a_frame_that_is_simulated_without_equilibration_gets_advice(write_tiny,
         caplog.clear()
         check_inputs(load_recipe(write_tiny(tmp_path, *changes)), (14,))
         assert ("'warm' measures from its first step" in caplog.text) == told
+
+
+def test_epochs_that_fit_into_a_time_stay_when_a_run_goes_on(write_tiny, tmp_path, monkeypatch, ctrl_c_in_update):
+    recipe = write_tiny(tmp_path, ("  epochs: 2\n", "  minutes: 1\n"))
+    monkeypatch.setattr("mdfit.recipes.runner.measure_pace", lambda *_, **__: Pace(10.0, 1.0, 2.0, 0.0))
+    # Two updates make an epoch of 21 seconds with its validation; 56 of 60 seconds are left for them.
+    ctrl_c_in_update(1)
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(load_recipe(recipe, "train"), tmp_path / "run", show_progress=False)
+    assert "0 of 2 epochs of training are done" in write_report(tmp_path / "run").read_text(encoding="utf-8")
+    monkeypatch.setattr("mdfit.recipes.runner.measure_pace", lambda *_, **__: pytest.fail("measured again"))
+    resume_run(tmp_path / "run", show_progress=False)
+    assert history(tmp_path / "run")[-1]["epoch"] == 2
+
+
+def test_minutes_of_the_command_line_take_the_place_of_epochs(write_tiny, tmp_path, monkeypatch):
+    recipe = write_tiny(tmp_path)
+    monkeypatch.setattr("mdfit.recipes.runner.measure_pace", lambda *_, **__: Pace(10.0, 1.0, 2.0, 0.0))
+    command = ["run", str(recipe), "--scale", "train", "--out", str(tmp_path / "run"), "--minutes", "0.5", "--quiet"]
+    outcome = CliRunner().invoke(main, command)
+    assert outcome.exit_code == 0, outcome.output
+    assert history(tmp_path / "run")[-1]["epoch"] == 1
+    # The recipe of the run is that of the file with these minutes.
+    assert resume_run(tmp_path / "run", show_progress=False).metrics
+    outcome = CliRunner().invoke(main, [*command[:-2], "0.01"])
+    assert "already holds" in outcome.output or "holds a run" in outcome.output
+
+
+def test_epochs_and_minutes_are_not_both_given(write_tiny, tmp_path):
+    with pytest.raises(RecipeError, match="epochs would be ignored beside minutes"):
+        load_recipe(write_tiny(tmp_path, ("  epochs: 2\n", "  epochs: 2\n  minutes: 1\n")))
+
+
+def test_errors_by_group_are_shown_at_the_end(finished):
+    shown = group_lines(finished)
+    assert shown.startswith("\nErrors of test by group\ngroup     structures  Force RMSE (eV/Å)  ")
+    assert {line.split()[0]: line.split()[1] for line in shown.splitlines()[3:5]} == {"AIMD-NVT": "2", "Elastic": "2"}

@@ -14,7 +14,7 @@ from argon_clusters import argon, start
 from mdfit.errors import CheckpointError, OutputError, TrainingError
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import LennardJones, PairSpline, load
-from mdfit.training import fit, has_checkpoint
+from mdfit.training import accuracy, fit, has_checkpoint
 
 
 def train(out: Path | None, epochs: int = 6, **settings):
@@ -31,6 +31,9 @@ def train(out: Path | None, epochs: int = 6, **settings):
     )
 
 
+#: What no two runs have in common.
+TIMES = ("time", "seconds", "cpu_seconds")
+
 CHILD = """
 import sys, time
 sys.path.insert(0, {tests!r})
@@ -45,8 +48,13 @@ train({out!r}, checkpoint_seconds=0.0)
 """
 
 
-def history(directory: Path) -> list[dict]:
+def lines(directory: Path) -> list[dict]:
     return [json.loads(line) for line in (directory / "log.jsonl").read_text().splitlines()]
+
+
+def history(directory: Path) -> list[dict]:
+    """The log without its times and without the validation before the first update."""
+    return [{k: v for k, v in line.items() if k not in TIMES} for line in lines(directory) if line["step"]]
 
 
 def test_killed_run_continues_exactly(tmp_path, start_process):
@@ -213,3 +221,51 @@ def test_objectives_without_labels_or_weights_are_refused():
         ForceMatching(data, energy=0, forces=0)
     with pytest.raises(TrainingError, match="validation"):
         fit(start(), ForceMatching(data), optimizer=optax.adam(1e-2), epochs=1, patience=2, show_progress=False)
+
+
+def test_the_log_tells_the_errors_before_the_first_update(tmp_path):
+    result = train(tmp_path, epochs=2)
+    first = lines(tmp_path)[0]
+    known = accuracy(start(), argon(4))
+    assert (first["step"], first["epoch"]) == (0, 0)
+    for name, labels, factor in (("force", known.forces, 1.0), ("energy", known.energy, 1000.0)):
+        error = factor * np.sqrt(np.mean((labels[:, 1] - labels[:, 0]) ** 2))
+        assert first[f"validation_{name}_rmse"] == pytest.approx(error, rel=1e-5)
+    assert result.before == {name: value for name, value in first.items() if name not in TIMES}
+    assert train(None, epochs=1).before["validation_loss"] == pytest.approx(first["validation_loss"])
+
+
+def test_times_in_the_log_go_on_over_all_sessions(tmp_path, ctrl_c_in_update):
+    begin = time.time()
+    ctrl_c_in_update(5)
+    assert train(tmp_path).stopped == "interrupted"
+    before = lines(tmp_path)[-1]
+    assert train(tmp_path).stopped == "finished"
+    found = lines(tmp_path)
+    for name in TIMES:
+        values = [line[name] for line in found]
+        assert values == sorted(values)
+    assert begin <= found[0]["time"]
+    assert found[-1]["time"] <= time.time()
+    first_after = found[len([line for line in found if line["step"] <= before["step"]])]
+    # Both sessions compile the same programs, so that the second one begins where the first one ended.
+    assert first_after["cpu_seconds"] > before["cpu_seconds"]
+    whole = json.loads((tmp_path / "run.json").read_text())
+    assert whole["cpu_seconds"] >= found[-1]["cpu_seconds"]
+    assert whole["seconds"] >= found[-1]["seconds"]
+
+
+def test_records_are_told_as_they_are_made(tmp_path):
+    told = []
+    result = train(tmp_path, epochs=3, on_record=told.append)
+    assert told == [result.before, *result.history]
+
+
+def test_a_listener_that_fails_stops_the_training_and_loses_nothing(tmp_path):
+    def fail(record):
+        if record["step"]:
+            raise RuntimeError("no connection")
+
+    with pytest.raises(RuntimeError, match="no connection"):
+        train(tmp_path, on_record=fail)
+    assert train(tmp_path).history == train(None).history

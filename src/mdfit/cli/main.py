@@ -132,6 +132,9 @@ def split(
     "--seeds", default=None, help="Several, like 0:3 for 0, 1 and 2, each in a folder of OUT; goes on by itself."
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds at a time.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), default=None, help="For the training, instead of epochs."
+)
 @click.option("--resume", "resumed", is_flag=True, help="Go on if OUT holds a run of this recipe.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def run(
@@ -141,6 +144,7 @@ def run(
     seed: int,
     seeds: str | None,
     jobs: int,
+    minutes: float | None,
     resumed: bool,
     quiet: bool,
 ) -> None:
@@ -152,7 +156,9 @@ def run(
     from mdfit.recipes import is_script, load_recipe, load_script, run_recipe, run_script
     from mdfit.recipes.run_directory import begun, check_links
 
-    loaded: Any = load_script(recipe) if is_script(recipe) else load_recipe(recipe, scale, seed)
+    if minutes is not None and (is_script(recipe) or seeds is not None):
+        raise click.UsageError("--minutes is for one run of a recipe in YAML; those in Python set their own sizes.")
+    loaded: Any = load_script(recipe) if is_script(recipe) else load_recipe(recipe, scale, seed, minutes)
     if is_script(recipe):
         scale = scale or loaded.scales[0]
     directory = out or Path("runs") / (loaded.directory.name + (f"-{scale}" if scale else ""))
@@ -213,10 +219,12 @@ def resume(directory: Path, quiet: bool, trust: bool) -> None:
 
 def _finish(metrics: Metrics, directory: Path) -> None:
     from mdfit.recipes.metric_lines import metrics_table
-    from mdfit.report import write_report
+    from mdfit.report import group_lines, write_report
 
     report = write_report(directory)
     click.echo(metrics_table(metrics))
+    if groups := group_lines(directory):
+        click.echo(f"{groups}\n")
     click.echo(f"Metrics and figures: {directory}")
     click.echo(f"Report: {report}")
 

@@ -29,6 +29,7 @@ class LoadedRecipe:
         directory: of its file.
         file: its name; None when it was not read from a file.
         seed: that was added to those of its file.
+        minutes: for the training, in place of what its file says.
         tests: SHA-256 of the files of test sets when the run began, by name; None when they were not noted.
         program: SHA-256 of the file that defined the potential when the run began; None without one.
     """
@@ -38,6 +39,7 @@ class LoadedRecipe:
     directory: Path
     file: str | None = None
     seed: int = 0
+    minutes: float | None = None
     tests: dict[str, str] | None = field(default=None, compare=False)
     program: str | None = field(default=None, compare=False)
 
@@ -51,6 +53,7 @@ class LoadedRecipe:
             "directory": str(self.directory),
             "file": self.file,
             "seed": self.seed,
+            "minutes": self.minutes,
             "recipe": self.recipe.model_dump(mode="json"),
         }
 
@@ -76,13 +79,16 @@ class LoadedRecipe:
         return _different(self.recipe.model_dump(mode="json"), other.recipe.model_dump(mode="json"))
 
 
-def load_recipe(path: str | Path, scale: str | None = None, seed: int = 0) -> LoadedRecipe:
+def load_recipe(
+    path: str | Path, scale: str | None = None, seed: int = 0, minutes: float | None = None
+) -> LoadedRecipe:
     """Reads and validates a recipe.
 
     Args:
         path: a YAML file.
         scale: a name under ``scales``, whose values replace those of the recipe.
         seed: added to those of the recipe, but for that of the split of the data.
+        minutes: for the training, in place of the epochs or the minutes of the recipe.
 
     Raises:
         RecipeError: for a missing file, YAML that cannot be parsed, unknown keys, values that are not allowed, a scale
@@ -99,11 +105,14 @@ def load_recipe(path: str | Path, scale: str | None = None, seed: int = 0) -> Lo
         if scale not in scales:
             raise RecipeError(f"{path} has no scale '{scale}': {nearest(scale, scales)}")
         content = _merged(content, scales[scale])
+    if minutes is not None:
+        content = _merged(content, {"training": {"minutes": minutes}})
+        content["training"].pop("epochs", None)
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
         raise RecipeError(_explain(error, path, lines, scale)) from error
-    loaded = LoadedRecipe(recipe.with_seed(seed), scale, path.resolve().parent, path.name, seed)
+    loaded = LoadedRecipe(recipe.with_seed(seed), scale, path.resolve().parent, path.name, seed, minutes)
     _check_files(loaded, path, lines)
     _check_predecessors(loaded, path, lines)
     return loaded
@@ -121,7 +130,7 @@ def load_resolved(run: str | Path) -> LoadedRecipe:
     try:
         record = read_json(path, _Record)
         recipe = Recipe.model_validate(record.recipe, context=WRITTEN)
-        known = (record.file, record.seed, record.tests, record.program)
+        known = (record.file, record.seed, record.minutes, record.tests, record.program)
         return LoadedRecipe(recipe, record.scale, Path(record.directory), *known)
     except (CheckpointError, ValidationError, RecursionError) as error:
         raise RecipeError(
@@ -137,6 +146,7 @@ class _Record(Document):
     directory: str
     file: str | None = None
     seed: int = 0
+    minutes: float | None = None
     tests: dict[str, str] | None = None
     program: str | None = None
     recipe: dict[str, Any]
@@ -151,7 +161,7 @@ def check_unchanged(loaded: LoadedRecipe) -> None:
     if loaded.file is None or not loaded.path(loaded.file).is_file():
         return
     path = loaded.path(loaded.file)
-    different = loaded.differences(load_recipe(path, loaded.scale, loaded.seed))
+    different = loaded.differences(load_recipe(path, loaded.scale, loaded.seed, loaded.minutes))
     if different:
         raise RecipeError(
             f"{path} was edited since the run began ({', '.join(different[:5])}); put it back, or save the "

@@ -17,6 +17,7 @@ from mdfit.objectives.accuracy import Accuracy
 from mdfit.potentials import Potential
 from mdfit.precision import key
 from mdfit.recipes.arrays import save_arrays
+from mdfit.recipes.budget import plan_epochs
 from mdfit.recipes.building import (
     build_objective,
     build_optimizer,
@@ -41,7 +42,7 @@ from mdfit.recipes.static_metrics import static_metrics
 from mdfit.simulate import JaxMD, Trajectory, run
 from mdfit.simulate.restart import restart_path
 from mdfit.storage import write_json, write_text
-from mdfit.training import FitResult, accuracy, fit
+from mdfit.training import FitResult, accuracy, fit, measure_pace
 
 log = logging.getLogger(__name__)
 
@@ -142,13 +143,27 @@ class _Stages:
 
     def _fit(self, directory: Path, train: Dataset, validation: Dataset) -> FitResult:
         training = self.recipe.training
-        objective = build_objective(self.recipe, train)
+        objective, untrained = build_objective(self.recipe, train), build_potential(self.recipe, train)
+        epochs = plan_epochs(
+            self.out,
+            training,
+            objective.steps_per_epoch,
+            lambda: measure_pace(
+                untrained,
+                objective,
+                optimizer=build_optimizer(training.optimizer, 1000),
+                validate_on=validation,
+                average=training.average,
+            ),
+        )
+        if training.minutes is not None:
+            log.info("%d epochs in %g minutes", epochs, training.minutes)
         try:
             return fit(
-                build_potential(self.recipe, train),
+                untrained,
                 objective,
-                optimizer=build_optimizer(training.optimizer, training.epochs * objective.steps_per_epoch),
-                epochs=training.epochs,
+                optimizer=build_optimizer(training.optimizer, epochs * objective.steps_per_epoch),
+                epochs=epochs,
                 validate_on=validation,
                 validate_every=training.validate_every,
                 average=training.average,

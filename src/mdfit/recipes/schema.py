@@ -199,6 +199,8 @@ class Training(Section):
 
     epochs: Annotated[int, Field(ge=1, le=10**7)] = 100
     """passes over the training data"""
+    minutes: Annotated[float, Field(gt=0, le=10**6)] | None = None
+    """time for the training instead of `epochs`, whose number follows from the measured time of an update"""
     batch_size: Annotated[int, Field(ge=1, le=10**6)] = 4
     """structures per update"""
     energy: Weight = 1.0
@@ -226,6 +228,8 @@ class Training(Section):
     def _all_used(self, information: ValidationInfo) -> Training:
         if self.loss == "square":
             _refuse_ignored(self, information, ("huber_delta",), "by squared errors")
+        if self.minutes is not None:
+            _refuse_ignored(self, information, ("epochs",), "beside minutes")
         if not (self.energy or self.forces or self.stress):
             raise ValueError("energy, forces and stress must not all be 0")
         return self

@@ -9,7 +9,7 @@ from mdfit.report.plots_properties import equation_of_state_panels
 from mdfit.report.plots_simulation import simulation_panels
 from mdfit.report.published import published_table
 from mdfit.report.run_files import RunFiles, TestErrors
-from mdfit.report.tables import element_errors, element_table, group_table, metric_sections, time_table
+from mdfit.report.tables import Table, element_errors, element_table, group_table, metric_sections, time_table
 
 
 def recipe_page(run: RunFiles) -> Page:
@@ -37,7 +37,7 @@ def status(run: RunFiles) -> str:
     if run.training_status in ("finished", "early stopping"):
         return "This run is not complete: the training has ended, the results that follow it are not all there."
     epochs = run.history[-1]["epoch"] if run.history else 0
-    return f"This run is not complete: {epochs} of {run.loaded.recipe.training.epochs} epochs of training are done."
+    return f"This run is not complete: {epochs} of {run.epochs or '?'} epochs of training are done."
 
 
 def _sections(run: RunFiles) -> list[Section]:
@@ -56,6 +56,17 @@ def _sections(run: RunFiles) -> list[Section]:
     sections.append(Section("Equation of state", pictures(panels), []))
     times = [("", time_table(run.times))] if run.times.wall else []
     return [*sections, Section("Times", [], times)]
+
+
+def group_tables(run: RunFiles) -> dict[str, Table]:
+    """The errors of each test set by each label that the recipe names and that differs in it, under a heading."""
+    unit = run.loaded.recipe.force_unit
+    return {
+        f"Errors of {name} by {key}": group_table(key, test, unit)
+        for name, test in run.tests.items()
+        for key, labels in test.groups.items()
+        if len(set(labels)) > 1
+    }
 
 
 def _test_section(name: str, test: TestErrors, unit: str) -> Section:

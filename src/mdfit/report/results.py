@@ -134,7 +134,8 @@ def command(run: RunFiles) -> str:
     """The command that repeats a run, from the root of the repository."""
     scale = "" if run.loaded.scale is None else f" --scale {run.loaded.scale}"
     seed = f" --seed {run.loaded.seed}" if run.loaded.seed else ""
-    return f"mdfit run recipes/{run.loaded.directory.name}{scale}{seed}"
+    minutes = "" if run.loaded.minutes is None else f" --minutes {run.loaded.minutes:g}"
+    return f"mdfit run recipes/{run.loaded.directory.name}{scale}{seed}{minutes}"
 
 
 def summary(title: str, document: dict[str, Any], metrics: Metrics, figures: list[Path]) -> str:

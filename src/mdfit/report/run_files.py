@@ -15,6 +15,7 @@ from mdfit.errors import CheckpointError
 from mdfit.objectives.accuracy import Accuracy
 from mdfit.provenance import EnvironmentDocument
 from mdfit.recipes.arrays import DELETE, Layout, load_arrays
+from mdfit.recipes.budget import planned_epochs
 from mdfit.recipes.loading import LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
 from mdfit.recipes.stage_times import StageTimes
@@ -73,7 +74,8 @@ class RunFiles:
         directory: of the run.
         loaded: the resolved recipe.
         metrics: by name; empty until the run is complete.
-        history: one record per epoch of training.
+        history: the log of the training: one record per epoch, and one of the validation before the first.
+        epochs: that the training will have; None while a recipe that gives a time has not measured them.
         tests: errors by test set.
         simulations: arrays by simulation: times (fs), energies (eV/atom), temperature (K), pressure (GPa), RDF.
         properties: ``volumes`` (Å³/atom) and ``energies`` (eV/atom).
@@ -87,6 +89,7 @@ class RunFiles:
     loaded: LoadedRecipe
     metrics: Metrics
     history: list[dict[str, Any]]
+    epochs: int | None
     tests: dict[str, TestErrors]
     simulations: dict[str, Arrays]
     properties: Arrays
@@ -120,6 +123,7 @@ def read_run(directory: str | Path) -> RunFiles:
         loaded=loaded,
         metrics=read_metrics(metrics) if metrics.is_file() else {},
         history=read_history(directory / "fit" / "log.jsonl"),
+        epochs=planned_epochs(directory, recipe.training),
         tests=_read_tests(directory / "tests", recipe.data.test_names),
         simulations=_read_all(directory / "simulations", list(recipe.simulations), _SIMULATION),
         properties=_read_arrays(directory / "properties.npz", _PROPERTIES),

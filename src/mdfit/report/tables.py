@@ -30,6 +30,14 @@ class Table:
     note: str = ""
     highlighted: int | None = None
 
+    @property
+    def text(self) -> str:
+        """For the terminal."""
+        lines = [self.columns, *self.rows]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        aligned = ["  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines]
+        return "\n".join(line.rstrip() for line in [*aligned, self.note] if line)
+
 
 @dataclass(frozen=True)
 class MetricRow:

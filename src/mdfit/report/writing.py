@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mdfit.report.page import render
-from mdfit.report.recipe_page import recipe_page
+from mdfit.report.recipe_page import group_tables, recipe_page
 from mdfit.report.run_files import read_run
 from mdfit.report.script_files import is_script_run, read_script_run
 from mdfit.report.script_page import script_page
@@ -32,3 +32,11 @@ def write_report(directory: str | Path) -> Path:
     path = directory / REPORT
     write_text(path, render(page))
     return path
+
+
+def group_lines(directory: str | Path) -> str:
+    """The errors of test sets by labels of their structures, as tables for the terminal; empty where there are none."""
+    if is_script_run(directory):
+        return ""
+    tables = group_tables(read_run(directory))
+    return "\n".join(f"\n{heading}\n{table.text}" for heading, table in tables.items())

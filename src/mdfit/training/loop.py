@@ -6,7 +6,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +41,7 @@ class FitResult:
         model: with the best parameters (those of the lowest validation loss, or the last ones).
         last: with the last parameters.
         history: one record per epoch: step, loss, metrics, validation.
+        before: the record of the validation before the first update; empty without validation.
         stopped: why training ended: ``"finished"``, ``"early stopping"`` or ``"interrupted"``.
         out: the run's directory, when one was given.
 
@@ -62,6 +63,7 @@ class FitResult:
     history: list[dict[str, Any]]
     stopped: str
     out: Path | None
+    before: dict[str, Any] = field(default_factory=dict)
 
     @property
     def potential(self) -> Potential:
@@ -108,6 +110,7 @@ def fit(
     checkpoint_seconds: float = 60.0,
     show_progress: bool = True,
     configuration: dict[str, Any] | None = None,
+    on_record: Callable[[dict[str, Any]], object] = lambda record: None,
 ) -> FitResult:
     """Minimises an objective over the parameters of a model, such as a potential.
 
@@ -132,6 +135,7 @@ def fit(
         checkpoint_seconds: wall time between checkpoints within an epoch; there is one after every epoch, too.
         show_progress: a progress bar with the losses and the time left.
         configuration: written to ``run.json`` (a recipe, say).
+        on_record: is given each record as it is made, for instance ``wandb.log``; when it raises, so does the training.
 
     Ctrl-C ends the training after the present update; the result is what there is, marked as ``"interrupted"``.
 
@@ -149,9 +153,10 @@ def fit(
     with contextlib.nullcontext() if records is None else records.writing():
         if records is not None:
             run.progress = records.start(run.progress, resume)
-        stopped = _train(run, total, records, show_progress)
+        stopped = _train(run, total, records, show_progress, on_record)
     directory = None if records is None else records.directory
-    result = FitResult(run.best_model(), run.last_model(), run.progress.history, stopped.reason, directory)
+    progress = run.progress
+    result = FitResult(run.best_model(), run.last_model(), progress.history, stopped.reason, directory, progress.before)
     if stopped.terminated:
         raise result.interruption()
     return result
@@ -165,15 +170,36 @@ class _Stopped:
     terminated: bool
 
 
-def _train(run: _Run, total: int, records: Records | None, show_progress: bool) -> _Stopped:
+@dataclass(frozen=True)
+class _Outlets:
+    """Where records go: the display, the files of the run, and a function of the user."""
+
+    bar: Bar
+    records: Records | None
+    on_record: Callable[[dict[str, Any]], object]
+
+    def tell(self, record: dict[str, Any], run: _Run) -> None:
+        if "validation_loss" in record or run.validation is None:
+            self.bar.note(record)
+        if self.records is not None:
+            self.records.note(record, run.progress)
+        self.on_record(record)
+
+
+def _train(
+    run: _Run, total: int, records: Records | None, show_progress: bool, on_record: Callable[[dict[str, Any]], object]
+) -> _Stopped:
     whole = run.progress.stopped is not None and (run.step >= total or run.exhausted())
     reason = "early stopping" if run.exhausted() else "finished"
     if records is not None and not whole:
         records.begin(run.progress)
     with progress_bar("Training", total, run.step, show_progress) as bar, stop_on_interrupt() as interrupt:
+        outlets = _Outlets(bar, records, on_record)
+        if run.step == 0 and run.judge_start():
+            outlets.tell(run.progress.before, run)
         while run.step < total and reason == "finished":
             try:
-                reason = _epoch(run, total, bar, interrupt, records)
+                reason = _epoch(run, total, outlets, interrupt)
             except (TrainingError, SimulationError):
                 if records is not None:
                     records.checkpoint(run.progress)
@@ -186,22 +212,18 @@ def _train(run: _Run, total: int, records: Records | None, show_progress: bool) 
     return _Stopped(reason, interrupt.terminated)
 
 
-def _epoch(run: _Run, total: int, bar: Bar, interrupt: Interrupt, records: Records | None) -> str:
+def _epoch(run: _Run, total: int, outlets: _Outlets, interrupt: Interrupt) -> str:
     """Updates up to the end of the epoch, then validation; says whether and why training stops."""
     length = run.objective.steps_per_epoch
     end = min(run.step - run.step % length + length, total)
     while run.step < end:
         loss = run.advance()
-        bar.advance(loss=loss)
+        outlets.bar.advance(loss=loss)
         if interrupt.requested and run.step < end:
             return "interrupted"
-        if records is not None and run.step < end:
-            records.checkpoint_when_due(run.progress)
-    record = run.close_epoch(last=end == total)
-    if "validation_loss" in record or run.validation is None:
-        bar.note(record)
-    if records is not None:
-        records.epoch(record, run.progress)
+        if outlets.records is not None and run.step < end:
+            outlets.records.checkpoint_when_due(run.progress)
+    outlets.tell(run.close_epoch(last=end == total), run)
     if run.exhausted():
         return "early stopping"
     # An epoch that is complete is recorded before the training stops.
@@ -290,6 +312,13 @@ class _Run:
                 log.warning("After update %d: %s Half of the update is taken back.", self.step, error)
                 self.progress.state = state.retreated()
         raise AssertionError("the loop returns or raises")
+
+    def judge_start(self) -> bool:
+        """Validates the start, unless that is done; whether it was now.  It is no candidate for the best model."""
+        if self.validation is None or self.progress.before:
+            return False
+        self.progress.before = {"step": 0, "epoch": 0, **self._validate(self.progress.state)}
+        return True
 
     def close_epoch(self, last: bool) -> dict[str, Any]:
         """Validation and the record of the epoch; keeps the best parameters."""

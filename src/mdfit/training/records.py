@@ -8,7 +8,7 @@ import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
@@ -51,6 +51,18 @@ class EpochMeans:
         return {name: math.sqrt(v) if name.endswith("_rmse") else v for name, v in means.items()}
 
 
+class Spent(NamedTuple):
+    """Time that a training has taken, over all its sessions.
+
+    Attributes:
+        seconds: of the clock.
+        cpu_seconds: of all threads of the process.
+    """
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
 @dataclass
 class TrainingProgress:
     """Where a run stands: all that a checkpoint holds.
@@ -59,13 +71,34 @@ class TrainingProgress:
         state: parameters, optimiser, objective.
         means: since the last record.
         history: one record per epoch.
+        before: record of the validation before the first update; empty without one.
+        marks: of ``before``, where there is one, and of the history: Unix time, and what was spent up to it.
+        spent: up to the checkpoint that this was read from.
         stopped: ``"finished"`` or ``"early stopping"``; None before.
     """
 
     state: FitState
     means: EpochMeans
     history: list[dict[str, Any]]
+    before: dict[str, Any] = field(default_factory=dict)
+    marks: list[list[float]] = field(default_factory=list)
+    spent: Spent = field(default_factory=Spent)
     stopped: str | None = None
+
+    def log(self) -> str:
+        """All lines of the log."""
+        records = [self.before] * bool(self.before) + self.history
+        # Checkpoints of earlier versions have no marks.
+        marks = [None] * (len(records) - len(self.marks)) + self.marks
+        return "".join(map(_line, records, marks))
+
+
+#: What a line of the log says of times: when it was written, in seconds since 1970, and what was spent up to it.
+_MARKS = ("time", "seconds", "cpu_seconds")
+
+
+def _line(record: dict[str, Any], mark: list[float] | None) -> str:
+    return json.dumps(record | dict(zip(_MARKS, mark or (), strict=False))) + "\n"
 
 
 #: In the directory of a run.
@@ -93,6 +126,9 @@ class CheckpointHeader(Document):
     format_version: int = 1
     means: MeansDocument
     history: list[dict[str, int | float]]
+    before: dict[str, int | float] = Field(default_factory=dict)
+    marks: list[Annotated[list[float], Field(min_length=3, max_length=3)]] = Field(default_factory=list)
+    spent: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(default_factory=lambda: [0.0, 0.0])
     identity: Identity | None = None
     stopped: str | None = None
 
@@ -135,8 +171,8 @@ class Records:
         self.directory, self.identity = Path(directory), identity
         self.configuration = configuration or {}
         self.checkpoint_seconds = checkpoint_seconds
-        self._started = self._last_checkpoint = time.monotonic()
-        self._cpu_started = time.process_time()
+        self._started = Spent(time.monotonic(), time.process_time())
+        self._last_checkpoint = time.monotonic()
 
     def writing(self) -> AbstractContextManager[None]:
         """Holds the lock of the directory; see :func:`mdfit.storage.only_writer`."""
@@ -186,9 +222,15 @@ class Records:
         if (self.directory / "run.json").exists():
             read_json(self.directory / "run.json", RunDocument)
         progress = TrainingProgress(
-            state, EpochMeans(known.means.counts, known.means.sums), known.history, known.stopped
+            state,
+            EpochMeans(known.means.counts, known.means.sums),
+            known.history,
+            known.before,
+            known.marks,
+            Spent(*known.spent),
+            known.stopped,
         )
-        write_text(self._log, "".join(json.dumps(record) + "\n" for record in progress.history))
+        write_text(self._log, progress.log())
         return progress
 
     @property
@@ -200,7 +242,7 @@ class Records:
         """Notes that the training is going on; from here on it can be resumed."""
         progress.stopped = None
         self.checkpoint(progress)
-        self._write_run("running")
+        self._write_run("running", progress)
 
     @property
     def _log(self) -> Path:
@@ -213,6 +255,9 @@ class Records:
             "format_version": FORMAT_VERSION,
             "means": {"counts": progress.means.counts, "sums": progress.means.sums},
             "history": progress.history,
+            "before": progress.before,
+            "marks": progress.marks,
+            "spent": self._spent(progress),
             "identity": self.identity.model_dump(),
             "stopped": progress.stopped,
         }
@@ -223,11 +268,18 @@ class Records:
         if time.monotonic() - self._last_checkpoint > self.checkpoint_seconds:
             self.checkpoint(progress)
 
-    def epoch(self, record: dict[str, Any], progress: TrainingProgress) -> None:
-        """Logs the end of an epoch and writes a checkpoint."""
+    def _spent(self, progress: TrainingProgress) -> Spent:
+        seconds, cpu_seconds = time.monotonic() - self._started.seconds, time.process_time() - self._started.cpu_seconds
+        before = progress.spent
+        return Spent(round(before.seconds + seconds, 3), round(before.cpu_seconds + cpu_seconds, 3))
+
+    def note(self, record: dict[str, Any], progress: TrainingProgress) -> None:
+        """Logs the record of an epoch, or of the validation before the first, and writes a checkpoint."""
+        mark = [round(time.time(), 3), *self._spent(progress)]
+        progress.marks.append(mark)
         try:
             with self._log.open("a", encoding="utf-8") as log:
-                log.write(json.dumps(record) + "\n")
+                log.write(_line(record, mark))
         except OSError as error:
             raise OutputError(
                 f"Could not write {self._log}: {error.strerror}; the checkpoint before is intact. To go on, "
@@ -239,18 +291,17 @@ class Records:
         """Notes how the training ended; one that was interrupted can still go on."""
         progress.stopped = None if stopped == "interrupted" else stopped
         self.checkpoint(progress)
-        self._write_run(stopped)
+        self._write_run(stopped, progress)
 
     def save_models(self, best: Model, last: Model, step: int) -> None:
         origin = {"step": step, "run": str(self.directory), "configuration": self.configuration}
         best.save(self.directory / "best.mdfit", origin)
         last.save(self.directory / "last.mdfit", origin)
 
-    def _write_run(self, status: str) -> None:
+    def _write_run(self, status: str, progress: TrainingProgress) -> None:
         document = {
             "status": status,
-            "seconds": round(time.monotonic() - self._started, 3),
-            "cpu_seconds": round(time.process_time() - self._cpu_started, 3),
+            **self._spent(progress)._asdict(),
             "configuration": self.configuration,
             "environment": environment(),
         }

@@ -1,0 +1,60 @@
+"""A number of epochs from a time."""
+
+import time
+
+import optax
+import pytest
+from argon_clusters import argon, start
+
+import mdfit.training.loop as loop
+from mdfit.errors import TrainingError
+from mdfit.objectives import ForceMatching
+from mdfit.training import Pace, measure_pace
+
+
+def measured(steps_per_epoch=4, **settings):
+    objective = ForceMatching(argon(), energy=1, forces=1, batch_size=3)
+    objective.steps_per_epoch = steps_per_epoch
+    return measure_pace(start(), objective, optimizer=optax.adam(1e-2), **settings)
+
+
+def test_epochs_fill_the_time():
+    pace = Pace(update=0.5, validation=2.0, first=10.0, measuring=6.0)
+    epochs = pace.epochs_within(300.0, steps_per_epoch=10, validate_every=2)
+    used = 6.0 + 10.0 + 2 * 2.0 + epochs * (10 * 0.5 + 2.0 / 2)
+    assert used <= 300.0 < used + 6.0
+
+
+def test_a_time_that_is_too_short_is_refused():
+    pace = Pace(update=0.5, validation=0.0, first=10.0, measuring=6.0)
+    with pytest.raises(TrainingError, match=r"^0\.3 minutes are too short .* give at least 0\.35"):
+        pace.epochs_within(18.0, steps_per_epoch=10)
+    assert pace.epochs_within(21.0, steps_per_epoch=10) == 1
+
+
+def test_updates_are_timed_without_compilation(monkeypatch):
+    calls, advance = [], loop._Run.advance
+
+    def slowly(self):
+        calls.append(time.sleep(0.5 if len(calls) in (0, 3) else 0.05))
+        return advance(self)
+
+    monkeypatch.setattr(loop._Run, "advance", slowly)
+    begin = time.perf_counter()
+    pace = measured()
+    assert 0.05 <= pace.update < 0.15
+    assert pace.first >= 0.7
+    assert pace.measuring <= time.perf_counter() - begin
+    assert pace.validation == 0.0
+
+
+def test_measuring_ends_where_an_epoch_is_long(monkeypatch):
+    calls = []
+    monkeypatch.setattr(loop._Run, "advance", lambda self: calls.append(time.sleep(0.05)))
+    measured(steps_per_epoch=1000, most_seconds=1.0)
+    assert 15 <= len(calls) <= 21
+
+
+def test_validations_are_timed():
+    pace = measured(validate_on=argon(4))
+    assert 0.0 < pace.validation < pace.measuring
