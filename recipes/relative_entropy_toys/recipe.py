@@ -29,12 +29,16 @@ DENSITY = "squared error of density (1/Å)"
 
 @dataclass(frozen=True)
 class Scale:
-    """Sizes: seeds of the exact solutions and of the simulated ones, numbers of samples, updates, time steps."""
+    """Sizes: seeds of the exact solutions and of the simulated ones, numbers of samples, updates, time steps.
+
+    ``simulated_updates`` are those from samples, ``updates`` those at each time step.
+    """
 
     seeds: int = 20
     numbers: tuple[int, ...] = (1000, 3000, 10000, 30000)
-    simulated_seeds: int = 5
+    simulated_seeds: int = 3
     simulated_numbers: tuple[int, ...] = (1000, 10000)
+    simulated_updates: int = 60
     updates: int = 100
     bond_frames: int = 5000
     bond_chains: int = 64
@@ -42,7 +46,7 @@ class Scale:
     steps: tuple[float, ...] = (0.002, 0.004, 0.006, 0.008, 0.01)
 
 
-SCALE_OF = {"cpu": Scale(), "demo": Scale(2, (1000, 3000), 1, (1000,), 3, 200, 4, 2, (0.01,))}
+SCALE_OF = {"cpu": Scale(), "demo": Scale(2, (1000, 3000), 1, (1000,), 3, 3, 200, 4, 2, (0.01,))}
 
 
 def run(request: Request) -> Metrics:
@@ -82,7 +86,7 @@ def data_efficiency(request: Request, scale: Scale) -> Metrics:
 
     def simulated(seed: int) -> Metrics:
         names = {number: f"simulated_{number}_{seed}" for number in scale.simulated_numbers}
-        found = {n: from_samples(request, name, n, request.seed + seed, scale.updates) for n, name in names.items()}
+        found = {n: from_samples(request, name, n, request.seed + seed, scale.simulated_updates) for n, name in names.items()}
         return {f"density_ise/simulated/{number}": Metric(error, None, "1/Å") for number, error in found.items()}
 
     seeds = list(request.sweep("exact", range(scale.seeds), exact).values())
@@ -91,6 +95,10 @@ def data_efficiency(request: Request, scale: Scale) -> Metrics:
     for case in cases:
         metrics |= compared(seeds, case)
     metrics |= {name: median(values_of(few, name), "1/Å") for name in few[0]}
+    for number in scale.simulated_numbers:
+        matched = metrics[f"density_ise/force_matching/{number}"].value
+        ratio = matched / metrics[f"density_ise/simulated/{number}"].value
+        metrics[f"density_ise_ratio_fm_over_simulated/{number}"] = Metric(ratio, None, "1")
     every = {method: (text, seeds, scale.numbers) for method, text in METHODS.items()}
     every["simulated"] = ("relative entropy, simulated", few, scale.simulated_numbers)
     points = [all_seeds(method, *of) for method, of in every.items()]

@@ -38,8 +38,13 @@ def sampling(duration: float, equilibrate: float, every: float) -> Sampling:
 
 
 def from_samples(request: Request, name: str, number: int, seed: int, updates: int) -> float:
-    """Squared error of the density of a model that was learned from samples, with simulated averages of its own."""
-    method = Entropy(Descent(updates, (0.5, 0.005)), sampling(10, 1, 0.25), chains=CHAINS, start="reference")
+    """Squared error of the density of a model that was learned from samples, with simulated averages of its own.
+
+    A particle crosses the barrier once in some hundred units of time, which is what all updates take together: chains go on
+    where the last ones ended, and there are many of them, so that the wells have the populations of the model.
+    """
+    newton = Descent(updates, (0.5, 0.05), damping=1e-3)
+    method = Entropy(newton, sampling(10, 1, 0.25), chains=8 * CHAINS)
     reference, langevin = beads(samples(number, seed)[0]), Langevin(0.025 / FEMTOSECOND, friction=2 * FRICTION)
     learned = method.train(request, name, spline_on_prior(), reference, TEMPERATURE, langevin, fixed=[1]).last
     return squared_error(normalised(field_curve(learned, GRID)))
