@@ -47,7 +47,7 @@ test: $(VENV)/.extra-test  ## run the test suite without the slow tests
 
 test-slow: $(VENV)/.extra-test  ## run the slow tests
 	@echo "==> running the slow tests on $(WORKERS) workers"
-	@$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/.extra-lint  ## ruff (rules and format), mypy and the direction of imports
 	@echo "==> ruff"
