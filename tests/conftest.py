@@ -19,6 +19,8 @@ def pytest_configure(config):
     """Quick tests spend most of their time in compilers, for programs that run for moments; slow ones run as users do."""
     # Loading compiled programs logs features of the processor, until the pipe of a process that a test waits for is full.
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    # What compilers keep is much, and hardly any of it garbage.
+    gc.set_threshold(50_000, 20, 50)
     if config.option.markexpr == "not slow":
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
         # The older code generator takes half the time without optimisation; two workers have no use for threads in it.
@@ -50,15 +52,13 @@ def compiled_programs(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def no_more_programs_than_memory_maps():
-    """Every compiled program holds a few memory maps; what is kept for the next module is not garbage."""
+    """Every compiled program holds a few memory maps."""
     import jax
 
     yield
-    gc.freeze()
     maps = Path("/proc/self/maps")
     if not maps.exists() or len(maps.read_bytes().splitlines()) > MEMORY_MAPS:
         jax.clear_caches()
-        gc.unfreeze()
 
 
 @pytest.fixture

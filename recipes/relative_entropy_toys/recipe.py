@@ -86,7 +86,8 @@ def data_efficiency(request: Request, scale: Scale) -> Metrics:
 
     def simulated(seed: int) -> Metrics:
         names = {number: f"simulated_{number}_{seed}" for number in scale.simulated_numbers}
-        found = {n: from_samples(request, name, n, request.seed + seed, scale.simulated_updates) for n, name in names.items()}
+        updates, own = scale.simulated_updates, request.seed + seed
+        found = {n: from_samples(request, name, n, own, updates) for n, name in names.items()}
         return {f"density_ise/simulated/{number}": Metric(error, None, "1/Å") for number, error in found.items()}
 
     seeds = list(request.sweep("exact", range(scale.seeds), exact).values())

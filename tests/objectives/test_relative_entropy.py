@@ -130,7 +130,6 @@ def test_a_newton_step_arrives_at_a_linear_model():
     assert linear == pytest.approx(0.0, abs=0.03)
 
 
-@pytest.mark.optimised
 def test_the_time_step_is_compensated():
     """Overdamped dynamics samples the variance kT/[k (1 − h k/2)]; the model that gives the variance 1 has another k."""
     step = 0.4

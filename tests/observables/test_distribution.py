@@ -69,7 +69,7 @@ def test_plain_histogram_counts_what_is_in_its_range(known):
 def test_dihedral_angles_close_to_a_ring(known, smearing):
     # A distribution around ±π; smearing by σ multiplies its Fourier components by exp(−n²σ²/2).
     kappa, centre = 3.0, 3.0
-    angles = shuffled_quantiles(vonmises(kappa), 4000, 1)[:, 0] + centre
+    angles = shuffled_quantiles(vonmises(kappa), 2000, 1)[:, 0] + centre
     density = Distribution(Dihedral(0, 1, 2, 3), bins=60, smearing=smearing)
     assert density.periodic
     found = estimate(density, with_dihedral(known, angles)).value

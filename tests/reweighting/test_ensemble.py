@@ -172,7 +172,7 @@ def test_a_trajectory_in_another_ensemble(trajectory):
 
 def test_errors_of_free_energies_know_of_correlations():
     """Frames a tenth of a relaxation time apart: scores of 12 runs; their mean square is below 3 but for 1 in 3000."""
-    close = {"duration": 600.0 / FEMTOSECOND, "every": 0.2 / FEMTOSECOND, "equilibrate": EVERY, "replicas": 12}
+    close = {"duration": 300.0 / FEMTOSECOND, "every": 0.2 / FEMTOSECOND, "equilibrate": EVERY, "replicas": 12}
     every = run(harmonic(1.0), AT, LANGEVIN, key=jax.random.key(9), **close)
     scores = []
     for replica in range(12):

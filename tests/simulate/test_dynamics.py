@@ -246,3 +246,20 @@ def test_replicas_start_where_they_are_told(small):
     other = here.replace(species=np.full(8, 10, np.int32))
     with pytest.raises(SimulationError, match="replica 1 has other atoms"):
         simulate(small.potential, here, NVE(1.0), 1, replicas=2, starts=[here, other])
+
+
+def test_a_second_simulation_compiles_nothing(small):
+    """Of other parameters, positions and random numbers, with the same sampler; another time step is another program."""
+    names, structure = [], small.argon()
+    jax.monitoring.register_event_duration_secs_listener(lambda name, *_, **__: names.append(name))
+
+    def programs(epsilon, timestep, seed):
+        names.clear()
+        moved = structure.replace(positions=structure.positions + 0.01 * seed)
+        potential = LennardJones(epsilon, 3.4, 6.0, switch_start=5.0)
+        simulate(potential, moved, NVE(timestep), 8, every=4, key=jax.random.key(seed))
+        return sum(name.endswith("backend_compile_duration") for name in names)
+
+    assert programs(0.0104, 3.7, 0) > 0
+    assert programs(0.0120, 3.7, 1) == 0
+    assert programs(0.0104, 3.8, 0) > 0

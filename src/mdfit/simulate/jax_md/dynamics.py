@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -110,8 +111,14 @@ class Advance(eqx.Module):
     crowded: Bool[Array, ""]
 
 
+@lru_cache(maxsize=32)
+def shared_dynamics(sampler: Sampler, conditions: Conditions, cutoff: float, skin: float) -> Dynamics:
+    """The same for all simulations that differ in structure and parameters only, so that none compiles anew."""
+    return Dynamics(sampler, conditions, cutoff, skin)
+
+
 class Dynamics:
-    """A potential, a sampler and the skin of the neighbour list, compiled once for any number of calls.
+    """A sampler and the skin of the neighbour list, compiled once for any number of calls and potentials of one kind.
 
     Args:
         sampler: which integrator.

@@ -18,7 +18,7 @@ from mdfit.precision import cast
 from mdfit.progress import Bar
 from mdfit.simulate.engine import Frame, Simulation
 from mdfit.simulate.health import check_frame, check_step
-from mdfit.simulate.jax_md.dynamics import Context, Dynamics
+from mdfit.simulate.jax_md.dynamics import Context, shared_dynamics
 from mdfit.simulate.jax_md.integrators import Conditions, Frozen
 from mdfit.simulate.jax_md.neighbours import AllPairs, DeviceLists, ListBuilder, cell_heights, list_builder
 from mdfit.simulate.samplers import Sampler, degrees_of_freedom
@@ -162,7 +162,7 @@ class JaxSimulation(Simulation):
             None if point.pressure is None else BAR * point.pressure,
             self.particles.degrees_of_freedom,
         )
-        self.dynamics = Dynamics(self.sampler, conditions, cutoff, self.skin)
+        self.dynamics = shared_dynamics(self.sampler, conditions, cutoff, self.skin)
         self._packed_width = 0
 
     def in_its_precision(self, potential: Potential) -> Potential:
