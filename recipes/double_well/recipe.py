@@ -10,6 +10,7 @@ import numpy as np
 from backpropagation import gradient_norms, seconds_per_gradient
 from double_well import GRID, POPULATED, SCALE_OF, exact_density, judge, sampled_density, start, train, truth
 
+from mdfit.observables import bootstrap
 from mdfit.potentials import Potential, field_curve
 from mdfit.recipes.figures import Plot, Series, metric_series
 from mdfit.recipes.metrics import Metric, Metrics
@@ -31,17 +32,17 @@ def run(request: Request) -> Metrics:
         sampled[seed] = sampled_density(request, f"{seed}", result.last, *size)
         judged.append(judge(result, sampled[seed]))
     grown = request.sweep(
-        "growth", models, lambda seed: growth(gradient_norms(models[seed], scale.growth), scale.growth)
+        "growth", models, lambda seed: growth(gradient_norms(models[seed], scale.growth), scale.growth), models
     )
     metrics = {
         name: _summary([one[name] for one in ones]) for ones in (judged, list(grown.values())) for name in ones[0]
     }
-    metrics |= request.stage("gradients", lambda: seconds_per_gradient(models[first]))
+    metrics |= request.stage("gradients", lambda: seconds_per_gradient(models[first]), models[first])
 
     fields = {"start": start(first), "trained": models[first], "exact": truth()}
     before = sampled_density(request, "start", fields["start"], *size)
     request.draw("fields", *drawn(fields, {"start": before, "trained": sampled[first], "exact": exact_density()}))
-    norms = request.stage("norms", lambda: gradient_norms(models[first], scale.lengths))
+    norms = request.stage("norms", lambda: gradient_norms(models[first], scale.lengths), models[first])
     series = [metric_series(label, norms, f"{kind}/{{}}", scale.lengths) for kind, label in KINDS.items()]
     x, y = "frames of the trajectory", "norm of the gradient"
     plot = Plot(title="Norms of the gradients", x=x, y=y, series=series, x_scale="log", y_scale="log")
@@ -56,10 +57,10 @@ def growth(norms: Metrics, lengths: tuple[int, int]) -> Metrics:
 
 
 def _summary(values: list[Metric]) -> Metric:
-    """Median over the trainings, and half of the range between the extremes."""
-    numbers = [metric.value for metric in values]
-    spread = (max(numbers) - min(numbers)) / 2 if len(numbers) > 1 else None
-    return Metric(float(np.median(numbers)), spread, values[0].unit)
+    """Median over the trainings, with the standard error that comes from drawing them with replacement."""
+    numbers = np.array([metric.value for metric in values])
+    value, error = bootstrap(np.median, numbers, draws=1000, seed=0)
+    return Metric(float(value), float(error) if len(numbers) > 1 else None, values[0].unit)
 
 
 def drawn(fields: dict[str, Potential], densities: dict[str, np.ndarray]) -> list[Plot]:

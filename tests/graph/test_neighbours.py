@@ -222,3 +222,35 @@ def test_all_pairs_are_what_a_search_finds(atoms):
     both = np.concatenate([positions[:1], np.zeros((1, atoms, 3))])
     with pytest.raises(NeighborListError, match="of frame 1 coincide"):
         complete_graph(species, both, np.zeros((2, 3, 3)), jnp.float64)
+
+
+def neighbours_within(lists, reach):
+    """Sorted distances of all pairs of each replica."""
+    graphs = jax.vmap(lambda one, place: one.graph(jnp.zeros(place.shape[0], jnp.int32), place).vectors)
+    masks = jax.vmap(lambda one, place: one.graph(jnp.zeros(place.shape[0], jnp.int32), place).mask)
+    found = np.linalg.norm(graphs(lists, lists.origin), axis=-1)
+    return [np.sort(d[m & (d < reach)]) for d, m in zip(found, np.asarray(masks(lists, lists.origin)), strict=True)]
+
+
+def test_a_list_of_the_device_is_whole_after_the_cell_has_shrunk():
+    """Four cells along 30 Å are wide enough for 7.4 Å, but not along 27 Å: two atoms on both sides of one meet there.
+
+    Others, close together, have made enough room for them, so that the list does not overflow.
+    """
+    reach, cluster = 7.4, 0.8 + 0.02 * np.random.default_rng(0).random((20, 3))
+    fractional = np.concatenate([[[0.2499, 0.1, 0.1], [0.5001, 0.1, 0.1]], cluster])[None]
+    builder, pairs = DeviceLists(np.eye(3) * 30.0, reach), []
+    for edge in (30.0, 27.0):
+        positions, cells = jnp.asarray(fractional * edge), jnp.eye(3)[None] * edge
+        (found,) = neighbours_within(builder.build(positions, cells), reach)
+        (host,) = neighbours_within(HostLists(np.ones(3, bool), reach).build(positions, cells), reach)
+        np.testing.assert_allclose(found, host, rtol=1e-9)
+        pairs.append(len(host))
+    assert pairs == [20 * 19, 20 * 19 + 2]
+
+
+def test_the_cell_of_every_replica_must_be_wide_enough_for_the_device():
+    builder = DeviceLists(np.eye(3) * 20.0, 7.0)
+    cells = jnp.stack([jnp.eye(3) * 20.0, jnp.eye(3) * 10.0])
+    with pytest.raises(NeighborListError, match=r"The cell is 10\.00 Å wide"):
+        builder.build(jnp.zeros((2, 4, 3)), cells)

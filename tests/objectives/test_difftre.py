@@ -12,7 +12,7 @@ from mdfit.measurements import Measurement
 from mdfit.objectives import DiffTRe, Parameters
 from mdfit.observables import RDF, ElasticConstants, PotentialEnergy, Pressure, estimate
 from mdfit.potentials import LennardJones, trainable
-from mdfit.simulate import JaxMD, Langevin, StatePoint, run
+from mdfit.simulate import NVE, JaxMD, Langevin, StatePoint, run
 from mdfit.structure import Structure
 from mdfit.training import fit
 
@@ -191,6 +191,8 @@ def test_unstable_potential_stops_with_the_reason():
 
 def test_settings_out_of_range_are_refused():
     at = StatePoint(argon(), TEMPERATURE)
+    with pytest.raises(TrainingError, match="which those of NVE do not have"):
+        DiffTRe(targets(at), NVE("1 fs"), sample="1 ps", every="0.1 ps")
     with pytest.raises(TrainingError, match="at least one measurement"):
         objective([])
     with pytest.raises(TrainingError, match="reuse"):

@@ -1,9 +1,11 @@
 """The losses of force matching against numbers of NumPy: squares, Huber's function, stresses, missing labels."""
 
+import dataclasses
 import operator
 
 import equinox as eqx
 import numpy as np
+import optax
 import pytest
 
 from mdfit.data import Dataset, LabelledStructure
@@ -12,6 +14,7 @@ from mdfit.errors import TrainingError
 from mdfit.objectives import ForceMatching, Parameters
 from mdfit.potentials import LennardJones, trainable
 from mdfit.structure import Structure
+from mdfit.training import accuracy, fit
 
 RANDOM = np.random.default_rng(1)
 POTENTIAL = LennardJones(0.01, 3.4, 6.0)
@@ -140,7 +143,26 @@ def test_padding_counts_for_nothing():
 def test_settings_that_make_no_sense():
     with pytest.raises(TrainingError, match="'square' or 'huber'"):
         ForceMatching(Dataset(FRAMES), loss="cubic")
+    with pytest.raises(TrainingError, match="batch_size is a number of structures, at least 1, not 0"):
+        ForceMatching(Dataset(FRAMES), batch_size=0)
+    for delta in (0.0, -0.1, float("nan")):
+        with pytest.raises(TrainingError, match="huber_delta is the error at which the loss turns linear, above 0"):
+            ForceMatching(Dataset(FRAMES), loss="huber", huber_delta=delta)
     with pytest.raises(TrainingError, match="must be positive or zero"):
         ForceMatching(Dataset(FRAMES), energy=-1.0)
     with pytest.raises(TrainingError, match="has a weight for stress"):
         ForceMatching(Dataset((frame(4, stress=False),)), stress=1.0)
+
+
+def test_errors_in_the_log_are_those_of_the_labels_that_there_are():
+    """One frame of four has a stress; batches without one say nothing of it, nor does a label that no frame has."""
+    frames = tuple(frame(4, stress=number == 3) for number in range(4))
+    bare = tuple(dataclasses.replace(one, energy=None) for one in frames)
+    for data, present in ((frames, {"energy", "forces", "stress"}), (bare, {"forces", "stress"})):
+        weights = {"energy": float("energy" in present), "forces": 1.0, "stress": 1.0}
+        aim = ForceMatching(Dataset(data), **weights, batch_size=1)
+        still = fit(POTENTIAL, aim, optimizer=optax.sgd(0.0), epochs=1, show_progress=False)
+        record, known = still.history[0], accuracy(POTENTIAL, Dataset(data))
+        assert {name.removesuffix("_rmse") for name in record if name.endswith("_rmse")} == present
+        found = np.sqrt(np.mean((known.stress[:, 1] - known.stress[:, 0]) ** 2))
+        assert record["stress_rmse"] == pytest.approx(found, rel=1e-4)

@@ -198,3 +198,13 @@ def test_those_that_need_opposite_edges_say_so(potential):
     assert potential.reads.opposite_edges
     with pytest.raises(PotentialError, match="opposite"):
         evaluate(potential, graph)
+
+
+def test_constant_pressure_without_neighbours():
+    """An ideal gas with a sum in reciprocal space, whose lists have no reach that the cell could shrink by."""
+    places = np.random.default_rng(0).random((8, 3)) * 12.0
+    gas = Structure(np.full(8, 18, np.int32), places, np.eye(3) * 12.0, np.ones(3, bool), np.full(8, 39.95))
+    at = StatePoint(gas, "300 K", "100 bar")
+    trajectory = run(ReciprocalSum(0.01), at, NPT("1 fs"), duration="20 fs", every="5 fs", key=jax.random.key(0))
+    assert np.isfinite(trajectory.positions).all()
+    assert len(trajectory) == 4

@@ -43,3 +43,10 @@ def test_times_without_cpu_times_are_read(tmp_path):
     (tmp_path / FILE).write_text(json.dumps({"training": 12.5}))
     assert StageTimes.read(tmp_path) == StageTimes({"training": 12.5}, {})
     assert StageTimes.read(tmp_path / "nothing") == StageTimes()
+
+
+def test_a_stage_inside_another_keeps_its_own_time(tmp_path):
+    with StageTimes.read(tmp_path).measure("outer", tmp_path), StageTimes.read(tmp_path).measure("inner", tmp_path):
+        compute(0.1)
+    times = StageTimes.read(tmp_path)
+    assert times.cpu["outer"] >= times.cpu["inner"] >= 0.1

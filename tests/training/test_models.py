@@ -1,5 +1,6 @@
 """Models that are no potentials are trained, interrupted, resumed and loaded."""
 
+import json
 import re
 from pathlib import Path
 
@@ -58,8 +59,9 @@ def points(number: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def train(out, **settings):
-    arguments = {"validate_on": LeastSquares(*points(7)), "epochs": 80, "show_progress": False, "out": out, **settings}
-    return fit(Polynomial(2), LeastSquares(*points(40)), optimizer=optax.adam(0.1), **arguments)
+    common = {"validate_on": LeastSquares(*points(7)), "epochs": 80, "show_progress": False, "out": out}
+    arguments = {"optimizer": optax.adam(0.1), **common, **settings}
+    return fit(Polynomial(2), LeastSquares(*points(40)), **arguments)
 
 
 def test_a_model_is_trained_resumed_and_loaded(tmp_path, ctrl_c_in_update):
@@ -129,3 +131,31 @@ def test_validation_of_a_sum_is_the_sum_of_validations(tmp_path):
     assert loss == pytest.approx(2 * few.validate(model)[0] + 0.5 * many.validate(model)[0])
     loss, _ = Alternating([(3, few), (1, many)]).validate(model)
     assert loss == pytest.approx(0.75 * few.validate(model)[0] + 0.25 * many.validate(model)[0])
+
+
+class Shifted(LeastSquares):
+    """As a relative entropy that is known up to a constant, below zero."""
+
+    def loss(self, model, batch):
+        return super().loss(model, batch)[0] - 100.0, {}
+
+
+def test_a_loss_below_zero_is_no_divergence():
+    result = fit(Polynomial(2), Shifted(*points(40)), optimizer=optax.adam(0.1), steps=300, show_progress=False)
+    np.testing.assert_allclose(result.model.coefficients, [1, -2, 3], atol=1e-2)
+    assert result.history[-1]["loss"] == pytest.approx(-100.0)
+
+
+def test_what_led_to_a_loss_that_is_not_finite_is_taken_back(tmp_path):
+    with pytest.raises(TrainingError, match="not finite at step 1; the last good state is kept"):
+        train(tmp_path, optimizer=optax.sgd(1e200), validate_on=None)
+    np.testing.assert_array_equal(load(tmp_path / "last.mdfit").coefficients, np.zeros(3))
+    np.testing.assert_array_equal(load(tmp_path / "best.mdfit").coefficients, np.zeros(3))
+    assert json.loads((tmp_path / "run.json").read_text())["status"] == "failed"
+
+
+def test_without_validation_the_model_is_the_last_one_in_the_middle_of_an_epoch_too(ctrl_c_in_update):
+    ctrl_c_in_update(13)
+    result = train(None, validate_on=None)
+    assert result.stopped == "interrupted"
+    np.testing.assert_array_equal(result.model.coefficients, result.last.coefficients)

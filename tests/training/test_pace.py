@@ -27,7 +27,7 @@ def test_epochs_fill_the_time():
 
 def test_a_time_that_is_too_short_is_refused():
     pace = Pace(update=0.5, validation=0.0, first=10.0, measuring=6.0)
-    with pytest.raises(TrainingError, match=r"^0\.3 minutes are too short .* give at least 0\.35"):
+    with pytest.raises(TrainingError, match=r"^0\.3 minutes are too short .* give at least 0\.350,"):
         pace.epochs_within(18.0, steps_per_epoch=10)
     assert pace.epochs_within(21.0, steps_per_epoch=10) == 1
 

@@ -178,6 +178,11 @@ def child_seed(seed: int, index: int) -> int:
     return int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
 
 
+def point_seed(seed: int, index: int) -> int:
+    """Of a state point; that of the first is the seed itself."""
+    return child_seed(seed, index) if index else seed
+
+
 def require_potential(name: str, model: Any) -> Potential:
     """The model, where it is a potential.
 

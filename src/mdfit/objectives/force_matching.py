@@ -62,9 +62,10 @@ class ForceMatching(Objective):
         batch_size: structures per step.
         loss: ``"square"`` or ``"huber"``.
         huber_delta: where the Huber loss turns linear: the error in eV per atom, eV/Å and eV/Å³.
+        dtype: of positions and labels.
 
     Raises:
-        TrainingError: when a weighted label does not occur in the data, or nothing is weighted.
+        TrainingError: when a weighted label does not occur in the data, nothing is weighted, or a setting is out of range.
         PotentialError, StructureError: in training, when a frame does not fit the bonded terms of the potential.
 
     Example:
@@ -91,6 +92,12 @@ class ForceMatching(Objective):
         huber_delta: float = 0.1,
         dtype: DTypeLike = np.float32,
     ):
+        if loss not in ("square", "huber"):
+            raise TrainingError(f"The loss of force matching is 'square' or 'huber', not {loss!r}.")
+        if not batch_size >= 1:
+            raise TrainingError(f"batch_size is a number of structures, at least 1, not {batch_size}.")
+        if not huber_delta > 0:
+            raise TrainingError(f"huber_delta is the error at which the loss turns linear, above 0, not {huber_delta}.")
         self.dataset = dataset
         self.weights = Weights(energy, forces, stress)
         self.batch_size = min(batch_size, len(dataset))
@@ -100,8 +107,6 @@ class ForceMatching(Objective):
         self.steps_per_epoch = -(-len(dataset) // self.batch_size)
         self._batches: dict[float, Batches] = {}
         _check(dataset, self.weights)
-        if loss not in ("square", "huber"):
-            raise TrainingError(f"The loss of force matching is 'square' or 'huber', not {loss!r}.")
 
     def identity(self) -> tuple:
         """See :func:`mdfit.storage.fingerprint`."""
@@ -199,7 +204,10 @@ def _loss(
     errors = residuals(prediction, batch)
     terms = {name: _mean(_penalty(error, delta), mask) for name, (error, mask) in errors.items()}
     loss = sum(weight * terms[name] for name, weight in weights._asdict().items() if weight)
-    metrics = {f"{name}_rmse": jnp.sqrt(_mean(error**2, mask)) for name, (error, mask) in errors.items()}
+    metrics = {
+        f"{name}_rmse": jnp.where(jnp.any(mask), jnp.sqrt(_mean(error**2, mask)), jnp.nan)
+        for name, (error, mask) in errors.items()
+    }
     return loss, metrics
 
 

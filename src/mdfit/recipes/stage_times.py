@@ -56,6 +56,9 @@ class StageTimes:
         try:
             yield
         finally:
+            # Stages inside this one have written theirs.
+            known = StageTimes.read(run)
+            self.wall, self.cpu = self.wall | known.wall, self.cpu | known.cpu
             self.wall[stage] = round(self.wall.get(stage, 0.0) + time.monotonic() - wall, 2)
             self.cpu[stage] = round(self.cpu.get(stage, 0.0) + time.process_time() - cpu, 2)
             write_json(run / FILE, self.document())

@@ -329,11 +329,11 @@ class Ensemble:
             point = self.state_point
             replicas = [point.structure] * self.replicas
             self._simulation = self.engine.simulation(potential, [point], self.sampler, replicas, unwrapped=False)
-        simulation, dtype = self._simulation, np.dtype(self.engine.dtype)
+        simulation = self._simulation
         # What an earlier training with the same objective left behind must not matter.
         simulation.restore_sizes(samples.sizes)
         if starts is not None:
-            simulation.restart(potential, np.asarray(starts.positions, dtype), None, starts.cells, key)
+            simulation.restart(potential, starts.positions, None, starts.cells, key)
         elif samples.generation > 0:
             last = samples.frames
             simulation.restart(potential, last.positions[:, -1], last.velocities[:, -1], last.cells[:, -1], key)

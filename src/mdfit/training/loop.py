@@ -202,8 +202,8 @@ def _train(
                 reason = _epoch(run, total, outlets, interrupt)
             except (TrainingError, SimulationError):
                 if records is not None:
-                    records.checkpoint(run.progress)
                     records.save_models(run.best_model(), run.last_model(), run.step)
+                    records.finish(run.progress, "failed")
                 raise
     if records is not None and not (whole and records.complete):
         # Models first: a run that is marked as finished has them.
@@ -272,7 +272,8 @@ class _Run:
 
     def best_model(self) -> Any:
         state = self.progress.state
-        return eqx.combine(state.best if math.isfinite(float(state.best_loss)) else state.average, self.fixed)
+        judged = self.validation is not None and math.isfinite(float(state.best_loss))
+        return eqx.combine(state.best if judged else state.average, self.fixed)
 
     def last_model(self) -> Any:
         return eqx.combine(self.progress.state.average, self.fixed)
@@ -281,12 +282,17 @@ class _Run:
         return self.patience is not None and int(self.progress.state.stale) >= self.patience
 
     def advance(self) -> float:
-        """One update; the progress is unchanged when it is refused."""
+        """One update; when it is refused, the one before, which led there, is taken back."""
         evaluation, objective_state = self._evaluate()
         state = self.progress.state
         parameters = Parameters(state.parameters, self.fixed)
         done = update(state, evaluation, self.optimizer, self.decay)
-        _refuse_bad(done, evaluation, self.step)
+        try:
+            _refuse_bad(done, evaluation, self.step)
+        except TrainingError:
+            if self.step > 0:
+                self.progress.state = state.without_last_step()
+            raise
         fraction = self.objective.step_fraction(parameters, done.parameters, objective_state)
         done = done.shortened(state, fraction, self.decay)
         self.progress.state = done.apply_to(state, objective_state)
@@ -325,10 +331,7 @@ class _Run:
         state = self.progress.state
         epoch = -(-self.step // self.objective.steps_per_epoch)
         record: dict[str, Any] = {"step": self.step, "epoch": epoch, **self.progress.means.means()}
-        if self.validation is None:
-            best = (state.average, jnp.asarray(record["loss"], jnp.float64))
-            state = eqx.tree_at(lambda s: (s.best, s.best_loss), state, best)
-        elif epoch % self.validate_every == 0 or last:
+        if self.validation is not None and (epoch % self.validate_every == 0 or last):
             record |= self._validate(state)
             state = state.judged(record["validation_loss"])
         self.progress.state = state
@@ -355,7 +358,8 @@ def _refuse_bad(done: Update, evaluation: Evaluation | Step, step: int) -> None:
     if not bool(done.finite):
         what = "loss" if not math.isfinite(float(evaluation.loss)) else "gradient"
         raise TrainingError(_advice(f"The {what} is not finite at step {step}"))
-    if step > 100 and float(done.smoothed) > DIVERGENCE_FACTOR * float(done.lowest):
+    # Losses that may be negative, such as relative entropies up to a constant, have no scale to compare with.
+    if step > 100 and float(done.smoothed) > DIVERGENCE_FACTOR * float(done.lowest) > 0:
         raise TrainingError(_advice(f"The loss diverges: at step {step} it is {float(done.smoothed):.3g}"))
 
 

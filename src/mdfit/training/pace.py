@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -52,9 +53,9 @@ class Pace(NamedTuple):
         left = seconds - self.measuring - self.first - 2 * self.validation
         epochs = int(left / of_epoch)
         if epochs < 1:
-            least = (seconds - left + of_epoch) / 60
+            least = math.ceil(seconds - left + of_epoch) / 60
             raise TrainingError(
-                f"{seconds / 60:.3g} minutes are too short for one epoch of this training; give at least {least:.2g}, or "
+                f"{seconds / 60:.3g} minutes are too short for one epoch of this training; give at least {least:.3f}, or "
                 "choose a smaller model."
             )
         return epochs

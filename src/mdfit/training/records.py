@@ -34,15 +34,17 @@ from mdfit.training.state import FitState
 
 @dataclass
 class EpochMeans:
-    """Means of the loss and of the metrics since the last record, each over the updates that gave it."""
+    """Means of the loss and of the metrics since the last record, each over the updates that gave a number for it."""
 
     counts: dict[str, int] = field(default_factory=dict)
     sums: dict[str, float] = field(default_factory=dict)
 
     def add(self, evaluation: Evaluation | Step) -> None:
         for name, value in {"loss": evaluation.loss, **evaluation.metrics}.items():
-            # Root-mean-square errors are averaged as squares.
+            # Root-mean-square errors are averaged as squares; a batch without the label has none.
             term = float(value) ** 2 if name.endswith("_rmse") else float(value)
+            if math.isnan(term):
+                continue
             self.sums[name] = self.sums.get(name, 0.0) + term
             self.counts[name] = self.counts.get(name, 0) + 1
 
@@ -136,7 +138,7 @@ class CheckpointHeader(Document):
 class RunDocument(Document):
     """``run.json`` of a training."""
 
-    status: Literal["running", "finished", "early stopping", "interrupted"]
+    status: Literal["running", "finished", "early stopping", "interrupted", "failed"]
     seconds: float | None = None
     cpu_seconds: float | None = None
     configuration: dict[str, Any] = Field(default_factory=dict)
@@ -288,8 +290,8 @@ class Records:
         self.checkpoint(progress)
 
     def finish(self, progress: TrainingProgress, stopped: str) -> None:
-        """Notes how the training ended; one that was interrupted can still go on."""
-        progress.stopped = None if stopped == "interrupted" else stopped
+        """Notes how the training ended; one that was interrupted, or failed, can still go on."""
+        progress.stopped = None if stopped in ("interrupted", "failed") else stopped
         self.checkpoint(progress)
         self._write_run(stopped, progress)
 

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from mdfit.errors import TrainingError
 from mdfit.measurements import Measurement
 from mdfit.models import Parameters
-from mdfit.objectives.base import Evaluation, Metrics, Objective, Step, require_potential
+from mdfit.objectives.base import Evaluation, Metrics, Objective, Step, point_seed, require_potential
 from mdfit.objectives.difftre.gauss_newton import damped_step
 from mdfit.objectives.difftre.targets import Constants, Outcome, Targets
 from mdfit.observables import FreeEnergy
@@ -107,6 +107,11 @@ class DiffTRe(Objective):
             raise TrainingError(
                 "parameter_sizes are those of Gauss-Newton steps; give gauss_newton, or leave them out."
             )
+        if sampler.ensemble == "NVE":
+            raise TrainingError(
+                "DiffTRe weighs frames by their probability at a temperature, which those of NVE do not have; use "
+                "Langevin, Brownian, NoseHoover or NPT."
+            )
         if sampler.ensemble != "NVT" and any(isinstance(m.observable, FreeEnergy) for m in measurements):
             raise TrainingError(
                 f"FreeEnergy is of the ensemble NVT, but the sampler is {sampler.ensemble}; use Langevin, Brownian or "
@@ -134,7 +139,9 @@ class DiffTRe(Objective):
     def initial_state(self, seed: int, parameters: Parameters) -> tuple[PointState, ...]:
         require_potential("DiffTRe", parameters.combine())
         return tuple(
-            PointState(point.ensemble.empty(seed + index, parameters), np.full(len(point.targets.others), np.nan))
+            PointState(
+                point.ensemble.empty(point_seed(seed, index), parameters), np.full(len(point.targets.others), np.nan)
+            )
             for index, point in enumerate(self._points)
         )
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from mdfit.errors import SimulationError, TrainingError
 from mdfit.models import Parameters
-from mdfit.objectives.base import Evaluation, Metrics, Objective, Step, require_potential, weighted_sum
+from mdfit.objectives.base import Evaluation, Metrics, Objective, Step, point_seed, require_potential, weighted_sum
 from mdfit.objectives.relative_entropy.chain_starts import ChainStarts, Start
 from mdfit.objectives.relative_entropy.mapped_ensemble import MappedEnsemble
 from mdfit.objectives.relative_entropy.newton import Curvature, newton_step
@@ -162,10 +162,10 @@ class RelativeEntropy(Objective):
         require_potential("RelativeEntropy", parameters.combine())
         return tuple(
             ChainState(
-                samples=point.ensemble.empty(seed + index, parameters),
+                samples=point.ensemble.empty(point_seed(seed, index), parameters),
                 origin=np.asarray(np.nan),
                 updates=np.asarray(0, np.int64),
-                seed=np.asarray(seed + index, np.int64),
+                seed=np.asarray(point_seed(seed, index), np.int64),
             )
             for index, point in enumerate(self._points)
         )

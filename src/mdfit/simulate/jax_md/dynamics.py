@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -267,7 +268,7 @@ class Dynamics:
 
     def _strain_margin(self, one: Any, neighbours: Neighbours) -> Float[Array, ""]:
         """Half of what shrinking of the cell may have brought two atoms closer, in Å."""
-        if not self._variable_cell:
+        if not self._variable_cell or not math.isfinite(self._reach):
             return jnp.zeros((), one.position.dtype)
         # Pairs just outside the list come closer in proportion to their distance, which is that of the list's reach.
         shrink = jnp.maximum(1 - _scale(one.box, neighbours), 0)

@@ -207,7 +207,8 @@ class DeviceLists:
 
     def build(self, positions: Array, cells: Array) -> Neighbours:
         """Lists of all replicas; an overflow is repaired by growing the list and building again."""
-        check_device_cell(np.asarray(cells[0]), self.reach)
+        for cell in np.unique(np.asarray(cells), axis=0):
+            check_device_cell(cell, self.reach)
         fractional, wrapped, boxes = _fractional(positions, cells)
         for _ in range(10):
             if self._allocated is None:
@@ -252,7 +253,8 @@ def _updated(
     allocated: Any, wrapped: Float[Array, "atoms 3"], box: Float[Array, "3 3"]
 ) -> tuple[Int[Array, "atoms neighbours"], Array]:
     neighbours = allocated.update(wrapped, box=box)
-    return neighbours.idx, neighbours.did_buffer_overflow
+    # Cells into which atoms are sorted are found for the first box; in a smaller one they miss neighbours.
+    return neighbours.idx, neighbours.did_buffer_overflow | neighbours.cell_size_too_small
 
 
 @jax.jit
