@@ -117,3 +117,19 @@ def test_an_objective_needs_no_more_than_the_documentation_says():
     ):
         result = fit(LennardJones(1.0, 1.0, 2.5), objective, optimizer=optax.sgd(0.5), steps=4, show_progress=False)
         assert abs(float(result.last.sigma) - 2.0) < 0.9
+
+
+def test_data_to_validate_on_are_weighed_as_the_data_of_the_sum():
+    """Two terms that learn from labels, each with its weight; beside another objective the single one is by itself."""
+    frame = mdfit.data.LabelledStructure(structure(), energy=-0.1, forces=np.full((8, 3), 0.2))
+    data, potential = mdfit.data.Dataset((frame,)), LennardJones(0.01, 3.4, 6.0)
+    energy = ForceMatching(data, energy=1.0, forces=0.0)
+    both = 0.1 * energy + 3.0 * ForceMatching(data, energy=0.0, forces=1.0)
+    parts = [one.on(data).validate(potential)[0] for _, one in both.terms]
+    loss, found = both.on(data).validate(potential)
+    assert loss == pytest.approx(0.1 * parts[0] + 3.0 * parts[1])
+    assert {"0/validation_energy_rmse", "1/validation_force_rmse"} <= set(found)
+    density = DiffTRe([Measurement(PotentialEnergy(), -0.1, StatePoint(structure(), 100.0), weight=1.0)], Langevin(2.0),
+                      sample=20.0, every=10.0)  # fmt: skip
+    assert isinstance((density + 3.0 * energy).on(data), ForceMatching)
+    assert (density + density).on(data) is None

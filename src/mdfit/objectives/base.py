@@ -292,9 +292,10 @@ class WeightedSum(Objective):
         return loss, {f"{index}/{name}": value for index, (_, own) in enumerate(found) for name, value in own.items()}
 
     def on(self, dataset: Dataset) -> Objective | None:
-        """That of the first term that learns from labels."""
-        found = (objective.on(dataset) for _, objective in self.terms)
-        return next((one for one in found if one is not None), None)
+        """The sum of the terms that learn from labels, with their weights; a single one by itself."""
+        found = [(weight, objective.on(dataset)) for weight, objective in self.terms]
+        kept = tuple((weight, one) for weight, one in found if one is not None)
+        return WeightedSum(kept) if len(kept) > 1 else next((one for _, one in kept), None)
 
 
 def _numbered(metrics: Sequence[Metrics]) -> Metrics:

@@ -52,7 +52,7 @@ class ForceMatching(Objective):
     """Weighted errors of energy per atom, forces and stress over batches of a data set.
 
     loss = w_E ⟨ℓ(ΔE/N)⟩ + w_F ⟨ℓ(ΔF)⟩ + w_σ ⟨ℓ(Δσ)⟩, where ⟨·⟩ runs over the labels that are present, and over
-    components; ℓ is the square, or the Huber function of the error in units of ``huber_delta``.
+    components; ℓ is the square, or Huber's function: the square up to ``huber_delta`` and a straight line beyond.
 
     Args:
         dataset: labelled structures; a label that is missing is left out of its mean.

@@ -153,8 +153,8 @@ def has_checkpoint(directory: str | Path) -> bool:
 class Records:
     """The directory of a run.
 
-    ``checkpoint.safetensors`` (to resume), ``log.jsonl`` (one record per epoch), ``run.json`` (configuration, seeds,
-    versions, hardware), ``best.mdfit`` and ``last.mdfit`` (models).
+    ``checkpoint.safetensors`` (to resume), ``log.jsonl`` (one record per epoch), ``run.json`` (configuration,
+    versions, hardware, times), ``best.mdfit`` and ``last.mdfit`` (models).
 
     Args:
         directory: made when missing.

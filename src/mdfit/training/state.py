@@ -22,7 +22,7 @@ class FitState(eqx.Module):
         average: exponential moving average of the parameters (the parameters themselves without averaging).
         optimizer: state of the optax optimiser.
         objective: state of the objective.
-        best: the averaged parameters of the best validation (or training epoch) so far.
+        best: the averaged parameters of the best validation so far.
         best_loss: the loss of ``best``.
         step: updates done.
         stale: validations since the best one.
