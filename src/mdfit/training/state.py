@@ -82,7 +82,7 @@ def initial_state(parameters: Any, optimizer: optax.GradientTransformation, obje
 
 
 class Update(eqx.Module):
-    """The outcome of one optimiser step; ``finite`` is false when it was refused."""
+    """The outcome of one optimiser step; ``finite`` is false when loss or gradient were not, and it must not be used."""
 
     parameters: Any
     average: Any
@@ -120,25 +120,18 @@ class Update(eqx.Module):
 def update(
     state: FitState, evaluation: Evaluation | Step, optimizer: optax.GradientTransformation, decay: float | None
 ) -> Update:
-    """One optimiser step; with a loss or gradient that is not finite everything stays as it was."""
-    norm = optax.tree.norm(evaluation.direction)
-    finite = jnp.isfinite(evaluation.loss) & jnp.isfinite(norm)
-    safe = jax.tree.map(lambda g: jnp.where(finite, g, jnp.zeros((), g.dtype)), evaluation.direction)
-    changes, optimizer_state = optimizer.update(safe, state.optimizer, state.parameters)
+    """One optimiser step, to be used where loss and gradient are finite."""
+    changes, optimizer_state = optimizer.update(evaluation.direction, state.optimizer, state.parameters)
     parameters = optax.apply_updates(state.parameters, changes)
     average = parameters if decay is None else _averaged(state, parameters, decay)
     smoothed = jnp.where(jnp.isinf(state.smoothed), evaluation.loss, 0.99 * state.smoothed + 0.01 * evaluation.loss)
-
-    def keep(new: Any, old: Any) -> Any:
-        return jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
-
     return Update(
-        parameters=keep(parameters, state.parameters),
-        average=keep(average, state.average),
-        optimizer=keep(optimizer_state, state.optimizer),
-        smoothed=jnp.where(finite, smoothed, state.smoothed),
-        lowest=jnp.where(finite, jnp.minimum(state.lowest, smoothed), state.lowest),
-        finite=finite,
+        parameters=parameters,
+        average=average,
+        optimizer=optimizer_state,
+        smoothed=smoothed,
+        lowest=jnp.minimum(state.lowest, smoothed),
+        finite=jnp.isfinite(evaluation.loss) & jnp.isfinite(optax.tree.norm(evaluation.direction)),
     )
 
 
