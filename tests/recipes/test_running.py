@@ -24,13 +24,13 @@ from mdfit.recipes import load_recipe, read_metrics, resume_run, run_recipe
 from mdfit.recipes.building import build_objective, build_potential, number_format, split_training, training_files
 from mdfit.report import group_lines, write_report
 from mdfit.training import Pace
+from mdfit.training.records import MARKS
 
 
 def history(run: Path) -> list[dict]:
     """Records of the epochs, without times, which no two runs have in common."""
     lines = [json.loads(line) for line in (run / "fit" / "log.jsonl").read_text().splitlines()]
-    times = ("time", "seconds", "cpu_seconds")
-    return [{name: value for name, value in line.items() if name not in times} for line in lines if line["step"]]
+    return [{name: value for name, value in line.items() if name not in MARKS} for line in lines if line["step"]]
 
 
 def positions(run: Path, name: str) -> np.ndarray:

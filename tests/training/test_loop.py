@@ -15,6 +15,7 @@ from mdfit.errors import CheckpointError, OutputError, TrainingError
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import LennardJones, PairSpline, load
 from mdfit.training import accuracy, fit, has_checkpoint
+from mdfit.training.records import MARKS
 
 
 def train(out: Path | None, epochs: int = 6, **settings):
@@ -30,9 +31,6 @@ def train(out: Path | None, epochs: int = 6, **settings):
         **settings,
     )
 
-
-#: What no two runs have in common.
-TIMES = ("time", "seconds", "cpu_seconds")
 
 CHILD = """
 import sys, time
@@ -54,7 +52,7 @@ def lines(directory: Path) -> list[dict]:
 
 def history(directory: Path) -> list[dict]:
     """The log without its times and without the validation before the first update."""
-    return [{k: v for k, v in line.items() if k not in TIMES} for line in lines(directory) if line["step"]]
+    return [{k: v for k, v in line.items() if k not in MARKS} for line in lines(directory) if line["step"]]
 
 
 def test_killed_run_continues_exactly(tmp_path, start_process):
@@ -231,7 +229,7 @@ def test_the_log_tells_the_errors_before_the_first_update(tmp_path):
     for name, labels, factor in (("force", known.forces, 1.0), ("energy", known.energy, 1000.0)):
         error = factor * np.sqrt(np.mean((labels[:, 1] - labels[:, 0]) ** 2))
         assert first[f"validation_{name}_rmse"] == pytest.approx(error, rel=1e-5)
-    assert result.before == {name: value for name, value in first.items() if name not in TIMES}
+    assert result.before == {name: value for name, value in first.items() if name not in MARKS}
     assert train(None, epochs=1).before["validation_loss"] == pytest.approx(first["validation_loss"])
 
 
@@ -242,7 +240,7 @@ def test_times_in_the_log_go_on_over_all_sessions(tmp_path, ctrl_c_in_update):
     before = lines(tmp_path)[-1]
     assert train(tmp_path).stopped == "finished"
     found = lines(tmp_path)
-    for name in TIMES:
+    for name in MARKS:
         values = [line[name] for line in found]
         assert values == sorted(values)
     assert begin <= found[0]["time"]

@@ -1,6 +1,6 @@
 """A number of epochs from a time."""
 
-import time
+from types import SimpleNamespace
 
 import optax
 import pytest
@@ -32,27 +32,37 @@ def test_a_time_that_is_too_short_is_refused():
     assert pace.epochs_within(21.0, steps_per_epoch=10) == 1
 
 
-def test_updates_are_timed_without_compilation(monkeypatch):
-    calls, advance = [], loop._Run.advance
+@pytest.fixture
+def clock(monkeypatch):
+    """``clock(seconds)`` moves the only clock that is read."""
+    now = [0.0]
+    monkeypatch.setattr("mdfit.training.pace.time", SimpleNamespace(perf_counter=lambda: now[0]))
 
-    def slowly(self):
-        calls.append(time.sleep(0.5 if len(calls) in (0, 3) else 0.05))
-        return advance(self)
+    def move(seconds):
+        now[0] += seconds
 
-    monkeypatch.setattr(loop._Run, "advance", slowly)
-    begin = time.perf_counter()
-    pace = measured()
-    assert 0.05 <= pace.update < 0.15
-    assert pace.first >= 0.7
-    assert pace.measuring <= time.perf_counter() - begin
-    assert pace.validation == 0.0
+    return move
 
 
-def test_measuring_ends_where_an_epoch_is_long(monkeypatch):
+def test_updates_are_timed_without_compilation(monkeypatch, clock):
     calls = []
-    monkeypatch.setattr(loop._Run, "advance", lambda self: calls.append(time.sleep(0.05)))
-    measured(steps_per_epoch=1000, most_seconds=1.0)
-    assert 15 <= len(calls) <= 21
+
+    def advance(self):
+        calls.append(clock(0.5 if len(calls) in (0, 3) else 0.05))
+
+    monkeypatch.setattr(loop._Run, "advance", advance)
+    pace = measured()
+    assert pace.update == pytest.approx(0.05)
+    assert pace.first == pytest.approx(2 * 0.45)
+    assert pace.measuring == pytest.approx(2 * 0.5 + 6 * 0.05)
+    assert (pace.validation, len(calls)) == (0.0, 8)
+
+
+def test_measuring_ends_where_an_epoch_is_long(monkeypatch, clock):
+    calls = []
+    monkeypatch.setattr(loop._Run, "advance", lambda self: calls.append(clock(0.05)))
+    measured(steps_per_epoch=1000, most_seconds=1.02)
+    assert len(calls) == 21
 
 
 def test_validations_are_timed():

@@ -42,8 +42,9 @@ class EpochMeans:
     def add(self, evaluation: Evaluation | Step) -> None:
         for name, value in {"loss": evaluation.loss, **evaluation.metrics}.items():
             # Root-mean-square errors are averaged as squares; a batch without the label has none.
-            term = float(value) ** 2 if name.endswith("_rmse") else float(value)
-            if math.isnan(term):
+            is_error = name.endswith("_rmse")
+            term = float(value) ** 2 if is_error else float(value)
+            if is_error and math.isnan(term):
                 continue
             self.sums[name] = self.sums.get(name, 0.0) + term
             self.counts[name] = self.counts.get(name, 0) + 1
@@ -96,11 +97,11 @@ class TrainingProgress:
 
 
 #: What a line of the log says of times: when it was written, in seconds since 1970, and what was spent up to it.
-_MARKS = ("time", "seconds", "cpu_seconds")
+MARKS = ("time", "seconds", "cpu_seconds")
 
 
 def _line(record: dict[str, Any], mark: list[float] | None) -> str:
-    return json.dumps(record | dict(zip(_MARKS, mark or (), strict=False))) + "\n"
+    return json.dumps(record | dict(zip(MARKS, mark or (), strict=False))) + "\n"
 
 
 #: In the directory of a run.
