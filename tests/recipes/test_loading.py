@@ -213,7 +213,7 @@ IN_PYTHON = [name for name, _, _ in list_recipes() if is_script(GALLERY / name)]
 def test_shipped_recipes_are_valid_at_every_scale(name, scale):
     recipe = load_recipe(GALLERY / name, scale).recipe
     assert recipe.data.tests
-    assert recipe.training.epochs >= 20
+    assert recipe.training.epochs >= 10
 
 
 @pytest.mark.parametrize("name", IN_PYTHON)
