@@ -200,3 +200,14 @@ def test_an_interrupted_training_ends_the_recipe_and_goes_on_later(tmp_path):
     # Each step halves the distance of 2.
     assert float(found.epsilon) == pytest.approx(3 - 2 / 2**6)
     assert "train one fit" in StageTimes.read(tmp_path).wall
+
+
+def test_helpers_of_the_same_name_are_those_beside_each_recipe(tmp_path):
+    answers = []
+    for number in (1, 2):
+        folder = tmp_path / f"recipe_{number}"
+        folder.mkdir()
+        (folder / "recipe.py").write_text(PROGRAM.replace("helper_of_the_test_recipe", "helper_of_two_recipes"))
+        (folder / "helper_of_two_recipes.py").write_text(f"def answer(scale):\n    return {float(number)}\n")
+        answers.append(run_script(load_script(folder), tmp_path / f"run_{number}")["answer"].value)
+    assert answers == [1.0, 2.0]

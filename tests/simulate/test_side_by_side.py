@@ -9,9 +9,10 @@ from ase.build import bulk
 from mdfit.errors import CheckpointError, SimulationError
 from mdfit.observables import Temperature, estimate
 from mdfit.potentials import LennardJones
-from mdfit.simulate import NPT, NVE, Brownian, JaxMD, Langevin, NoseHoover, StatePoint, can_resume, run
+from mdfit.simulate import NPT, NVE, Brownian, JaxMD, Langevin, NoseHoover, StatePoint, can_resume, run, start_temperature
 from mdfit.simulate.trajectory import PER_FRAME
 from mdfit.structure import Structure
+from mdfit.units import BOLTZMANN
 
 SETTINGS = {"duration": 60.0, "every": 20.0, "equilibrate": 20.0, "key": jax.random.key(5)}
 
@@ -128,3 +129,23 @@ def test_replicas_of_a_structure_with_velocities_are_no_copies(sampler):
     at = StatePoint(moving, 50.0)
     found = run(LennardJones(0.0104, 3.4, 5.0), at, sampler, duration=8.0, every=4.0, replicas=2, key=jax.random.key(0))
     assert np.abs(found.velocities[0] - found.velocities[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize(("sampler", "kept"), [(NVE("2 fs"), False), (NoseHoover("2 fs"), False), (Langevin("2 fs"), True)])
+def test_the_centre_of_mass_starts_at_rest_where_the_dynamics_would_keep_its_velocity(sampler, kept):
+    structure = Structure.from_ase(bulk("Ar", "fcc", a=5.4, cubic=True).repeat(2))
+    velocities = 1e-3 * np.random.default_rng(0).normal(size=structure.positions.shape)
+    drifting = structure.replace(velocities=velocities + [0.05, 0.0, 0.0])
+    temperature = start_temperature(drifting, sampler, 50.0 if sampler.ensemble != "NVE" else None)
+    at = StatePoint(drifting, temperature)
+    found = run(LennardJones(0.0104, 3.4, 5.0), at, sampler, duration=2.0, every=2.0, key=jax.random.key(0))
+    drift = found.velocities[0, -1].mean(0)
+    assert (abs(drift[0]) > 0.04) == kept
+    if not kept:
+        np.testing.assert_allclose(drift, 0.0, atol=1e-7)
+    if sampler.ensemble == "NVE":
+        own = velocities - velocities.mean(0)
+        expected = np.sum(structure.masses[:, None] * own**2) / ((3 * len(own) - 3) * BOLTZMANN)
+        assert temperature == pytest.approx(expected, rel=1e-12)
+        kinetic = found.kinetic_energies[0, -1]
+        assert 2 * kinetic / (found.degrees_of_freedom * BOLTZMANN) == pytest.approx(expected, rel=0.1)

@@ -47,8 +47,14 @@ class NeighborTable:
 
     def vectors(self, positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
         """Edge vectors ``(atoms, neighbours, 3)`` in Å, zero in padding."""
-        offsets = self.shifts @ cell
-        return np.where(self.mask[..., None], positions[self.neighbours] - positions[:, None] + offsets, 0.0)
+        vectors = np.asarray(np.take(positions, self.neighbours, axis=0), np.float64)
+        vectors -= positions[:, None]
+        # Most edges lead to no image.
+        flat, shifts = vectors.reshape(-1, 3), self.shifts.reshape(-1, 3)
+        images = np.flatnonzero(shifts[:, 0] | shifts[:, 1] | shifts[:, 2])
+        flat[images] += shifts[images] @ cell
+        vectors[~self.mask] = 0.0
+        return vectors
 
     def widened(self, width: int) -> NeighborTable:
         """The same table padded to ``width`` neighbours per atom."""

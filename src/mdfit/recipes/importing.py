@@ -11,15 +11,12 @@ from mdfit.errors import MdfitError, RecipeError
 
 
 def import_file(path: Path) -> ModuleType:
-    """A Python file as a module; files beside it can be imported from now on.
+    """A Python file as a module, which finds those beside it first.
 
     Raises:
         RecipeError: when it cannot be imported.
     """
     path = path.resolve()
-    folder = str(path.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
     name = f"mdfit_recipe_{path.parent.name}_{path.stem}"
     known = sys.modules.get(name)
     if known is not None and known.__file__ == str(path):
@@ -27,6 +24,7 @@ def import_file(path: Path) -> ModuleType:
     specification = importlib.util.spec_from_file_location(name, path)
     if specification is None or specification.loader is None:
         raise RecipeError(f"{path} is no Python file; give one that ends in .py.")
+    _find_first(path.parent)
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
     try:
@@ -37,3 +35,15 @@ def import_file(path: Path) -> ModuleType:
             raise
         raise RecipeError(f"{path} cannot be imported ({error!r}); mend it.") from error
     return module
+
+
+def _find_first(folder: Path) -> None:
+    """Imports look into a folder first, and forget what has the name of a file there but came from elsewhere."""
+    place = str(folder)
+    if place in sys.path:
+        sys.path.remove(place)
+    sys.path.insert(0, place)
+    for file in folder.glob("*.py"):
+        known = getattr(sys.modules.get(file.stem), "__file__", None)
+        if known is not None and Path(known).resolve().parent != folder:
+            del sys.modules[file.stem]

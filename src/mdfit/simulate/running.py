@@ -18,7 +18,7 @@ from mdfit.simulate.jax_md.engine import JaxMD
 from mdfit.simulate.lengths import Lengths
 from mdfit.simulate.output import Resume, checked_path, open_output
 from mdfit.simulate.restart import Output, Plan, writing
-from mdfit.simulate.samplers import Sampler
+from mdfit.simulate.samplers import Sampler, without_drift
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import Recording, Trajectory
 from mdfit.storage import digest
@@ -89,7 +89,8 @@ def run(
         sampler: ensemble and equations of motion.
         duration: of the production, in fs or with a unit.
         every: between saved frames.
-        key: random key: initial velocities (unless the structure has some) and noise.
+        key: random key: initial velocities (unless the structure has some) and noise.  The centre of mass starts at rest
+            wherever the dynamics would keep its velocity.
         equilibrate: dropped at the start.
         replicas: independent copies of each state point with their own velocities, simulated side by side; those of the
             structure count for a single one only.
@@ -121,7 +122,7 @@ def run(
     engine = JaxMD() if engine is None else engine
     points = [at] if isinstance(at, StatePoint) else list(at)
     lengths = Lengths.of(duration, every, equilibrate, sampler.timestep_fs)
-    places = _starts(points, starts, replicas)
+    places = _starts(points, starts, replicas, sampler)
     simulation = engine.simulation(system, points, sampler, places)
     depends_on = tuple(system.reads.conditions) if isinstance(system, Potential) else ()
     recording = Recording(
@@ -207,12 +208,14 @@ def _advance(
         )
 
 
-def _starts(points: Sequence[StatePoint], starts: Sequence[Structure] | None, replicas: int) -> list[Structure]:
-    """Where every replica starts; velocities only those of the state points."""
+def _starts(
+    points: Sequence[StatePoint], starts: Sequence[Structure] | None, replicas: int, sampler: Sampler
+) -> list[Structure]:
+    """Where every replica starts; velocities only those of the state points, without that of the centre of mass."""
     if replicas < 1:
         raise SimulationError(f"A run needs at least one replica, not {replicas}.")
     if starts is None:
-        structures = [point.structure for point in points]
+        structures = [without_drift(point.structure, sampler) for point in points]
         # Replicas with the same velocities would be copies, where the dynamics has no noise.
         own = structures if replicas == 1 else [structure.replace(velocities=None) for structure in structures]
         return [structure for structure in own for _ in range(replicas)]

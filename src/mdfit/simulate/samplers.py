@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from mdfit import registry
 from mdfit.errors import SimulationError
 from mdfit.structure import Structure
@@ -230,9 +232,26 @@ def degrees_of_freedom(structure: Structure, sampler: Sampler, constraints: int 
         constraints: of other degrees of freedom, rigid bonds for instance.
     """
     free = structure.number_of_atoms - structure.number_frozen
+    return 3 * free - constraints - (3 if _stays_at_rest(structure, sampler) else 0)
+
+
+def without_drift(structure: Structure, sampler: Sampler) -> Structure:
+    """A structure whose centre of mass is at rest, where the dynamics would keep the velocity that it has.
+
+    Args:
+        structure: with or without velocities.
+        sampler: whose noise may move the centre of mass.
+    """
+    if structure.velocities is None or not _stays_at_rest(structure, sampler):
+        return structure
+    drift = np.average(structure.velocities, axis=0, weights=structure.masses)
+    return structure.replace(velocities=structure.velocities - drift)
+
+
+def _stays_at_rest(structure: Structure, sampler: Sampler) -> bool:
+    """Whether the motion of the centre of mass is none of the degrees of freedom."""
     # Frozen atoms take up momentum, so that the centre of mass moves.
-    at_rest = sampler.conserves_momentum and not structure.number_frozen and free > 1
-    return 3 * free - constraints - (3 if at_rest else 0)
+    return sampler.conserves_momentum and not structure.number_frozen and structure.number_of_atoms > 1
 
 
 def sampler_of(name: str, timestep: float | str, friction: float | str = 1.0) -> Sampler:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mdfit.errors import SimulationError
-from mdfit.simulate.samplers import Sampler, degrees_of_freedom
+from mdfit.simulate.samplers import Sampler, degrees_of_freedom, without_drift
 from mdfit.structure import Structure
 from mdfit.units import BOLTZMANN, quantity
 
@@ -35,6 +35,7 @@ def start_temperature(structure: Structure, sampler: Sampler, temperature: float
         raise SimulationError(
             "A simulation that does not go on with velocities in NVE needs a temperature, like '300 K'."
         )
-    assert structure.velocities is not None
-    twice_kinetic = float(np.sum(structure.masses[:, None] * structure.velocities**2))
+    velocities = without_drift(structure, sampler).velocities
+    assert velocities is not None
+    twice_kinetic = float(np.sum(structure.masses[:, None] * velocities**2))
     return twice_kinetic / (degrees_of_freedom(structure, sampler) * BOLTZMANN)
