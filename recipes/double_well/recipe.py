@@ -22,11 +22,12 @@ KINDS = {"through_simulation": "through the simulation", "reweighting": "reweigh
 
 def run(request: Request) -> Metrics:
     """Trains from several seeds, judges each, then compares both gradients at the first outcome."""
-    scale, first = SCALE_OF[request.scale], request.seed
+    scale = SCALE_OF[request.scale]
+    first, *_ = seeds = request.own_seeds(scale.trainings)
     size = (scale.particles, scale.validation_frames)
     models: dict[int, Potential] = {}
     sampled, judged = {}, []
-    for seed in range(first, first + scale.trainings):
+    for seed in seeds:
         result = train(request, scale, seed)
         models[seed] = request.save(f"seed_{seed}", result.last)
         sampled[seed] = sampled_density(request, f"{seed}", result.last, *size)
@@ -38,7 +39,6 @@ def run(request: Request) -> Metrics:
         name: _summary([one[name] for one in ones]) for ones in (judged, list(grown.values())) for name in ones[0]
     }
     metrics |= request.stage("gradients", lambda: seconds_per_gradient(models[first]), models[first])
-
     fields = {"start": start(first), "trained": models[first], "exact": truth()}
     before = sampled_density(request, "start", fields["start"], *size)
     request.draw("fields", *drawn(fields, {"start": before, "trained": sampled[first], "exact": exact_density()}))

@@ -81,17 +81,17 @@ def data_efficiency(request: Request, scale: Scale) -> Metrics:
     def exact(seed: int) -> Metrics:
         metrics: Metrics = {}
         for case, (number, prior) in cases.items():
-            metrics |= errors(case, number, request.seed + seed, prior)
+            metrics |= errors(case, number, seed, prior)
         return metrics
 
     def simulated(seed: int) -> Metrics:
         names = {number: f"simulated_{number}_{seed}" for number in scale.simulated_numbers}
-        updates, own = scale.simulated_updates, request.seed + seed
-        found = {n: from_samples(request, name, n, own, updates) for n, name in names.items()}
+        found = {n: from_samples(request, name, n, seed, scale.simulated_updates) for n, name in names.items()}
         return {f"density_ise/simulated/{number}": Metric(error, None, "1/Å") for number, error in found.items()}
 
-    seeds = list(request.sweep("exact", range(scale.seeds), exact).values())
-    few = list(request.sweep("simulated", range(scale.simulated_seeds), simulated).values())
+    own = request.own_seeds(scale.seeds)
+    seeds = list(request.sweep("exact", own, exact).values())
+    few = list(request.sweep("simulated", own[: scale.simulated_seeds], simulated).values())
     metrics: Metrics = {}
     for case in cases:
         metrics |= compared(seeds, case)

@@ -38,6 +38,11 @@ def test_random_numbers_follow_from_the_names_of_stages(request_):
     assert Request("any", 0, request_.out).seed_of("one") == 1824001075
 
 
+def test_repetitions_of_runs_from_several_seeds_share_none(tmp_path):
+    all_seeds = [seed for run in range(3) for seed in Request("any", run, tmp_path).own_seeds(5)]
+    assert all_seeds == list(range(15))
+
+
 def test_frames_are_drawn_at_random_or_by_their_weights(request_):
     places = np.arange(40000.0)[:, None, None] * [1, 0, 0]
     frames = Frames(np.ones(1), np.ones(1), places, np.zeros((3, 3)), np.zeros(3, bool))

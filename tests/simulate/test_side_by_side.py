@@ -9,7 +9,18 @@ from ase.build import bulk
 from mdfit.errors import CheckpointError, SimulationError
 from mdfit.observables import Temperature, estimate
 from mdfit.potentials import LennardJones
-from mdfit.simulate import NPT, NVE, Brownian, JaxMD, Langevin, NoseHoover, StatePoint, can_resume, run, start_temperature
+from mdfit.simulate import (
+    NPT,
+    NVE,
+    Brownian,
+    JaxMD,
+    Langevin,
+    NoseHoover,
+    StatePoint,
+    can_resume,
+    run,
+    start_temperature,
+)
 from mdfit.simulate.trajectory import PER_FRAME
 from mdfit.structure import Structure
 from mdfit.units import BOLTZMANN
@@ -131,7 +142,9 @@ def test_replicas_of_a_structure_with_velocities_are_no_copies(sampler):
     assert np.abs(found.velocities[0] - found.velocities[1]).max() > 1e-4
 
 
-@pytest.mark.parametrize(("sampler", "kept"), [(NVE("2 fs"), False), (NoseHoover("2 fs"), False), (Langevin("2 fs"), True)])
+@pytest.mark.parametrize(
+    ("sampler", "kept"), [(NVE("2 fs"), False), (NoseHoover("2 fs"), False), (Langevin("2 fs"), True)]
+)
 def test_the_centre_of_mass_starts_at_rest_where_the_dynamics_would_keep_its_velocity(sampler, kept):
     structure = Structure.from_ase(bulk("Ar", "fcc", a=5.4, cubic=True).repeat(2))
     velocities = 1e-3 * np.random.default_rng(0).normal(size=structure.positions.shape)

@@ -107,6 +107,10 @@ class Request:
         digest = hashlib.sha256(f"{self.seed}/{stage}".encode()).digest()
         return int.from_bytes(digest[:4], "big") >> 1
 
+    def own_seeds(self, number: int) -> range:
+        """Seeds of so many repetitions within the run, none of which a run from another seed has."""
+        return range(self.seed * number, (self.seed + 1) * number)
+
     def key(self, stage: str) -> jax.Array:
         """A random key of :meth:`seed_of`."""
         from mdfit.precision import key

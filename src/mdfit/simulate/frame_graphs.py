@@ -41,7 +41,7 @@ class FrameGraphs:
     Args:
         trajectory: of one or several replicas.
         cutoffs: in Å; each has its own graphs, no wider than it needs.
-        atoms_at_once: of all frames of a batch.
+        atoms_at_once: of all frames of a batch; by default more of them where there are no neighbours.
         triplets_at_once: limits atoms × neighbours² of a batch when given; a batch holds at least one frame.
         temperature: that potentials see, in K; by default that of the trajectory.
     """
@@ -50,13 +50,13 @@ class FrameGraphs:
         self,
         trajectory: Trajectory,
         cutoffs: Sequence[float],
-        atoms_at_once: int = ATOMS_AT_ONCE,
+        atoms_at_once: int | None = None,
         triplets_at_once: int | None = None,
         temperature: float | None = None,
     ):
         atoms = len(trajectory.species)
-        if max(cutoffs) == 0:
-            atoms_at_once = ATOMS_AT_ONCE_WITHOUT_NEIGHBOURS
+        if atoms_at_once is None:
+            atoms_at_once = ATOMS_AT_ONCE if max(cutoffs) > 0 else ATOMS_AT_ONCE_WITHOUT_NEIGHBOURS
         self._frames = trajectory.replicas * len(trajectory)
         self._conditions = {"temperature": trajectory.temperature if temperature is None else temperature}
         if trajectory.pressure is not None:

@@ -10,20 +10,21 @@ from mdfit.errors import SimulationError
 TEMPERATURE_FACTOR = 20.0
 
 
-def check_step(finite: bool, steps: int, jump: float, skin: float, time: float) -> None:
-    """After a call that made no progress: the next step is impossible.
+def explosion(finite: bool, jump: float, skin: float, time: float) -> SimulationError:
+    """Why the next step is impossible, after a call that made no progress.
 
-    Raises:
-        SimulationError: for positions that are not finite, or atoms that leave the skin in a single step.
+    Args:
+        finite: whether positions are; otherwise atoms leave the skin in a single step.
+        jump: of an atom in this step in Å.
+        skin: of the neighbour lists in Å.
+        time: in fs.
     """
-    if steps > 0 and finite:
-        return
     if not finite:
-        raise SimulationError(
+        return SimulationError(
             f"At {time:.3f} fs the positions become infinite or NaN: the dynamics explodes. Use a shorter time step, start "
             "from a relaxed structure, or train the potential on structures like these."
         )
-    raise SimulationError(
+    return SimulationError(
         f"At {time:.3f} fs an atom moves {jump:.2f} Å in one time step, more than half the skin of {skin} Å: the dynamics "
         "explodes or the time step is too long. Use a shorter time step or a relaxed start."
     )

@@ -17,7 +17,7 @@ from mdfit.potentials import Potential
 from mdfit.precision import cast
 from mdfit.progress import Bar
 from mdfit.simulate.engine import Frame, Simulation
-from mdfit.simulate.health import check_frame, check_step
+from mdfit.simulate.health import check_frame, explosion
 from mdfit.simulate.jax_md.dynamics import Context, shared_dynamics
 from mdfit.simulate.jax_md.integrators import Conditions, Frozen
 from mdfit.simulate.jax_md.neighbours import AllPairs, DeviceLists, ListBuilder, cell_heights, list_builder
@@ -319,7 +319,7 @@ class JaxSimulation(Simulation):
             elif remaining > 0:
                 if fresh or not finite:
                     self._check_structures()
-                    check_step(finite, done, float(progress.jump), self.skin, self.time)
+                    raise explosion(finite, float(progress.jump), self.skin, self.time)
                 self.renew_lists()
                 fresh = True
 
