@@ -43,7 +43,7 @@ def from_samples(request: Request, name: str, number: int, seed: int, updates: i
     A particle crosses the barrier once in some hundred units of time, which is what all updates take together: chains go on
     where the last ones ended, and there are many of them, so that the wells have the populations of the model.
     """
-    newton = Descent(updates, (0.5, 0.05), damping=1e-3)
+    newton = Descent(updates, (0.5, 0.05), damping=0.01)
     method = Entropy(newton, sampling(10, 1, 0.25), chains=8 * CHAINS)
     reference, langevin = beads(samples(number, seed)[0]), Langevin(0.025 / FEMTOSECOND, friction=2 * FRICTION)
     learned = method.train(request, name, spline_on_prior(), reference, TEMPERATURE, langevin, fixed=[1]).last

@@ -381,3 +381,14 @@ def test_models_that_are_no_potentials_are_named():
     both = ModelSet.of([harmonic(1.0), harmonic(2.0)])
     with pytest.raises(TrainingError, match="RelativeEntropy learns a potential, not a ModelSet"):
         fit(both, aim, optimizer=optax.sgd(0.1), steps=1, show_progress=False)
+
+
+def test_a_damped_newton_step_does_not_run_away_along_what_the_frames_hardly_tell():
+    """A parameter that acts on one frame, by a thousandth of what others do, or on the reference alone."""
+    gradients = np.zeros((400, 3))
+    gradients[:, 0] = np.random.default_rng(0).normal(size=400)
+    gradients[0, 1] = 1e-3
+    curvature = Curvature.of(gradients, np.full(400, 1 / 400), 1.0)
+    step = newton_step([curvature], np.array([0.1, -1e-3 / 400, 1e-3]), 0.01)
+    assert np.abs(step).max() < 0.5
+    assert 0.05 < step[0] < 0.11

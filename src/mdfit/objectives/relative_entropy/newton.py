@@ -38,12 +38,13 @@ class Curvature(NamedTuple):
 
 
 def newton_step(curvatures: Sequence[Curvature], gradient: Any, damping: float) -> Any:
-    """(H + λ diag H + D)⁻¹ g, with the second derivative H for potentials that are linear in θ.
+    """(H + λ (diag H + h) + D)⁻¹ g, with the second derivative H for potentials that are linear in θ, h the mean of diag H.
 
     Args:
         curvatures: of the ensembles, whose sum counts.
         gradient: of the relative entropy of all of them, a tree of as many parameters.
-        damping: λ, shortens the steps of parameters that act alike.
+        damping: λ, shortens the steps of parameters that act alike, and of those that hardly act on any frame (h is for
+            parameters of one unit, as in a table; without damping units do not matter).
 
     Returns:
         A tree like ``gradient``.
@@ -51,7 +52,8 @@ def newton_step(curvatures: Sequence[Curvature], gradient: Any, damping: float) 
     flat, unravel = ravel_pytree(gradient)
     covariance = np.sum([curvature.covariance for curvature in curvatures], axis=0)
     few = np.sum([curvature.few for curvature in curvatures], axis=0)
+    diagonal = covariance.diagonal()
     # Parameters that no frame depends on stay as they are.
-    floor = 1e-12 * max(float(covariance.diagonal().max()), np.finfo(float).tiny)
-    damped = covariance + np.diag(damping * covariance.diagonal() + few + floor)
+    floor = 1e-12 * max(float(diagonal.max()), np.finfo(float).tiny)
+    damped = covariance + np.diag(damping * (diagonal + diagonal.mean()) + few + floor)
     return unravel(jnp.asarray(np.linalg.solve(damped, np.asarray(flat, np.float64)), flat.dtype))
