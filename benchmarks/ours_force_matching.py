@@ -40,11 +40,16 @@ def dataset(data: TrainingSet) -> Dataset:
     return Dataset(tuple(frames))
 
 
-def main(work: str) -> None:
+def training_of(work: str) -> tuple[DimeNetPP, ForceMatching]:
+    """The network and what it is trained with."""
     data = TRAINING_SETS[work]()
     frames = dataset(data)
     objective = ForceMatching(frames, energy=1.0, forces=10.0, batch_size=data.batch)
-    potential = DimeNetPP(frames.species, data.cutoff, key=jax.random.key(0))
+    return DimeNetPP(frames.species, data.cutoff, key=jax.random.key(0)), objective
+
+
+def main(work: str) -> None:
+    potential, objective = training_of(work)
     training = _Run(potential, objective, optax.adam(1e-3), None, 1, None, None, None, 0)
 
     def run(steps: int) -> None:
