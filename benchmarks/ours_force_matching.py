@@ -65,7 +65,7 @@ def main(work: str) -> None:
         jax=jax.__version__,
         device=jax.devices()[0].device_kind,
         parameters=sum(leaf.size for leaf in jax.tree.leaves(trained)),
-        **data.details(),
+        **TRAINING_SETS[work]().details(),
     )
 
 
