@@ -4,9 +4,12 @@ import ast
 import importlib.util
 import itertools
 import re
+import sys
 from pathlib import Path
 
 import pytest
+
+import mdfit
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -104,3 +107,9 @@ def test_every_dependency_has_its_reason():
     for requirement in required:
         name = re.match(r"[\w-]+", requirement).group()
         assert name == "mdfit" or re.search(rf"\b{name}\b", page("dependencies.md"), re.IGNORECASE), name
+
+
+def test_every_room_is_an_attribute_of_the_package():
+    rooms = {path.parent.name for path in (ROOT / "src" / "mdfit").glob("*/__init__.py")} - {"cli", "storage"}
+    assert rooms <= set(dir(mdfit))
+    assert [mdfit.training, mdfit.structure] == [sys.modules["mdfit.training"], sys.modules["mdfit.structure"]]

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
         report,
         reweighting,
         simulate,
+        structure,
         testing,
+        training,
         units,
     )
     from mdfit.measurements import Measurement
@@ -48,7 +50,9 @@ _ROOMS = (
     "report",
     "reweighting",
     "simulate",
+    "structure",
     "testing",
+    "training",
     "units",
 )
 _NAMES = {

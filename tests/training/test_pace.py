@@ -1,11 +1,14 @@
 """A number of epochs from a time."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import optax
 import pytest
 from argon_clusters import argon, start
 
+import mdfit
 import mdfit.training.loop as loop
 from mdfit.errors import TrainingError
 from mdfit.objectives import ForceMatching
@@ -68,3 +71,12 @@ def test_measuring_ends_where_an_epoch_is_long(monkeypatch, clock):
 def test_validations_are_timed():
     pace = measured(validate_on=argon(4))
     assert 0.0 < pace.validation < pace.measuring
+
+
+def test_the_example_of_the_documentation_runs():
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n([^`]*measure_pace[^`]*)^```$", page, re.MULTILINE)
+    objective = ForceMatching(argon(), energy=1, forces=1, batch_size=3)
+    names = {"potential": start(), "objective": objective, "validation": argon(), "optax": optax, "mdfit": mdfit}
+    exec(block, names)
+    assert names["epochs"] > 0
