@@ -53,7 +53,7 @@ CPU = Scale(
     network=(32, 2, 8),
     cutoff=6.0,
     sampler=Langevin(4.0, 5.0),
-    matching=Matching(4000, batch=200, rate=2e-3),
+    matching=Matching(16_000, batch=200, rate=2e-3),
     entropy=_ENTROPY,
     entropy_after=_AFTER,
     evaluation=Sampling("200 ps", "40 ps", "0.5 ps"),
