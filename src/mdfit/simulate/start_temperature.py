@@ -13,7 +13,8 @@ from mdfit.units import BOLTZMANN, quantity
 def start_temperature(structure: Structure, sampler: Sampler, temperature: float | str | None) -> float:
     """The temperature of a state point in K, where none must be asked for in vain.
 
-    NVE keeps the velocities of a structure that has some; their temperature is that of the simulation.
+    NVE keeps the velocities of a structure that has some, but for that of the centre of mass; their temperature is that of
+    the simulation.
 
     Args:
         structure: where the simulation starts.
