@@ -73,15 +73,14 @@ class Runs:
     def of(self, model: str) -> list[dict]:
         return [entry for training, entry in self._done.items() if training.model == model]
 
-    def all(self, trainings: list[Training], cores: list[int]) -> list[dict]:
+    def all(self, trainings: list[Training], cores: list[int]) -> None:
         """Each on a core of its own; those that were made before are not made again."""
         for core in cores:
             self._cores.put(core)
         with ThreadPoolExecutor(len(cores)) as pool:
-            results = list(pool.map(self._on_some_core, trainings))
+            list(pool.map(self._on_some_core, trainings))
         while not self._cores.empty():
             self._cores.get()
-        return results
 
     def _on_some_core(self, training: Training) -> dict:
         core = self._cores.get()
@@ -93,19 +92,15 @@ class Runs:
     def run(self, training: Training, core: int) -> dict:
         if training in self._done:
             return self._done[training]
-        if training.minutes is not None:
-            epochs = self._epochs(training, core)
-            if epochs < 1:
-                return self._keep(training, {"epochs": 0, "cpu_seconds": 0.0, "errors": {}})
-            result = self._train(training, epochs, core)
-        else:
-            result = self._train(training, training.epochs or 0, core)
-        return self._keep(training, result)
+        epochs = training.epochs or self._epochs(training, core)
+        if epochs < 1:
+            return self._keep(training, {"epochs": 0, "cpu_seconds": 0.0, "errors": {}})
+        return self._keep(training, self._train(training, epochs, core))
 
     def _epochs(self, training: Training, core: int) -> int:
-        """As many as fit into the budget, by two short trainings."""
+        """As many as fit into the budget, by two short trainings, whose time does not depend on the learning rate."""
         short = [
-            self.run(Training(training.model, training.batch_size, training.learning_rate, SEARCH_SEED, epochs=n), core)
+            self.run(Training(training.model, training.batch_size, RATES[0], SEARCH_SEED, epochs=n), core)
             for n in (1, 3)
         ]
         first, third = (one["cpu_seconds"] for one in short)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mdfit.graph import Graph
 from mdfit.potentials import DimeNetPP, LennardJones, PaiNN, Scaling, StillingerWeber, forces
 from mdfit.progress import Bar
 from mdfit.simulate import JaxMD, Langevin, StatePoint
@@ -84,11 +85,17 @@ def main(work: str) -> None:
     )
 
 
+def graph_at(simulation: JaxSimulation, positions: jax.Array) -> Graph:
+    """What the potential sees of the first replica at these positions, by the present lists."""
+    context = simulation.context
+    neighbours = jax.tree.map(lambda leaf: leaf[0], context.neighbours)
+    return neighbours.graph_of(context.potential, context.species, positions)
+
+
 def force_seconds(simulation: JaxSimulation) -> float:
     """Median time of the forces alone, from a finished graph, in a loop on the device like the dynamics."""
     context = simulation.context
-    neighbours = jax.tree.map(lambda leaf: leaf[0], context.neighbours)
-    graph = neighbours.graph_of(context.potential, context.species, simulation.state.position[0])
+    graph = graph_at(simulation, simulation.state.position[0])
 
     @eqx.filter_jit
     def repeat(potential, graph, times, zero):
