@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from peers.install import install
-from run import ENVIRONMENT, HERE, RESULTS, Program, machine, write_json
+from run import ENVIRONMENT, HERE, RESULTS, Program, commit, machine, write_json
 
 BUDGETS = (3, 10, 30)
 SEEDS = (0, 1, 2)
@@ -227,7 +227,9 @@ def summarise(runs: Runs) -> None:
             chosen[model] = {name: final[0]["training"][name] for name in ("batch_size", "learning_rate")}
             chosen[model] |= {name: final[0][name] for name in ("parameters", "versions")}
     write_json(RESULTS / "accuracy_3bpa.json", metrics)
-    write_json(RESULTS / "provenance" / "accuracy_3bpa.json", {"machine": machine(), "models": chosen})
+    write_json(
+        RESULTS / "provenance" / "accuracy_3bpa.json", {"commit": commit(), "machine": machine(), "models": chosen}
+    )
     draw(metrics)
 
 

@@ -3,8 +3,9 @@
     python benchmarks/roofline.py        on one core; prints a table, writes results/roofline.json
 
 Products and elementary functions are counted in the compiled program, bytes by XLA: what every fused loop reads and writes,
-a gather as if it read its whole operand, so that small programs can be faster than that. The rates are measured on the same core: of a large product of matrices in single
-precision, of exponentials, and of the sum of two arrays that fit into the cache.
+a gather as if it read its whole operand, so that a program of gathers can be faster than that. The rates are measured on the
+same core: of a large product of matrices in single precision, of exponentials, and of the sum of two arrays that fit into
+the cache.
 """
 
 import os
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from run import ENVIRONMENT, HERE, RESULTS, machine, write_json
+from run import ENVIRONMENT, HERE, RESULTS, commit, machine, write_json
 
 if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
     os.execve(sys.executable, [sys.executable, str(HERE / "roofline.py"), *sys.argv[1:]], os.environ | ENVIRONMENT)
@@ -166,7 +167,9 @@ def main() -> None:
             metrics[f"roofline/{work}/{name}"] = {"value": 1e3 * value, "standard_error": 0.0, "unit": "ms"}
         print(work, " ".join(f"{name} {1e3 * value:.3g} ms" for name, value in found.items()), flush=True)
     write_json(RESULTS / "roofline.json", metrics)
-    write_json(RESULTS / "provenance" / "roofline.json", {"machine": machine(), "jax": jax.__version__})
+    write_json(
+        RESULTS / "provenance" / "roofline.json", {"commit": commit(), "machine": machine(), "jax": jax.__version__}
+    )
 
 
 if __name__ == "__main__":

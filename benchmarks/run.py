@@ -196,11 +196,10 @@ def _median(values: list[float]) -> tuple[float, float]:
 
 def provenance(results: dict[str, dict], arguments: argparse.Namespace) -> dict:
     """What was run, where and when."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True).stdout.strip()
     return {
         "command": ["python", "benchmarks/run.py", *sys.argv[1:]],
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": commit,
+        "commit": commit(),
         "machine": machine(),
         "pinned_to_core": arguments.core if arguments.device == "cpu" else None,
         "environment": {key: value for key, value in ENVIRONMENT.items() if key != "PYTHONPATH"},
@@ -208,6 +207,10 @@ def provenance(results: dict[str, dict], arguments: argparse.Namespace) -> dict:
             name: {key: value for key, value in result.items() if key != "metrics"} for name, result in results.items()
         },
     }
+
+
+def commit() -> str:
+    return subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True).stdout.strip()
 
 
 def machine() -> dict:
