@@ -3,9 +3,9 @@
     python benchmarks/roofline.py        on one core; prints a table, writes results/roofline.json
 
 Products and elementary functions are counted in the compiled program, bytes by XLA: what every fused loop reads and writes,
-a gather as if it read its whole operand, so that a program of gathers can be faster than that. The rates are measured on the
-same core: of a large product of matrices in single precision, of exponentials, and of the sum of two arrays that fit into
-the cache.
+a gather as if it read its whole operand, so that a program of gathers can be faster than that. The rates are measured on
+the same core: of a large product of matrices in single precision, of exponentials, and of the sum of two arrays that fit
+into the cache.
 """
 
 import os
