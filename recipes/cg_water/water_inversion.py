@@ -14,7 +14,7 @@ from water_targets import targets
 
 from mdfit.objectives.boltzmann_inversion import boltzmann_step
 from mdfit.observables import Pressure, estimate
-from mdfit.potentials import PairSpline, Sum
+from mdfit.potentials import Sum
 from mdfit.recipes.script import Request
 from mdfit.simulate import JaxMD, Langevin, StatePoint
 from mdfit.units import quantity
@@ -40,12 +40,7 @@ def inverted(
         found = np.asarray(estimate(target.observable, simulated).value)
         rmse = float(np.sqrt(np.mean((found - target.value) ** 2)))
         history.append({"RDF": rmse, "Pressure": float(estimate(Pressure(), simulated))})
-        spline = corrected(spline, target.observable.grid, found, target.value, at.temperature)
+        step = boltzmann_step(spline, target.observable.grid, found, target.value, at.temperature)
+        spline = eqx.tree_at(lambda s: s.coefficients, spline, spline.coefficients + step)
         at = StatePoint(simulated.structure(), at.temperature)
     return spline + repulsion, history
-
-
-def corrected(spline: PairSpline, distances, found, measured, temperature: float) -> PairSpline:
-    """The spline after one step; the arguments are those of :func:`boltzmann_step`."""
-    better = spline.coefficients + boltzmann_step(spline, distances, found, measured, temperature)
-    return eqx.tree_at(lambda s: s.coefficients, spline, better)

@@ -58,24 +58,6 @@ def test_lattice_has_the_density_and_no_overlaps():
     assert distances.min() > 2.5
 
 
-def test_boltzmann_inversion_adds_the_free_energy_of_a_pair():
-    from water_inversion import corrected
-
-    from mdfit.potentials import PairSpline
-    from mdfit.units import BOLTZMANN
-
-    spline = PairSpline(2.2, 8.0, 40)
-    r = (np.arange(300) + 0.5) / 30
-    wanted = 0.02 * np.exp(-((r - 4) ** 2)) * (r > 2.6)
-    measured = np.where(r > 2.6, 1.0, 0.0)
-    found = measured * np.exp(wanted / (BOLTZMANN * 300))
-    better = corrected(spline, r, found, measured, 300.0)
-    kinds = jnp.zeros((), jnp.int32)
-    inside = (r > 2.8) & (r < 7)
-    values = np.asarray(better.pair_energy(jnp.asarray(r[inside]) ** 2, kinds, kinds))
-    np.testing.assert_allclose(values, wanted[inside], atol=1e-4)
-
-
 def test_the_prior_is_not_trained():
     from water_models import flat_spline, small_network
 
