@@ -123,7 +123,7 @@ def training_program(work: str) -> Program:
     potential, objective = training_of(work)
     parameters = Parameters.of(potential)
     batch, _ = objective.draw(parameters, objective.initial_state(0, parameters))
-    arguments = (objective._pure_loss, parameters.trained, parameters.fixed, batch)
+    arguments = (objective.pure_loss, parameters.trained, parameters.fixed, batch)
     return Program(evaluated.lower(*arguments).compile().compiled, lambda: evaluated(*arguments))
 
 

@@ -93,6 +93,8 @@ class Objective(ABC):
         steps_per_epoch: updates between records and validations.
         takes_steps: true when evaluations are steps in place of gradients.
         validates: false when only changes of the loss have a meaning.
+        validation_shape: of the loss that :meth:`validate` returns: ``(members,)`` where members of a set are judged by
+            themselves.
 
     Example:
         >>> import equinox as eqx
@@ -114,6 +116,7 @@ class Objective(ABC):
     steps_per_epoch: int = 1
     takes_steps: bool = False
     validates: bool = True
+    validation_shape: tuple[int, ...] = ()
 
     def initial_state(self, seed: int, parameters: Parameters) -> Any:
         """The state before the first evaluation, which will be at these parameters: a tree of arrays, for checkpoints."""
@@ -127,10 +130,15 @@ class Objective(ABC):
     def loss(self, model: Any, batch: Any) -> tuple[Float[Array, ""], Metrics]:
         """The loss of a model on what was drawn, and named scalars; pure, to be compiled, mapped and differentiated."""
 
+    @property
+    def pure_loss(self) -> PureLoss:
+        """:meth:`loss` as a function; objectives for which it is equal share compiled programs."""
+        return self.loss
+
     def evaluate(self, parameters: Parameters, state: Any) -> tuple[Evaluation | Step, Any]:
         """Loss and gradient (or step) at these parameters, and the next state."""
         batch, state = self.draw(parameters, state)
-        return evaluated(self.loss, parameters.trained, parameters.fixed, batch), state
+        return evaluated(self.pure_loss, parameters.trained, parameters.fixed, batch), state
 
     def step_fraction(self, parameters: Parameters, proposed: Any, state: Any) -> float:
         """How much of the step to the ``proposed`` trained parameters is allowed, with the state after ``parameters``."""
@@ -140,13 +148,13 @@ class Objective(ABC):
         """The same objective on other labelled structures, for validation; None when it does not learn from labels."""
         return None
 
-    def validate(self, model: Any) -> tuple[float, dict[str, float]]:
-        """The loss of a model over one epoch, and numbers for the record."""
+    def validate(self, model: Any) -> tuple[Any, dict[str, float]]:
+        """The loss of a model over one epoch, a number or one for each member of a set, and numbers for the record."""
         parameters = Parameters(*eqx.partition(model, False))
         state, losses = self.initial_state(0, parameters), []
         for _ in range(self.steps_per_epoch):
             batch, state = self.draw(parameters, state)
-            losses.append(float(loss_of(self.loss, model, batch)))
+            losses.append(float(loss_of(self.pure_loss, model, batch)))
         return float(np.mean(losses)), {}
 
     def __add__(self, other: Objective) -> WeightedSum:

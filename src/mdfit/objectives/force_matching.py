@@ -134,11 +134,11 @@ class ForceMatching(Objective):
         return batch, state.advanced(len(batches))
 
     def loss(self, model: Potential, batch: Batch) -> tuple[Float[Array, ""], Metrics]:
-        return self._pure_loss(model, batch)
+        return self.pure_loss(model, batch)
 
     def evaluate(self, parameters: Parameters, state: Position) -> tuple[Evaluation, Position]:
         batch, state = self.draw(parameters, state)
-        evaluation = evaluated(self._pure_loss, parameters.trained, parameters.fixed, batch)
+        evaluation = evaluated(self.pure_loss, parameters.trained, parameters.fixed, batch)
         self._explain(parameters.combine(), float(evaluation.loss))
         return evaluation, state
 
@@ -151,7 +151,7 @@ class ForceMatching(Objective):
         """The loss over the whole data set, each batch weighted by its number of structures."""
         losses, counts = [], []
         for start, batch in enumerate(self.batches(potential.cutoff).in_order()):
-            losses.append(float(loss_of(self._pure_loss, potential, batch)))
+            losses.append(float(loss_of(self.pure_loss, potential, batch)))
             counts.append(min(self.batch_size, len(self.dataset) - start * self.batch_size))
         mean = float(np.average(losses, weights=counts))
         self._explain(potential, mean)
@@ -176,7 +176,7 @@ class ForceMatching(Objective):
         )
 
     @property
-    def _pure_loss(self) -> PureLoss:
+    def pure_loss(self) -> PureLoss:
         """Equal for objectives with the same settings, which share a compiled program."""
         return eqx.Partial(_loss, weights=self.weights, delta=self.huber_delta if self.penalty == "huber" else None)
 

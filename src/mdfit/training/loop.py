@@ -13,6 +13,7 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from mdfit.data import Dataset
@@ -42,6 +43,7 @@ class FitResult:
         last: with the last parameters.
         history: one record per epoch: step, loss, metrics, validation.
         before: the record of the validation before the first update; empty without validation.
+        objective_state: what the objective carries at the end (frames of simulations, samples of chains).
         stopped: why training ended: ``"finished"``, ``"early stopping"`` or ``"interrupted"``.
         out: the run's directory, when one was given.
 
@@ -64,6 +66,7 @@ class FitResult:
     stopped: str
     out: Path | None
     before: dict[str, Any] = field(default_factory=dict)
+    objective_state: Any = None
 
     @property
     def potential(self) -> Potential:
@@ -156,7 +159,15 @@ def fit(
         stopped = _train(run, total, records, show_progress, on_record)
     directory = None if records is None else records.directory
     progress = run.progress
-    result = FitResult(run.best_model(), run.last_model(), progress.history, stopped.reason, directory, progress.before)
+    result = FitResult(
+        run.best_model(),
+        run.last_model(),
+        progress.history,
+        stopped.reason,
+        directory,
+        progress.before,
+        progress.state.objective,
+    )
     if stopped.terminated:
         raise result.interruption()
     return result
@@ -264,7 +275,8 @@ class _Run:
             raise TrainingError("Early stopping needs validation data; give validate_on or leave out patience.")
         trained = jax.tree.map(jnp.asarray, trained)
         start = objective.initial_state(seed, Parameters(trained, self.fixed))
-        self.progress = TrainingProgress(initial_state(trained, optimizer, start), EpochMeans(), [])
+        shape = () if self.validation is None else self.validation.validation_shape
+        self.progress = TrainingProgress(initial_state(trained, optimizer, start, shape), EpochMeans(), [])
 
     @property
     def step(self) -> int:
@@ -272,7 +284,7 @@ class _Run:
 
     def best_model(self) -> Any:
         state = self.progress.state
-        judged = self.validation is not None and math.isfinite(float(state.best_loss))
+        judged = self.validation is not None and bool(jnp.all(jnp.isfinite(state.best_loss)))
         return eqx.combine(state.best if judged else state.average, self.fixed)
 
     def last_model(self) -> Any:
@@ -323,7 +335,7 @@ class _Run:
         """Validates the start, unless that is done; whether it was now.  It is no candidate for the best model."""
         if self.validation is None or self.progress.before:
             return False
-        self.progress.before = {"step": 0, "epoch": 0, **self._validate(self.progress.state)}
+        self.progress.before = {"step": 0, "epoch": 0, **self._validate(self.progress.state)[1]}
         return True
 
     def close_epoch(self, last: bool) -> dict[str, Any]:
@@ -332,19 +344,21 @@ class _Run:
         epoch = -(-self.step // self.objective.steps_per_epoch)
         record: dict[str, Any] = {"step": self.step, "epoch": epoch, **self.progress.means.means()}
         if self.validation is not None and (epoch % self.validate_every == 0 or last):
-            record |= self._validate(state)
-            state = state.judged(record["validation_loss"])
+            losses, validated = self._validate(state)
+            record |= validated
+            state = state.judged(losses)
         self.progress.state = state
         self.progress.means = EpochMeans()
         self.progress.history.append(record)
         return record
 
-    def _validate(self, state: FitState) -> dict[str, float]:
+    def _validate(self, state: FitState) -> tuple[np.ndarray, dict[str, float]]:
+        """Loss, or that of each member, and what goes into the record."""
         assert self.validation is not None
-        loss, found = self.validation.validate(eqx.combine(state.average, self.fixed))
-        if not math.isfinite(loss):
-            raise TrainingError(_advice(f"The validation loss is {loss} at step {self.step}"))
-        return {"validation_loss": loss, **found}
+        losses, found = self.validation.validate(eqx.combine(state.average, self.fixed))
+        if not np.isfinite(losses).all():
+            raise TrainingError(_advice(f"The validation loss is {losses} at step {self.step}"))
+        return np.asarray(losses), {"validation_loss": float(np.mean(losses)), **found}
 
 
 def _validation_objective(objective: Objective, validate_on: Dataset | Objective | None) -> Objective | None:

@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
@@ -23,7 +24,7 @@ class FitState(eqx.Module):
         optimizer: state of the optax optimiser.
         objective: state of the objective.
         best: the averaged parameters of the best validation so far.
-        best_loss: the loss of ``best``.
+        best_loss: the loss of ``best``; ``(members,)`` where each member of a set is judged by itself.
         step: updates done.
         stale: validations since the best one.
         lowest: the lowest smoothed training loss so far, and the smoothed loss.
@@ -36,7 +37,7 @@ class FitState(eqx.Module):
     optimizer: Any
     objective: Any
     best: Any
-    best_loss: Float[Array, ""]
+    best_loss: Float[Array, " *members"]
     step: Int[Array, ""]
     stale: Int[Array, ""]
     lowest: Float[Array, ""]
@@ -53,17 +54,25 @@ class FitState(eqx.Module):
         """At the parameters before the last update."""
         return eqx.tree_at(lambda state: (state.parameters, state.average), self, self.before)
 
-    def judged(self, loss: float) -> "FitState":
-        """After a validation: the averaged parameters become the best ones, or the run is staler by one."""
-        if loss < float(self.best_loss):
-            new = (self.average, jnp.asarray(loss, jnp.float64), jnp.zeros_like(self.stale))
-        else:
-            new = (self.best, self.best_loss, self.stale + 1)
+    def judged(self, loss: np.ndarray) -> "FitState":
+        """After a validation: averaged parameters become the best ones where they are, or the run is staler by one."""
+        losses = jnp.asarray(loss, jnp.float64)
+        better = losses < self.best_loss
+        if not bool(jnp.any(better)):
+            return eqx.tree_at(lambda state: state.stale, self, self.stale + 1)
+
+        def chosen(new: Array, old: Array) -> Array:
+            return jnp.where(better.reshape(better.shape + (1,) * (new.ndim - better.ndim)), new, old)
+
+        best = jax.tree.map(chosen, self.average, self.best)
+        new = (best, jnp.minimum(losses, self.best_loss), jnp.zeros_like(self.stale))
         return eqx.tree_at(lambda state: (state.best, state.best_loss, state.stale), self, new)
 
 
-def initial_state(parameters: Any, optimizer: optax.GradientTransformation, objective_state: Any) -> FitState:
-    """The state before the first update."""
+def initial_state(
+    parameters: Any, optimizer: optax.GradientTransformation, objective_state: Any, judged: tuple[int, ...] = ()
+) -> FitState:
+    """The state before the first update; ``judged`` is the shape of what a validation gives."""
     infinity = jnp.array(jnp.inf, jnp.float64)
     zero = jnp.array(0, jnp.int32)
     return FitState(
@@ -72,7 +81,7 @@ def initial_state(parameters: Any, optimizer: optax.GradientTransformation, obje
         optimizer=optimizer.init(parameters),
         objective=objective_state,
         best=parameters,
-        best_loss=infinity,
+        best_loss=jnp.full(judged, jnp.inf, jnp.float64),
         step=zero,
         stale=zero,
         lowest=infinity,

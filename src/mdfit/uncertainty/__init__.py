@@ -1,0 +1,51 @@
+"""How sure is a model? Sets of models, samples of posteriors, and error bars on what they say."""
+
+from mdfit.uncertainty.calibration import Reliability, reliability, variance_scale
+from mdfit.uncertainty.chains import MarkovChains, Plan
+from mdfit.uncertainty.convergence import Convergence, convergence
+from mdfit.uncertainty.ensembles import Ensemble, member_indices, train_ensemble
+from mdfit.uncertainty.intervals import Coverage, Interval, credible_interval, student_factor
+from mdfit.uncertainty.kernels import PSGLD, SGHMC, SGLD, SGNHT, ContourSGLD, Kernel, Target
+from mdfit.uncertainty.posterior import FlatPrior, Likelihood, NormalPrior, Posterior
+from mdfit.uncertainty.sampled import Sampled
+from mdfit.uncertainty.sampling import PosteriorSamples, sample_posterior
+from mdfit.uncertainty.schedules import ConstantSteps, CyclicalSteps, PolynomialSteps, Schedule, thinned
+from mdfit.uncertainty.side_by_side import SideBySide, for_each_member
+
+__all__ = [
+    "PSGLD",
+    "SGHMC",
+    "SGLD",
+    "SGNHT",
+    "ConstantSteps",
+    "ContourSGLD",
+    "Convergence",
+    "Coverage",
+    "CyclicalSteps",
+    "Ensemble",
+    "FlatPrior",
+    "Interval",
+    "Kernel",
+    "Likelihood",
+    "MarkovChains",
+    "NormalPrior",
+    "Plan",
+    "PolynomialSteps",
+    "Posterior",
+    "PosteriorSamples",
+    "Reliability",
+    "Sampled",
+    "Schedule",
+    "SideBySide",
+    "Target",
+    "convergence",
+    "credible_interval",
+    "for_each_member",
+    "member_indices",
+    "reliability",
+    "sample_posterior",
+    "student_factor",
+    "thinned",
+    "train_ensemble",
+    "variance_scale",
+]

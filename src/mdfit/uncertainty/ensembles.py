@@ -1,0 +1,178 @@
+"""Deep ensembles: members that differ in their start and in their data.
+
+B. Lakshminarayanan, A. Pritzel, C. Blundell, NeurIPS 2017, arXiv:1612.01474.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import optax
+
+from mdfit.errors import TrainingError
+from mdfit.models import Model, ModelSet
+from mdfit.objectives import Objective
+from mdfit.progress import progress_bar
+from mdfit.training import FitResult, fit
+from mdfit.uncertainty.side_by_side import SideBySide, for_each_member
+
+Variant = Literal["same split", "random splits", "bootstrap"]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Trained members.
+
+    Attributes:
+        models: the best of each member, by its validation, or the last.
+        fits: of each member, or the one of all side by side.
+    """
+
+    models: ModelSet
+    fits: tuple[FitResult, ...]
+
+
+def member_indices(
+    number: int, members: int, variant: Variant, validation: float = 0.2, seed: int = 0
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Which data each member is trained on, and which it is validated on.
+
+    ``"same split"``: all on the same data; ``"random splits"``: each on a split of its own; ``"bootstrap"``: each on as
+    many data as there are, drawn with replacement, and validated on those that were not drawn (B. Efron, Ann. Statist. 7, 1
+    (1979), doi:10.1214/aos/1176344552).  Only intervals of the last can be expected to hold the truth as often as they say.
+
+    Args:
+        number: of data (of groups, where data of one group are no independent ones).
+        members: of the ensemble.
+        variant: how data differ.
+        validation: the part of the data that splits leave for validation.
+        seed: of the draws.
+
+    Raises:
+        TrainingError: for fewer than two members, or a part that leaves nothing to train or to validate on.
+    """
+    if members < 2:
+        raise TrainingError(f"An ensemble has at least two members, not {members}: one says nothing of its own error.")
+    left = round(number * validation)
+    if not 1 <= left < number:
+        raise TrainingError(
+            f"A validation part of {validation} of {number} data leaves none for validation or for training."
+        )
+    found = []
+    for member in range(members):
+        random = np.random.default_rng([seed, 0 if variant == "same split" else member])
+        if variant == "bootstrap":
+            drawn = np.sort(random.integers(number, size=number))
+            rest = np.setdiff1d(np.arange(number), drawn)
+            # Of one or two data all may be drawn.
+            found.append((drawn, rest if len(rest) else drawn))
+        else:
+            order = random.permutation(number)
+            found.append((np.sort(order[left:]), np.sort(order[:left])))
+    return found
+
+
+def train_ensemble(
+    starts: Sequence[Model],
+    objectives: Sequence[Objective],
+    *,
+    optimizer: optax.GradientTransformation,
+    validate_on: Sequence[Objective] | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    validate_every: int = 1,
+    average: float | None = None,
+    patience: int | None = None,
+    side_by_side: bool = False,
+    seed: int = 0,
+    out: str | Path | None = None,
+    resume: bool | Literal["auto"] = "auto",
+    show_progress: bool = True,
+    configuration: dict[str, Any] | None = None,
+    on_record: Callable[[dict[str, Any]], object] = lambda record: None,
+) -> Ensemble:
+    """Trains a member from each start on an objective of its own.
+
+    Args:
+        starts: one model for each member, of one architecture.
+        objectives: one for each member.
+        optimizer: of every member by itself.
+        validate_on: an objective for each member, on data that it is not trained on; the best model of a member is that of
+            its lowest loss.
+        epochs: see :func:`mdfit.fit`, as for all that is not named here.
+        steps: see there.
+        validate_every: see there.
+        average: see there.
+        patience: see there; side by side, training ends when no member has got better for so long.
+        side_by_side: all members in one compiled call for each update, which is faster where a single one leaves the device
+            idle; their data must then come in batches of the same shapes.
+        seed: each member has one of its own.
+        out: directory; members that are trained one after the other are in ``member_0`` and so on.
+        resume: members that are finished are not trained again.
+        show_progress: one bar.
+        configuration: see :func:`mdfit.fit`.
+        on_record: see :func:`mdfit.fit`.
+
+    Raises:
+        TrainingError: when numbers do not fit, or what :func:`mdfit.fit` raises, with the member's number.
+        KeyboardInterrupt: after Ctrl-C; the same call goes on where ``out`` is given.
+    """
+    _check_numbers(starts, objectives, validate_on)
+    train = partial(
+        fit,
+        epochs=epochs,
+        steps=steps,
+        validate_every=validate_every,
+        average=average,
+        patience=patience,
+        resume=resume,
+        configuration=configuration,
+        on_record=on_record,
+    )
+    if side_by_side:
+        together = None if validate_on is None else SideBySide(validate_on)
+        result = train(
+            ModelSet.of(starts),
+            SideBySide(objectives),
+            optimizer=for_each_member(optimizer),
+            validate_on=together,
+            seed=seed,
+            out=out,
+            show_progress=show_progress,
+        ).unless_interrupted()
+        return Ensemble(result.model, (result,))
+    fits = []
+    with progress_bar("Training members", len(starts), show=show_progress) as bar:
+        for index, (start, objective) in enumerate(zip(starts, objectives, strict=True)):
+            try:
+                one = train(
+                    start,
+                    objective,
+                    optimizer=optimizer,
+                    validate_on=None if validate_on is None else validate_on[index],
+                    seed=seed + index,
+                    out=None if out is None else Path(out) / f"member_{index}",
+                    show_progress=False,
+                ).unless_interrupted()
+            except TrainingError as error:
+                raise TrainingError(f"Member {index}: {error}") from error
+            fits.append(one)
+            bar.advance(loss=float(one.history[-1]["loss"]))
+    return Ensemble(ModelSet.of([one.model for one in fits]), tuple(fits))
+
+
+def _check_numbers(
+    starts: Sequence[Model], objectives: Sequence[Objective], validate_on: Sequence[Objective] | None
+) -> None:
+    if len(starts) < 2:
+        raise TrainingError(
+            f"An ensemble has at least two members, not {len(starts)}: one says nothing of its own error."
+        )
+    for name, found in (("objectives", objectives), ("validation objectives", validate_on)):
+        if found is not None and len(found) != len(starts):
+            raise TrainingError(f"{len(found)} {name} do not belong to {len(starts)} members: one for each.")
