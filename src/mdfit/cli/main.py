@@ -327,10 +327,14 @@ def evaluate(
     for finding in dataset.findings:
         click.echo(str(finding), err=True)
     errors, composition = accuracy(load(potential), dataset), dataset.composition()
-    click.echo(metrics_table(accuracy_metrics(file.stem, errors, "eV/Å", composition)))
+    parts = {file.stem: errors}
     for name, frames in dataset.groups(group).items() if group is not None else ():
-        part = errors.of_frames(np.array(frames))
-        click.echo(metrics_table(accuracy_metrics(f"{group}={name}", part, "eV/Å", composition)))
+        parts[f"{group}={name}"] = errors.of_frames(np.array(frames))
+    for name, part in parts.items():
+        metrics = accuracy_metrics(name, part, "eV/Å", composition)
+        click.echo(metrics_table(metrics))
+        if f"{name}/energy_rmse" in metrics and f"{name}/energy_rmse_after_shift" not in metrics:
+            click.echo(f"{name}: too few frames for its elements to tell another reference energy from an error.")
 
 
 @main.command()

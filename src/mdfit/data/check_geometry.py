@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdfit.data.check_report import Finding
+from mdfit.data.duplicates import first_of_equal
 from mdfit.data.reference_energies import isolated_atoms
 from mdfit.structure import Structure
 
@@ -128,12 +129,10 @@ def _bond_lengths(dataset: Dataset, distances: list[np.ndarray]) -> list[Finding
 
 
 def _duplicates(dataset: Dataset) -> list[Finding]:
-    """Frames with the same numbers, to 1e-6 Å; symmetry copies are not looked for."""
-    seen: dict[bytes, int] = {}
+    """Frames of the same structure as an earlier one."""
     repeated: list[int] = []
     contradicting: list[int] = []
-    for number, frame in enumerate(dataset):
-        first = seen.setdefault(_fingerprint(frame.structure), number)
+    for number, (frame, first) in enumerate(zip(dataset, first_of_equal(dataset).tolist(), strict=True)):
         if first != number:
             (repeated if _same_labels(frame, dataset[first]) else contradicting).append(number)
     findings = []
@@ -144,11 +143,6 @@ def _duplicates(dataset: Dataset) -> list[Finding]:
         message = "frames have the structure of an earlier frame, but other labels: keep the one that is right"
         findings.append(Finding("warning", "contradicting-labels", message, tuple(contradicting)))
     return findings
-
-
-def _fingerprint(structure: Structure) -> bytes:
-    numbers = np.round(np.concatenate([structure.positions, structure.cell]), 6) + 0.0  # + 0.0 turns -0.0 into 0.0
-    return structure.species.tobytes() + structure.periodic.tobytes() + numbers.tobytes()
 
 
 def _same_labels(first: LabelledStructure, second: LabelledStructure) -> bool:

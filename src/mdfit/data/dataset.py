@@ -169,7 +169,8 @@ class Dataset:
     def split(self, fraction: float, seed: int, group: str | None = None) -> tuple[Dataset, Dataset]:
         """Two disjoint parts that together are the data set; the order of frames is kept in each.
 
-        Isolated atoms stay in the larger part, because they fix the reference energies.
+        Isolated atoms stay in the larger part, because they fix the reference energies, and frames of one structure on one
+        side.
 
         Args:
             fraction: share of the frames in the first part, between 0 and 1. Both parts get at least one frame.
@@ -183,9 +184,10 @@ class Dataset:
         """
         if not 0 < fraction < 1:
             raise DataError(f"The fraction of a split is {fraction}: give a number between 0 and 1, such as 0.9.")
+        from mdfit.data.duplicates import together
         from mdfit.data.reference_energies import isolated_atoms
 
-        units = [[index] for index in range(len(self))] if group is None else list(self.groups(group).values())
+        units = together(self) if group is None else list(self.groups(group).values())
         isolated = {index for frames in isolated_atoms(self).values() for index in frames}
         fixed = [unit for unit in units if isolated.issuperset(unit)]
         units, fixed = (units, []) if len(units) < len(fixed) + 2 else ([u for u in units if u not in fixed], fixed)
@@ -221,6 +223,12 @@ class Dataset:
         from mdfit.data.reference_energies import reference_energies
 
         return reference_energies(self)
+
+    def has_isolated_atoms(self) -> bool:
+        """Whether a frame with an energy is one atom that does not meet its images."""
+        from mdfit.data.reference_energies import isolated_atoms
+
+        return bool(isolated_atoms(self))
 
     def energies(self) -> np.ndarray:
         """Total energies in eV, float64[frames], NaN where unknown."""

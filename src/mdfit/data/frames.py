@@ -13,6 +13,7 @@ import numpy as np
 from mdfit.data.dataset import Dataset, LabelledStructure
 from mdfit.data.frame_files import read_arrays
 from mdfit.data.intervals import runs
+from mdfit.data.unwrapping import crosses_boundary
 from mdfit.errors import DataError, StructureError
 from mdfit.structure import Conditions, Structure
 from mdfit.structure.conditions import UNKNOWN
@@ -38,7 +39,10 @@ class Frames:
         names: of the atoms, such as ``"CA"``; empty when unknown.
         conditions: under which they were made.
         source: the file, for messages.
-        unwrapped: whether positions follow each atom across the boundary of the cell.
+        unwrapped: whether positions follow each atom across the boundary of the cell; None, when frames are made, finds out
+            whether an atom jumps by more than half of it.
+        frozen: bool[N], the atoms that were held, or None when all moved.
+        degrees_of_freedom: of the kinetic energy, where it is known.
 
     Raises:
         DataError: arrays whose shapes do not fit together, values that are not finite, or no frames.
@@ -67,7 +71,9 @@ class Frames:
     names: tuple[str, ...] = ()
     conditions: Conditions = UNKNOWN
     source: str | None = None
-    unwrapped: bool = True
+    unwrapped: bool | None = None
+    frozen: np.ndarray | None = None
+    degrees_of_freedom: int | None = None
 
     def __post_init__(self) -> None:
         positions = np.asarray(self.positions)
@@ -91,8 +97,11 @@ class Frames:
         if self.constraints.size and not 0 <= self.constraints.min() <= self.constraints.max() < atoms:
             raise DataError(f"{self._where}a constraint names an atom that is not one of {atoms}: number them from 0.")
         first = self.structure(0)
-        for name in ("species", "masses", "periodic"):
+        for name in ("species", "masses", "periodic", "frozen"):
             object.__setattr__(self, name, getattr(first, name))
+        if self.unwrapped is None:
+            jumps = crosses_boundary(self.positions, self.cells, self.periodic)
+            object.__setattr__(self, "unwrapped", not jumps)
 
     def _check(self, name: str, shape: tuple[int, ...]) -> None:
         if getattr(self, name) is None:
@@ -137,16 +146,17 @@ class Frames:
         """Structures of one system as frames; times are not known.
 
         Raises:
-            DataError: other atoms, masses or periodicity than in the first structure, or no structures.
+            DataError: other atoms, masses, periodicity or frozen atoms than in the first structure, or no structures.
         """
         if not structures:
             raise DataError("Frames need at least one structure: give some.")
         first = structures[0]
         for index, other in enumerate(structures):
-            if not all(np.array_equal(getattr(other, n), getattr(first, n)) for n in ("species", "masses", "periodic")):
+            same = ("species", "masses", "periodic", "frozen")
+            if not all(np.array_equal(getattr(other, n), getattr(first, n)) for n in same):
                 raise DataError(
-                    f"Frame {index} has other atoms, masses or periodicity than frame 0: frames are of one system; make "
-                    "those of each."
+                    f"Frame {index} has other atoms, masses, periodicity or frozen atoms than frame 0: frames are of one "
+                    "system; make those of each."
                 )
         return cls(
             species=first.species,
@@ -155,6 +165,7 @@ class Frames:
             cells=np.stack([one.cell for one in structures]),
             periodic=first.periodic,
             conditions=conditions,
+            frozen=first.frozen,
         )
 
     @property
@@ -174,7 +185,9 @@ class Frames:
             StructureError: the frame is not a valid structure.
         """
         try:
-            return Structure(self.species, self.positions[frame], self.cells[frame], self.periodic, self.masses)
+            return Structure(
+                self.species, self.positions[frame], self.cells[frame], self.periodic, self.masses, frozen=self.frozen
+            )
         except StructureError as problem:
             raise StructureError(f"{self._where}frame {frame}: {problem}") from None
 
@@ -230,6 +243,8 @@ class Frames:
             "forces": None if self.forces is None else self.forces[:, chosen],
             "names": tuple(self.names[atom] for atom in chosen) if self.names else (),
             "constraints": constraints[(constraints >= 0).all(axis=1)],
+            "frozen": None if self.frozen is None else self.frozen[chosen],
+            "degrees_of_freedom": self.degrees_of_freedom if len(chosen) == self.number_of_atoms else None,
         }
         return dataclasses.replace(self, **per_atom)
 

@@ -99,6 +99,8 @@ def find_keys(frames: Sequence[Mapping[str, Any]], declared: LabelKeys, where: s
         if name is not None and name not in names:
             raise DataError(f"{where} has no '{name}' in any frame (declared as {kind} key): {nearest(name, names)}")
     ranked = {kind: _ranked(kind, getattr(declared, kind), frames) for kind in RECOGNISED}
+    if not declared.energy:
+        ranked["energy"] = _without_placeholders(ranked["energy"], frames)
     if declared.virial:
         ranked["stress"] = []
     if not ranked["energy"] and not ranked["forces"]:
@@ -140,6 +142,16 @@ def _ranked(kind: str, declared: str | None, frames: Sequence[Mapping[str, Any]]
             if name.lower() in RECOGNISED[kind]:
                 counts[name] = counts.get(name, 0) + 1
     return sorted(counts, key=lambda name: (-counts[name], RECOGNISED[kind].index(name.lower()), name))
+
+
+def _without_placeholders(order: list[str], frames: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of energies, those last that are exactly zero wherever they are, as some programs fill them in."""
+
+    def is_zero(name: str) -> bool:
+        values = [frame[name] for frame in frames if name in frame]
+        return len(values) > 1 and all(isinstance(value, (int, float, np.number)) and value == 0 for value in values)
+
+    return sorted(order, key=is_zero)
 
 
 def _oddities(
@@ -228,6 +240,8 @@ def _numbers(frame: Mapping[str, Any], key: str | None, where: str) -> np.ndarra
     if key is None or key not in frame:
         return None
     try:
+        if np.asarray(frame[key]).dtype == bool:
+            raise TypeError
         value = np.array(frame[key], dtype=np.float64)
     except (TypeError, ValueError):
         raise DataError(f"{where}: '{key}' is {frame[key]!r}, which is no number: correct it or remove it.") from None

@@ -211,9 +211,16 @@ class Mapping:
                 conditions=frames.conditions,
                 source=frames.source,
                 unwrapped=frames.unwrapped,
+                frozen=self._frozen(frames),
             )
         except StructureError as problem:
             raise DataError(f"The beads are no valid structure: {problem}") from None
+
+    def _frozen(self, frames: Frames) -> np.ndarray | None:
+        """The beads that do not move, since none of their atoms does."""
+        if frames.frozen is None:
+            return None
+        return (self.positions * ~frames.frozen == 0).all(axis=1)
 
     def apply(self, frames: Frames, forces: bool | None = None) -> Dataset:
         """The beads in every frame as labelled structures; the arguments are those of :meth:`frames`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mdfit.data.dataset import Dataset, LabelledStructure
+from mdfit.data.duplicates import first_of_equal, together
 from mdfit.data.labels import LabelKeys
 from mdfit.data.reading import read
 from mdfit.data.reference_energies import isolated_atoms
@@ -21,6 +23,8 @@ from mdfit.structure.text_files import without_compression
 if TYPE_CHECKING:
     from ase import Atoms
 
+log = logging.getLogger(__name__)
+
 Kind = Literal["random", "group", "time"]
 
 
@@ -29,7 +33,8 @@ def partition(
 ) -> dict[str, list[int]]:
     """Disjoint lists of frames named ``train``, ``validation`` and ``test`` that together are all frames, each sorted.
 
-    Isolated atoms stay in ``train``, because they fix the reference energies.
+    Isolated atoms stay in ``train``, because they fix the reference energies.  Frames of one structure stay together in
+    random parts; in others that they share a warning names them.
 
     Args:
         dataset: what to divide.
@@ -50,18 +55,38 @@ def partition(
         )
     if (by == "group") != (group is not None):
         raise DataError(
-            'Frames are divided by group when the entry is named, and only then: give by="group" and group.'
+            "Frames are divided by group when the entry is named, and only then: give both the kind 'group' and the name "
+            "of the entry, or neither."
         )
     isolated = {index for frames in isolated_atoms(dataset).values() for index in frames}
-    rows = range(len(dataset)) if group is None else dataset.groups(group).values()
-    units = [[row] if isinstance(row, int) else row for row in rows]
+    if by == "group" and group is not None:
+        units = list(dataset.groups(group).values())
+    else:
+        units = together(dataset) if by == "random" else [[row] for row in range(len(dataset))]
     movable = [unit for unit in units if not isolated.issuperset(unit)]
     if by != "time":
         movable = [movable[index] for index in np.random.default_rng(seed).permutation(len(movable))]
     shares = {"test": test, "validation": validation}
     parts = _taken_from_the_end(movable, {name: share for name, share in shares.items() if share > 0})
     parts["train"] += [index for unit in units if isolated.issuperset(unit) for index in unit]
+    _warn_of_shared_structures(dataset, parts)
     return {name: sorted(parts[name]) for name in ("train", "validation", "test") if name in parts}
+
+
+def _warn_of_shared_structures(dataset: Dataset, parts: dict[str, list[int]]) -> None:
+    first = first_of_equal(dataset)
+    trained = set(first[parts["train"]].tolist())
+    for name in parts.keys() - {"train"}:
+        shared = [row for row in parts[name] if int(first[row]) in trained]
+        if shared:
+            log.warning(
+                "%d of %d frames for %s have the structure of a frame for training (frame %d, for instance): remove "
+                "duplicates, which `mdfit check` names, or errors will look smaller than they are.",
+                len(shared),
+                len(parts[name]),
+                name,
+                shared[0],
+            )
 
 
 def _taken_from_the_end(units: list[list[int]], shares: dict[str, float]) -> dict[str, list[int]]:

@@ -74,9 +74,9 @@ def read(
                 },
             )
         )
-    placeholders = () if energy_key else placeholder_energies(frames)
-    if placeholders:
-        frames = [replace(frame, energy=None) for frame in frames]
+    zeros, placeholders = ((), ()) if energy_key else placeholder_energies(frames)
+    for number in zeros:
+        frames[number] = replace(frames[number], energy=None)
     return Dataset(
         tuple(frames),
         keys=names.keys,
@@ -86,18 +86,24 @@ def read(
     )
 
 
-def _of_frame(keys: LabelKeys) -> set[str | None]:
-    return {keys.energy, keys.stress, keys.virial}
+def placeholder_energies(frames: Sequence[LabelledStructure]) -> tuple[tuple[int, ...], tuple[Finding, ...]]:
+    """Frames whose energy is exactly zero although they have forces, as some programs fill it in, and a finding of them.
 
-
-def placeholder_energies(frames: Sequence[LabelledStructure]) -> tuple[Finding, ...]:
-    """A finding when energies are exactly zero in all frames although forces are not: some programs fill them in."""
-    energies = [frame.energy for frame in frames if frame.energy is not None]
-    pushed = any(frame.forces is not None and np.any(frame.forces) for frame in frames)
-    if len(energies) < 2 or any(energies) or not pushed:
-        return ()
+    A single one may be the zero of a relative energy: it counts where it is far from all others.
+    """
+    energies = {number: frame.energy for number, frame in enumerate(frames) if frame.energy is not None}
+    zeros = [number for number, energy in energies.items() if energy == 0 and _is_pushed(frames[number])]
+    others = [energy for energy in energies.values() if energy]
+    far = bool(others) and (min(others) > 2 * np.ptp(others) or max(others) < -2 * np.ptp(others))
+    if not zeros or (len(zeros) == 1 and not far) or len(energies) < 2:
+        return (), ()
+    where = f"all of {len(energies)}" if len(zeros) == len(energies) else f"{len(zeros)} of {len(energies)}"
     message = (
-        f"the energy is exactly 0 in all of {len(energies)} frames although there are forces: it is a placeholder and not "
-        "used; declare energy_key if it is meant"
+        f"the energy is exactly 0 in {where} frames although there are forces: it is a placeholder and not used; declare "
+        "energy_key if it is meant"
     )
-    return (Finding("warning", "placeholder-energy", message),)
+    return tuple(zeros), (Finding("warning", "placeholder-energy", message, tuple(zeros)),)
+
+
+def _is_pushed(frame: LabelledStructure) -> bool:
+    return frame.forces is not None and bool(np.any(frame.forces))

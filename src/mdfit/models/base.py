@@ -30,6 +30,7 @@ class Model(eqx.Module):
     Attributes:
         kind: what its files say that they hold.
         nested: the entry of a description that holds further descriptions, for models that are made of models.
+        later_settings: those that files of earlier versions lack, where the constructor's default is what they did.
 
     Example:
         >>> import jax
@@ -45,6 +46,7 @@ class Model(eqx.Module):
 
     kind: ClassVar[str] = "model"
     nested: ClassVar[str] = ""
+    later_settings: ClassVar[tuple[str, ...]] = ()
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, of JSON types."""

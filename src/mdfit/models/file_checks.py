@@ -68,14 +68,14 @@ def _check_types(name: str, settings: dict[str, Any], path: str | Path) -> None:
     if kind is None:
         return
     fields = {field.name for field in dataclasses.fields(kind) if field.metadata.get("static", False)}
-    missing = sorted(fields - settings.keys())
+    missing = sorted(fields - settings.keys() - set(kind.later_settings))
     if missing:
         raise _wrong(path, f"{name} lacks the setting {missing[0]}")
     unknown = sorted(settings.keys() - fields - {"potential"})
     if unknown and kind.settings is Model.settings:
         raise _wrong(path, f"{name} has no setting {unknown[0]}")
     hints = typing.get_type_hints(kind)
-    for field in fields & hints.keys():
+    for field in fields & hints.keys() & settings.keys():
         value = settings[field]
         try:
             # From JSON, so that lists stand for tuples although nothing else is converted.

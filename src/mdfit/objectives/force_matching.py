@@ -5,21 +5,26 @@ F. Ercolessi, J. B. Adams, Europhys. Lett. 26, 583 (1994), doi:10.1209/0295-5075
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from mdfit.data import Dataset
 from mdfit.errors import TrainingError
 from mdfit.graph.batches import Batch, Batches
 from mdfit.models import Parameters
 from mdfit.objectives.accuracy import accuracy
-from mdfit.objectives.base import Evaluation, Metrics, Objective, PureLoss, evaluated, loss_of, require_potential
+from mdfit.objectives.base import Evaluation, Metrics, Objective, PureLoss, evaluated, require_potential
 from mdfit.potentials import Potential, Prediction, check_dataset, evaluate
+
+#: Numbers by label.
+Terms = dict[str, Array]
 
 
 class Weights(NamedTuple):
@@ -94,13 +99,13 @@ class ForceMatching(Objective):
     ):
         if loss not in ("square", "huber"):
             raise TrainingError(f"The loss of force matching is 'square' or 'huber', not {loss!r}.")
-        if not batch_size >= 1:
+        if not (batch_size >= 1 and batch_size == int(batch_size)):
             raise TrainingError(f"batch_size is a number of structures, at least 1, not {batch_size}.")
         if not huber_delta > 0:
             raise TrainingError(f"huber_delta is the error at which the loss turns linear, above 0, not {huber_delta}.")
         self.dataset = dataset
         self.weights = Weights(energy, forces, stress)
-        self.batch_size = min(batch_size, len(dataset))
+        self.batch_size = min(int(batch_size), len(dataset))
         self.penalty = loss
         self.huber_delta = huber_delta
         self.dtype = dtype
@@ -148,12 +153,13 @@ class ForceMatching(Objective):
         return self.validation_loss(model), {f"validation_{name}": value for name, value in errors.summary().items()}
 
     def validation_loss(self, potential: Potential) -> float:
-        """The loss over the whole data set, each batch weighted by its number of structures."""
-        losses, counts = [], []
-        for start, batch in enumerate(self.batches(potential.cutoff).in_order()):
-            losses.append(float(loss_of(self.pure_loss, potential, batch)))
-            counts.append(min(self.batch_size, len(self.dataset) - start * self.batch_size))
-        mean = float(np.average(losses, weights=counts))
+        """The loss of the whole data set as one batch, whatever the batches are."""
+        parts = [_totals_of(self._penalties, potential, batch) for batch in self.batches(potential.cutoff).in_order()]
+        totals, counts = (jax.tree.map(lambda *one: sum(one), *column) for column in zip(*parts, strict=True))
+        weights = self.weights._asdict()
+        mean = sum(
+            weight * float(totals[name]) / max(int(counts[name]), 1) for name, weight in weights.items() if weight
+        )
         self._explain(potential, mean)
         return mean
 
@@ -178,7 +184,15 @@ class ForceMatching(Objective):
     @property
     def pure_loss(self) -> PureLoss:
         """Equal for objectives with the same settings, which share a compiled program."""
-        return eqx.Partial(_loss, weights=self.weights, delta=self.huber_delta if self.penalty == "huber" else None)
+        return eqx.Partial(_loss, weights=self.weights, delta=self._delta)
+
+    @property
+    def _delta(self) -> float | None:
+        return self.huber_delta if self.penalty == "huber" else None
+
+    @property
+    def _penalties(self) -> Callable[[Potential, Batch], tuple[Terms, Terms]]:
+        return eqx.Partial(_penalties, delta=self._delta)
 
 
 def _labels_of(dataset: Dataset) -> set[str]:
@@ -187,7 +201,7 @@ def _labels_of(dataset: Dataset) -> set[str]:
 
 
 def _check(dataset: Dataset, weights: Weights) -> None:
-    if not any(weights) or min(weights) < 0:
+    if not any(weights) or not all(0 <= weight < np.inf for weight in weights):
         raise TrainingError(f"The weights of force matching must be positive or zero, and not all zero: {weights}.")
     present = _labels_of(dataset)
     for name, weight in weights._asdict().items():
@@ -200,8 +214,7 @@ def _check(dataset: Dataset, weights: Weights) -> None:
 def _loss(
     potential: Potential, batch: Batch, weights: Weights, delta: float | None
 ) -> tuple[Float[Array, ""], Metrics]:
-    prediction = evaluate(potential, batch.graph)
-    errors = residuals(prediction, batch)
+    errors = residuals(evaluate(potential, batch.graph), batch)
     terms = {name: _mean(_penalty(error, delta), mask) for name, (error, mask) in errors.items()}
     loss = sum(weight * terms[name] for name, weight in weights._asdict().items() if weight)
     metrics = {
@@ -209,6 +222,18 @@ def _loss(
         for name, (error, mask) in errors.items()
     }
     return loss, metrics
+
+
+def _penalties(potential: Potential, batch: Batch, delta: float | None) -> tuple[Terms, Terms]:
+    """Σ ℓ and the number of components with labels, by label."""
+    errors = residuals(evaluate(potential, batch.graph), batch)
+    sums = {name: _total(_penalty(error, delta), mask) for name, (error, mask) in errors.items()}
+    return {name: total for name, (total, _) in sums.items()}, {name: count for name, (_, count) in sums.items()}
+
+
+@eqx.filter_jit
+def _totals_of(penalties: Callable[[Potential, Batch], Any], potential: Potential, batch: Batch) -> Any:
+    return penalties(potential, batch)
 
 
 def residuals(prediction: Prediction, batch: Batch) -> dict[str, tuple[Float[Array, "..."], Bool[Array, "..."]]]:
@@ -231,7 +256,12 @@ def _penalty(error: Float[Array, "*shape"], delta: float | None) -> Float[Array,
 
 def _mean(values: Float[Array, "..."], mask: Bool[Array, "..."]) -> Float[Array, ""]:
     """Mean over the labels that are present and over components, in double precision; 0 when there are none."""
+    total, count = _total(values, mask)
+    return total / jnp.maximum(count, 1)
+
+
+def _total(values: Float[Array, "..."], mask: Bool[Array, "..."]) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    """Sum over the labels that are present and over components, in double precision, and how many these are."""
     flags = mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
     total = jnp.sum(jnp.where(flags, values, 0).astype(jnp.float64))
-    components = int(np.prod(values.shape[mask.ndim :]))
-    return total / jnp.maximum(jnp.sum(mask) * components, 1)
+    return total, jnp.sum(mask) * int(np.prod(values.shape[mask.ndim :]))

@@ -19,7 +19,12 @@ from mdfit.graph import Graph, Reads
 from mdfit.models import Constant
 from mdfit.potentials.base import Potential
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
-from mdfit.potentials.readout import Scaling, reference_table
+from mdfit.potentials.readout import (
+    Scaling,
+    keeps_isolated_atoms,
+    reference_table,
+    with_isolated_atoms_at_reference,
+)
 from mdfit.potentials.spherical_bessel import bessel_matrix, chebyshev_polynomials, legendre
 from mdfit.units import quantity
 
@@ -164,6 +169,8 @@ class DimeNetPP(Potential):
         output_layers: dense layers of each output block.
         scaling: reference energies and the scale of the data.
         key: of the random initial parameters.
+        isolated_at_reference: whether atoms without neighbours have exactly their reference energies; by default as the
+            scaling says.
 
     Example:
         >>> import jax
@@ -176,6 +183,7 @@ class DimeNetPP(Potential):
 
     # What arrives at the sender of a message is collected on the opposite edge.
     reads = Reads(opposite_edges=True)
+    later_settings = ("isolated_at_reference",)
 
     species: tuple[int, ...] = eqx.field(static=True, converter=tuple)
     cutoff: float = eqx.field(static=True)
@@ -190,6 +198,7 @@ class DimeNetPP(Potential):
     residuals_before: int = eqx.field(static=True)
     residuals_after: int = eqx.field(static=True)
     output_layers: int = eqx.field(static=True)
+    isolated_at_reference: bool = eqx.field(static=True)
     embedding: Float[Array, "species type_channels"]
     frequencies: Float[Array, " radial_functions"]
     embed_radial: Dense
@@ -216,7 +225,9 @@ class DimeNetPP(Potential):
         output_layers: int = 3,
         scaling: Scaling | None = None,
         key: jax.Array | None = None,
+        isolated_at_reference: bool | None = None,
     ):
+        self.isolated_at_reference = keeps_isolated_atoms(isolated_at_reference, scaling)
         self.species = tuple(int(z) for z in species)
         self.cutoff = float(cutoff)
         self.edge_channels, self.triplet_channels, self.basis_channels = edge_channels, triplet_channels, basis_channels
@@ -225,7 +236,11 @@ class DimeNetPP(Potential):
         self.residuals_before, self.residuals_after = residuals_before, residuals_after
         self.output_layers = output_layers
         keys = jax.random.split(jax.random.key(0) if key is None else key, 2 * blocks + 4)
-        sizes = {name: value for name, value in self.settings().items() if name not in ("species", "cutoff")}
+        sizes = {
+            name: value
+            for name, value in self.settings().items()
+            if name not in ("species", "cutoff", "isolated_at_reference")
+        }
         width = 3**0.5
         self.embedding = jax.random.uniform(keys[0], (len(self.species), type_channels), jnp.float32, -width, width)
         self.frequencies = bessel_frequencies(radial_functions)
@@ -267,6 +282,11 @@ class DimeNetPP(Potential):
         )
 
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
+        if self.isolated_at_reference:
+            return with_isolated_atoms_at_reference(self._energies, graph, self.species, self.reference.value)
+        return self._energies(graph)
+
+    def _energies(self, graph: Graph) -> Float[Array, " atoms"]:
         kinds = SpeciesTable(self.species)(graph.species)
         geometry = self._geometry(graph)
         own = self.embedding[kinds]

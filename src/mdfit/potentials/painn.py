@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from mdfit.graph import Graph
 from mdfit.potentials.base import Potential
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
-from mdfit.potentials.readout import Readout, Scaling
+from mdfit.potentials.readout import Readout, Scaling, keeps_isolated_atoms, with_isolated_atoms_at_reference
 
 if TYPE_CHECKING:
     from mdfit.data import Dataset
@@ -113,6 +113,8 @@ class PaiNN(Potential):
         mean_neighbours: within the cutoff, to scale the messages.
         scaling: reference energies and the scale of the data.
         key: of the random initial parameters.
+        isolated_at_reference: whether atoms without neighbours have exactly their reference energies; by default as the
+            scaling says.
 
     Example:
         >>> import jax
@@ -122,12 +124,15 @@ class PaiNN(Potential):
         ((1, 8), (2, 16), 2)
     """
 
+    later_settings = ("isolated_at_reference",)
+
     species: tuple[int, ...] = eqx.field(static=True, converter=tuple)
     cutoff: float = eqx.field(static=True)
     channels: int = eqx.field(static=True)
     layers: int = eqx.field(static=True)
     radial_functions: int = eqx.field(static=True)
     mean_neighbours: float = eqx.field(static=True)
+    isolated_at_reference: bool = eqx.field(static=True)
     embedding: Float[Array, "species channels"]
     frequencies: Float[Array, " functions"]
     messages: list[Message]
@@ -144,8 +149,10 @@ class PaiNN(Potential):
         mean_neighbours: float = 20.0,
         scaling: Scaling | None = None,
         key: jax.Array | None = None,
+        isolated_at_reference: bool | None = None,
     ):
         key = jax.random.key(0) if key is None else key
+        self.isolated_at_reference = keeps_isolated_atoms(isolated_at_reference, scaling)
         keys = jax.random.split(key, 2 * layers + 2)
         self.species = tuple(int(z) for z in species)
         self.cutoff = float(cutoff)
@@ -189,6 +196,11 @@ class PaiNN(Potential):
         return cls(dataset.species, length, channels, layers, radial_functions, neighbours, scaling, key)
 
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
+        if self.isolated_at_reference:
+            return with_isolated_atoms_at_reference(self._energies, graph, self.species, self.readout.reference.value)
+        return self._energies(graph)
+
+    def _energies(self, graph: Graph) -> Float[Array, " atoms"]:
         kinds = SpeciesTable(self.species)(graph.species)
         distances = graph.distances()
         weight = jnp.where(graph.mask, polynomial_envelope(distances / self.cutoff), 0) / self.mean_neighbours**0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from mdfit.graph import Graph
 from mdfit.models import Constant
-from mdfit.potentials.layers import Dense, silu
+from mdfit.potentials.layers import Dense, SpeciesTable, silu
 
 if TYPE_CHECKING:
     from mdfit.data import Dataset
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Reference energies per species (eV) and the scale of the learned part (eV).
+    """Reference energies per species (eV), the scale of the learned part (eV), and what isolated atoms have.
+
+    With ``isolated_at_reference`` an atom without neighbours has exactly its reference energy, whatever is learned.
 
     Example:
         >>> import numpy as np
@@ -29,26 +33,62 @@ class Scaling:
         >>> from mdfit.potentials import Scaling
         >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.1]], species=7)
         >>> Scaling.of(Dataset([LabelledStructure(dimer, energy=-9.0, forces=np.full((2, 3), 0.5))]))
-        Scaling(reference_energies={7: -4.5}, scale=0.5)
+        Scaling(reference_energies={7: -4.5}, scale=0.5, isolated_at_reference=False)
     """
 
     reference_energies: dict[int, float]
     scale: float
+    isolated_at_reference: bool = False
 
     @classmethod
     def of(cls, dataset: Dataset) -> Scaling:
         """From a data set: reference energies by least squares, the scale from the root mean square of the forces.
 
-        A force is an energy over a length of about 1 Å, so that the network's raw output is of order one.
+        A force is an energy over a length of about 1 Å, so that the network's raw output is of order one.  Where the data
+        hold isolated atoms, theirs are the reference energies, which the potential then keeps.
         """
         rms = dataset.force_rms()
-        return cls(dataset.reference_energies(), rms if rms and np.isfinite(rms) else 1.0)
+        scale = rms if rms and np.isfinite(rms) else 1.0
+        return cls(dataset.reference_energies(), scale, dataset.has_isolated_atoms())
 
 
 def reference_table(species: tuple[int, ...], scaling: Scaling | None) -> Float[Array, " species"]:
     """Reference energies in the order of the species, in double precision; zero without a scaling."""
     energies = {} if scaling is None else scaling.reference_energies
     return jnp.asarray([energies.get(z, 0.0) for z in species], jnp.float64)
+
+
+def keeps_isolated_atoms(chosen: bool | None, scaling: Scaling | None) -> bool:
+    """As chosen, or as the scaling says."""
+    return chosen if chosen is not None else scaling is not None and scaling.isolated_at_reference
+
+
+def with_isolated_atoms_at_reference(
+    energies_of: Callable[[Graph], Float[Array, " atoms"]],
+    graph: Graph,
+    species: tuple[int, ...],
+    reference: Float[Array, " species"],
+) -> Float[Array, " atoms"]:
+    """Energies per atom, shifted by element so that atoms without neighbours have exactly their reference energies.
+
+    Args:
+        energies_of: the energies of the atoms of a graph.
+        graph: whose energies are wanted.
+        species: atomic numbers that are known.
+        reference: energies of these, in eV.
+    """
+    count = len(species)
+    alone = Graph(
+        species=jnp.asarray(species, jnp.int32),
+        structure=jnp.zeros(count, jnp.int32),
+        neighbours=jnp.zeros((count, 1), jnp.int32),
+        vectors=jnp.ones((count, 1, 3), graph.dtype),
+        mask=jnp.zeros((count, 1), bool),
+        reverse=jnp.zeros((count, 1), jnp.int32),
+        number_of_structures=1,
+    )
+    shifts = energies_of(alone) - reference
+    return energies_of(graph) - shifts[SpeciesTable(species)(graph.species)]
 
 
 class Readout(eqx.Module):

@@ -184,6 +184,8 @@ class Trajectory:
         first = runs[0]
         if any(len(r) != len(first) or not np.array_equal(r.species, first.species) for r in runs):
             raise SimulationError("The runs have different lengths or atoms: use frames.select and frames.of_atoms.")
+        if any(not np.array_equal(r.frozen, first.frozen) for r in runs):  # type: ignore[arg-type]
+            raise SimulationError("The runs have different frozen atoms: make a trajectory of each.")
         if any(not _same_intervals(r.times, first.times) for r in runs):
             raise SimulationError("The runs have their frames at different times: use frames.select.")
         for number, run in enumerate(runs):
@@ -208,10 +210,11 @@ class Trajectory:
             species=first.species,
             masses=first.masses,
             periodic=first.periodic,
-            degrees_of_freedom=3 * first.number_of_atoms - len(first.constraints),
+            degrees_of_freedom=_degrees_of_freedom(first),
             conditions=conditions,
             timestep=float("nan"),
             unwrapped=all(run.unwrapped for run in runs),
+            frozen=first.frozen,
             forces=None if any(run.forces is None for run in runs) else np.stack([run.forces for run in runs]),
             constraints=first.constraints,
             names=first.names,
@@ -291,7 +294,17 @@ class Trajectory:
             names=self.names,
             conditions=self.conditions,
             unwrapped=self.unwrapped,
+            frozen=self.frozen,
+            degrees_of_freedom=self.degrees_of_freedom,
         )
+
+
+def _degrees_of_freedom(frames: Frames) -> int:
+    """As the frames say, or those of dynamics that conserves no momentum."""
+    if frames.degrees_of_freedom is not None:
+        return frames.degrees_of_freedom
+    moving = frames.number_of_atoms - (0 if frames.frozen is None else int(frames.frozen.sum()))
+    return 3 * moving - len(frames.constraints)
 
 
 def _same_intervals(first: np.ndarray | None, second: np.ndarray | None) -> bool:

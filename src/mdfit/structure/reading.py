@@ -10,6 +10,7 @@ from mdfit.errors import DataError, StructureError
 from mdfit.structure.atomic_structure import Structure
 from mdfit.structure.extended_xyz import split_frames
 from mdfit.structure.lammps_data import atom_style, elements_of_masses, has_masses, is_data_file
+from mdfit.structure.poscar import with_plain_flags
 from mdfit.structure.text_files import COMPRESSED, open_bytes, read_text, without_compression
 
 if TYPE_CHECKING:
@@ -82,12 +83,19 @@ def _read(path: Path, index: int | slice | str) -> list[Atoms]:
         file_format = ase.io.formats.filetype(name, read=False)
         binary = ase.io.formats.ioformats[file_format].isbinary
         with open_bytes(path) as file:
-            source = io.BytesIO(file.read()) if binary else io.StringIO(read_text(path))
+            source = io.BytesIO(file.read()) if binary else io.StringIO(_text(path, file_format))
         frames = ase.io.read(source, index=index, format=file_format)
+    elif ase.io.formats.filetype(str(path)) == "vasp":
+        frames = ase.io.read(io.StringIO(_text(path, "vasp")), index=index, format="vasp")
     else:
         # ASE would take what follows an "@" for an index, and read another file.
         frames = ase.io.read(path, index=index, do_not_split_by_at_sign=True)
     return frames if isinstance(frames, list) else [frames]
+
+
+def _text(path: Path, file_format: str) -> str:
+    text = read_text(path)
+    return with_plain_flags(text, str(path)) if file_format == "vasp" else text
 
 
 def _lammps_data(path: Path) -> Atoms:
