@@ -152,7 +152,7 @@ def _import_plugins() -> None:
     for entry in importlib.metadata.entry_points(group=PLUGINS):
         try:
             entry.load()
-        except Exception as problem:  # a plugin may fail in any way, and what does not need it goes on
+        except (Exception, SystemExit) as problem:  # a plugin may fail in any way, and what does not need it goes on
             log.warning(
                 "The plugin %s (%s) cannot be imported: %r. Its classes are not known; mend or remove it.",
                 entry.name,

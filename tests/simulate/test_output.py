@@ -120,10 +120,65 @@ def test_interrupted_equilibration_goes_on_bit_for_bit(small, tmp_path, monkeypa
     assert_same(go(small, tmp_path / "copy" / name, **arguments), whole)
     # As if the process had been killed after the first frame, before the next restart file.
     shutil.copy(tmp_path / f"whole-{name}", tmp_path / name)
+    if name.endswith(".xyz"):
+        lines = (tmp_path / name).read_text().splitlines(keepends=True)
+        (tmp_path / name).write_text("".join(lines[: int(lines[0]) + 2]))
     resumed = go(small, tmp_path / name, resume=True, **arguments)
     if name.endswith(".xyz"):
         assert (tmp_path / name).read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
     assert_same(resumed, whole)
+
+
+@pytest.mark.parametrize("name", ["run.h5", "run.xyz"])
+def test_a_file_that_is_not_the_beginning_of_the_run_is_kept(small, tmp_path, monkeypatch, name):
+    arguments = {"equilibrate": 800.0}
+    interrupted_after(monkeypatch, 0)
+    with pytest.raises(KeyboardInterrupt):
+        go(small, tmp_path / name, **arguments)
+    monkeypatch.undo()
+    go(small, tmp_path / f"other-{name}", frames=3, key=jax.random.key(5))
+    for content in (b"my precious notes\n", (tmp_path / f"other-{name}").read_bytes()):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(CheckpointError, match="is not of the run that its restart file belongs to"):
+            go(small, tmp_path / name, **arguments)
+        assert (tmp_path / name).read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["run.h5", "run.xyz"])
+def test_frames_of_another_run_are_refused(small, tmp_path, name):
+    go(small, tmp_path / name, frames=4)
+    go(small, tmp_path / f"other-{name}", frames=4, key=jax.random.key(5))
+    shutil.copy(tmp_path / f"other-{name}", tmp_path / name)
+    with pytest.raises(CheckpointError, match="was changed since it was written, or is of another run|has lost frames"):
+        go(small, tmp_path / name, frames=6)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("observables/replica_0/potential_energy/value", -999.0),
+        ("particles/replica_0/species", 2),
+        ("particles/replica_0/mass", 3.0),
+        ("particles/replica_0/position/time", 1.0),
+    ],
+)
+def test_numbers_that_were_changed_are_refused(small, tmp_path, place, value):
+    path = tmp_path / "run.h5"
+    go(small, path, frames=4)
+    with h5py.File(path, "r+") as file:
+        file[place][1] = value
+    with pytest.raises(CheckpointError, match=r"run\.h5"):
+        go(small, path, frames=6)
+
+
+def test_a_digit_that_was_changed_in_text_is_refused(small, tmp_path):
+    path = tmp_path / "run.xyz"
+    go(small, path, frames=4)
+    text = path.read_text()
+    place = text.index(".", text.index("\n", text.index("Properties"))) + 3
+    path.write_text(text[:place] + str((int(text[place]) + 1) % 10) + text[place + 1 :])
+    with pytest.raises(CheckpointError, match="was changed since it was written"):
+        go(small, path, frames=6)
 
 
 def test_interrupt_before_the_first_frame_without_output(small, monkeypatch):

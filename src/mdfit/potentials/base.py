@@ -25,6 +25,10 @@ from mdfit.structure import Structure
 UNITS = {"length": "Å", "energy": "eV"}
 
 
+#: In Å; lists of neighbours of longer range do not fit into memory.
+LONGEST_CUTOFF = 1000.0
+
+
 class Potential(Model):
     """A function from a graph to the energies of its atoms, whose array leaves are its parameters.
 
@@ -62,6 +66,13 @@ class Potential(Model):
         # A static field or a property of the subclass.
         cutoff: float
         species: tuple[int, ...]
+
+    def __check_init__(self) -> None:
+        cutoff = getattr(self, "cutoff", 0.0)
+        if not 0 <= cutoff <= LONGEST_CUTOFF:
+            raise PotentialError(
+                f"{type(self).__name__} has a cutoff of {cutoff} Å: give one between 0 and {LONGEST_CUTOFF:g} Å."
+            )
 
     @abc.abstractmethod
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:

@@ -23,6 +23,7 @@ from mdfit.potentials.readout import (
     Scaling,
     keeps_isolated_atoms,
     reference_table,
+    require_positive,
     with_isolated_atoms_at_reference,
 )
 from mdfit.potentials.spherical_bessel import bessel_matrix, chebyshev_polynomials, legendre
@@ -230,6 +231,7 @@ class DimeNetPP(Potential):
         self.isolated_at_reference = keeps_isolated_atoms(isolated_at_reference, scaling)
         self.species = tuple(int(z) for z in species)
         self.cutoff = float(cutoff)
+        require_positive("DimeNetPP", cutoff=self.cutoff)
         self.edge_channels, self.triplet_channels, self.basis_channels = edge_channels, triplet_channels, basis_channels
         self.type_channels, self.output_channels, self.blocks = type_channels, output_channels, blocks
         self.radial_functions, self.angular_functions = radial_functions, angular_functions

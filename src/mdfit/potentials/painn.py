@@ -16,7 +16,13 @@ from jaxtyping import Array, Float
 from mdfit.graph import Graph
 from mdfit.potentials.base import Potential
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
-from mdfit.potentials.readout import Readout, Scaling, keeps_isolated_atoms, with_isolated_atoms_at_reference
+from mdfit.potentials.readout import (
+    Readout,
+    Scaling,
+    keeps_isolated_atoms,
+    require_positive,
+    with_isolated_atoms_at_reference,
+)
 
 if TYPE_CHECKING:
     from mdfit.data import Dataset
@@ -158,6 +164,7 @@ class PaiNN(Potential):
         self.cutoff = float(cutoff)
         self.channels, self.layers, self.radial_functions = channels, layers, radial_functions
         self.mean_neighbours = float(mean_neighbours)
+        require_positive("PaiNN", cutoff=self.cutoff, mean_neighbours=self.mean_neighbours)
         self.embedding = jax.random.normal(keys[0], (len(self.species), channels), jnp.float32)
         self.frequencies = bessel_frequencies(radial_functions)
         # There are no vectors before the first block, and none is read after the last.

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from mdfit.errors import PotentialError
 from mdfit.graph import Graph
 from mdfit.models import Constant
 from mdfit.potentials.layers import Dense, SpeciesTable, silu
@@ -56,6 +57,13 @@ def reference_table(species: tuple[int, ...], scaling: Scaling | None) -> Float[
     """Reference energies in the order of the species, in double precision; zero without a scaling."""
     energies = {} if scaling is None else scaling.reference_energies
     return jnp.asarray([energies.get(z, 0.0) for z in species], jnp.float64)
+
+
+def require_positive(name: str, **settings: float) -> None:
+    """Raises PotentialError for the first of these settings of a network that is not above zero and finite."""
+    for setting, value in settings.items():
+        if not 0 < value < np.inf:
+            raise PotentialError(f"{name} needs a {setting.replace('_', ' ')} above 0, not {value}.")
 
 
 def keeps_isolated_atoms(chosen: bool | None, scaling: Scaling | None) -> bool:

@@ -13,6 +13,8 @@ from mdfit.simulate.restart import Output, RestartHeader
 if TYPE_CHECKING:
     from ase import Atoms
 
+#: More bytes than a line of a frame has.
+_LONGEST_LINE = 1000
 #: xx, yy, zz, yz, xz, xy: the stress as ASE takes it.
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
@@ -21,11 +23,13 @@ class XYZOutput(Output):
     """Extended XYZ, readable by ASE and OVITO; numbers are written with all digits that they have."""
 
     def append(self, frame: dict[str, np.ndarray], last: bool) -> bool:
+        text = self._text(frame)
         try:
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(self._text(frame))
+                file.write(text)
         except OSError as error:
             raise self.failed(error) from error
+        self.digest.update(text.encode())
         self.count += 1
         return self._due(last)
 
@@ -59,7 +63,18 @@ class XYZOutput(Output):
             ) from problem
         if size < header.bytes or len(frames) != self.count:
             raise self.lost_frames(len(frames))
+        self.digest.update(self.path.read_bytes())
         return frames
+
+    def _is_own_beginning(self) -> bool:
+        """A part of one frame of as many atoms, or all of it."""
+        atoms = self.recording.particles.number
+        with self.path.open("rb") as file:
+            found = file.read(_LONGEST_LINE * (atoms + 3))
+        lines = found.split(b"\n")
+        if lines[0] != f"{atoms}".encode():
+            return len(lines) == 1 and f"{atoms}".encode().startswith(lines[0])
+        return len(lines) <= atoms + 3 and (len(lines) < 2 or b"Properties=species:S:1:pos:R:3:momenta" in lines[1])
 
     def _momenta(self, frame: dict[str, np.ndarray]) -> np.ndarray:
         return frame["velocities"][0].astype(np.float64) * self.recording.particles.masses[:, None]

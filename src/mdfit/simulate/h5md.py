@@ -52,10 +52,18 @@ class H5MDOutput(Output):
                     for replica, own in enumerate(values):
                         group = h5md.element(file, _place(name, replica))
                         h5md.append(group, start, own, steps, self.plan.timestep)
+                        arrays[name] = values.astype(group["value"].dtype, copy=False)
         except (OSError, RuntimeError) as error:
             self.count = start
             raise self.failed(error) from error
+        self._digest_frames(arrays)
         self._flushed_at = time.monotonic()
+
+    def _digest_frames(self, arrays: dict[str, np.ndarray]) -> None:
+        """Adds frames, ``(replicas, frames, ...)`` of each quantity as the file has them."""
+        for frame in range(next(iter(arrays.values())).shape[1]):
+            for name in sorted(arrays):
+                self.digest.update(np.ascontiguousarray(arrays[name][:, frame]).tobytes())
 
     def as_kept(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return frame
@@ -73,6 +81,7 @@ class H5MDOutput(Output):
                     for replica in range(self.plan.replicas)
                     for name in recorded
                 ]
+                self._check_particles(file)
                 # All are looked at before one is changed.
                 for name, group in groups:
                     columns.setdefault(name, []).append(self._values(name, group))
@@ -83,7 +92,29 @@ class H5MDOutput(Output):
                 f"{self.path} cannot be read ({error}); restore the file, or start the run again in another file."
             ) from error
         arrays = {name: np.stack(values) for name, values in columns.items()}
+        self._digest_frames(arrays)
         return [{name: array[:, index] for name, array in arrays.items()} for index in range(self.count)]
+
+    def _is_own_beginning(self) -> bool:
+        import h5py
+
+        try:
+            with h5py.File(self.path, "r") as file:
+                return file["parameters"].attrs.get("run") == self.run
+        except (OSError, KeyError, AttributeError):
+            return False
+
+    def _check_particles(self, file: Any) -> None:
+        """Raises ValueError when what a file says beside its frames is not that of this run."""
+        particles = self.recording.particles
+        boundary = ["periodic" if flag else "none" for flag in particles.periodic]
+        for replica in range(self.plan.replicas):
+            group = file[f"particles/replica_{replica}"]
+            same = np.array_equal(group["species"][()], particles.species) and np.array_equal(
+                group["mass"][()], particles.masses
+            )
+            if not same or [str(flag) for flag in group["box"].attrs["boundary"]] != boundary:
+                raise ValueError("it holds other atoms")
 
     def _values(self, name: str, group: Any) -> np.ndarray:
         """The frames of a quantity that the restart file counts.
@@ -109,8 +140,12 @@ class H5MDOutput(Output):
             )
         if values.shape[1:] != shapes.get(name, (3, 3)) or values.dtype not in formats:
             raise ValueError(f"{group.name} holds {values.dtype} of shape {values.shape[1:]}")
-        if not np.array_equal(steps[: self.count], np.arange(1, self.count + 1) * self.plan.steps_between_frames):
-            raise ValueError(f"the steps of {group.name} are not those of the run")
+        expected = np.arange(1, self.count + 1) * self.plan.steps_between_frames
+        times = group["time"][: self.count]
+        if not np.array_equal(steps[: self.count], expected) or not np.allclose(times, expected * self.plan.timestep):
+            raise ValueError(f"the steps or times of {group.name} are not those of the run")
+        if values.attrs.get("unit") != h5md.QUANTITIES[name][1]:
+            raise ValueError(f"{group.name} has another unit")
         kept: np.ndarray = values[: self.count]
         finite = np.isfinite(kept).reshape(self.count, -1).all(axis=1)
         if not finite.all():
@@ -119,6 +154,7 @@ class H5MDOutput(Output):
 
     def _describe(self, file: Any, arrays: dict[str, np.ndarray]) -> None:
         h5md.write_header(file)
+        file.require_group("parameters").attrs["run"] = self.run
         recording, particles = self.recording, self.recording.particles
         each = self.plan.replicas // len(recording.conditions)
         for replica in range(self.plan.replicas):

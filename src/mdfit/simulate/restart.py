@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
@@ -64,6 +66,8 @@ class RestartHeader(Document):
     format_version: int = 1
     frames: Annotated[int, Field(ge=0, le=2**48)]
     bytes: Annotated[int, Field(ge=0)]
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """of the frames"""
     plan: dict[str, str | int | float | None]
 
 
@@ -110,6 +114,7 @@ class Output(ABC):
 
     Attributes:
         count: frames so far.
+        digest: of the frames so far, so that others are not taken for them.
     """
 
     def __init__(self, path: Path, recording: Recording, plan: Plan):
@@ -117,6 +122,7 @@ class Output(ABC):
         self.recording = recording
         self.plan = plan
         self.count = 0
+        self.digest = hashlib.sha256()
         self._written_at = time.monotonic()
 
     @abstractmethod
@@ -137,7 +143,11 @@ class Output(ABC):
 
     @abstractmethod
     def _read_frames(self, header: RestartHeader) -> list[dict[str, np.ndarray]]:
-        """The frames that the restart file counts; later ones are removed."""
+        """The frames that the restart file counts, added to the digest; later ones are removed."""
+
+    @abstractmethod
+    def _is_own_beginning(self) -> bool:
+        """Whether a file is what this run leaves when it is killed before the restart file counts its first frame."""
 
     def frames(self) -> list[dict[str, np.ndarray]]:
         """The frames up to the restart file; later ones are removed.
@@ -146,7 +156,15 @@ class Output(ABC):
             CheckpointError: when a file is damaged, or its run had other settings.
         """
         header = self.rewind()
-        return self._read_frames(header) if self.count else []
+        if not self.count:
+            return []
+        frames = self._read_frames(header)
+        if self.digest.hexdigest() != header.digest:
+            raise CheckpointError(
+                f"{self.path} was changed since it was written, or is of another run; restore the file, or start the run "
+                "again in another file."
+            )
+        return frames
 
     def write_restart(self, checkpoint: Any) -> None:
         """Writes all that is needed to go on from here."""
@@ -160,6 +178,7 @@ class Output(ABC):
             "frames": self.count,
             # Without a frame there is no file yet.
             "bytes": self.path.stat().st_size if self.count else 0,
+            "digest": self.digest.hexdigest(),
             "plan": dataclasses.asdict(self.plan),
         }
         write_tree(restart_path(self.path), checkpoint, header)
@@ -182,8 +201,13 @@ class Output(ABC):
         header = read_restart(self.path)[0]
         self._check_plan(header.plan)
         self.count = header.frames
-        if self.count == 0:
-            self.path.unlink(missing_ok=True)
+        if self.count == 0 and self.path.exists():
+            if not self._is_own_beginning():
+                raise CheckpointError(
+                    f"{self.path} is not of the run that its restart file belongs to, which has no frame yet; move the "
+                    "file away, then go on."
+                )
+            self.path.unlink()
         return header
 
     def belongs_to_a_start(self) -> bool:
@@ -225,6 +249,11 @@ class Output(ABC):
             raise CheckpointError(
                 f"{self.path} was written with {changes}; resume with the same settings or choose another file."
             )
+
+    @property
+    def run(self) -> str:
+        """Digest of the plan."""
+        return hashlib.sha256(json.dumps(dataclasses.asdict(self.plan), sort_keys=True).encode()).hexdigest()
 
     def lost_frames(self, found: int) -> CheckpointError:
         """The error when the file holds fewer frames than the restart file counts."""

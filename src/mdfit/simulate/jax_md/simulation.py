@@ -29,7 +29,7 @@ from mdfit.structure import Structure
 from mdfit.units import BAR, BOLTZMANN
 
 #: More neighbours of an atom than any list has.
-WIDEST = 2**20
+WIDEST, MOST_PER_ATOM = 2**14, 256
 #: Room for so many more neighbours within the cutoff than an atom has at the start; more of them mean a new compilation.
 PACKING_MARGIN = 2
 #: Time steps in one call of compiled code, which counts them with 32 bits.
@@ -281,7 +281,10 @@ class JaxSimulation(Simulation):
         widths = [
             np.asarray(leaf) for leaf in (checkpoint["packed_width"], *jax.tree.leaves(checkpoint["list_memory"]))
         ]
-        sensible = all(((w >= 0) & (w <= WIDEST)).all() for w in widths if np.issubdtype(w.dtype, np.integer))
+        widest = max(WIDEST, MOST_PER_ATOM * self.structure.number_of_atoms)
+        sensible = all(((w >= 0) & (w <= widest)).all() for w in widths if np.issubdtype(w.dtype, np.integer))
+        if self.structure.periodic.all():
+            sensible &= bool(np.all(np.abs(np.linalg.det(checkpoint["list_cell"])) > 0))
         if not sensible or not all(np.isfinite(leaf).all() for leaf in floats):
             raise CheckpointError("The restart file holds numbers that no run can have; start the run again.")
         self.state, self.done = checkpoint["state"], int(checkpoint["done"])
