@@ -149,7 +149,9 @@ def test_frames_of_another_run_are_refused(small, tmp_path, name):
     go(small, tmp_path / name, frames=4)
     go(small, tmp_path / f"other-{name}", frames=4, key=jax.random.key(5))
     shutil.copy(tmp_path / f"other-{name}", tmp_path / name)
-    with pytest.raises(CheckpointError, match="was changed since it was written, or is of another run|has lost frames"):
+    with pytest.raises(
+        CheckpointError, match=r"was changed since it was written, or is of another run|has lost frames"
+    ):
         go(small, tmp_path / name, frames=6)
 
 

@@ -1,11 +1,18 @@
 """Only the same training is taken up again, by one process at a time."""
 
+import array
+import collections
+import datetime
+import decimal
 import fcntl
+import fractions
 import json
+import operator
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,11 +23,13 @@ import pytest
 from argon_clusters import argon, start
 
 from mdfit.data import Dataset, LabelledStructure
-from mdfit.errors import CheckpointError, OutputError
+from mdfit.errors import CheckpointError, OutputError, TrainingError
+from mdfit.models import trainable
 from mdfit.objectives import Alternating, ForceMatching
 from mdfit.potentials import PairSpline
 from mdfit.storage import fingerprint, read_header, write_tree
 from mdfit.training import fit
+from mdfit.training.identity import Identity
 
 
 def train(out, epochs=1, data=None, rate=1e-2, potential=None, validate=None, objective=None, **settings):
@@ -43,8 +52,12 @@ def trained(tmp_path_factory):
     return out
 
 
-def raised():
-    return eqx.tree_at(lambda spline: spline.coefficients, start(), start().coefficients + 0.1)
+def raised(by=0.1):
+    return eqx.tree_at(lambda spline: spline.coefficients, start(), start().coefficients + by)
+
+
+def with_coefficients(numbers):
+    return eqx.tree_at(lambda spline: spline.coefficients, start(), np.asarray(numbers, np.float32))
 
 
 def matching(**settings):
@@ -71,6 +84,7 @@ def matching(**settings):
         ({"patience": 5}, "way to validate"),
         ({"potential": PairSpline(2.6, 8.0, 20)}, "another model"),
         ({"potential": raised()}, "another start of the parameters"),
+        ({"potential": raised(1e-4)}, "another start of the parameters"),
     ],
 )
 def test_another_training_is_not_taken_up(tmp_path, trained, settings, word):
@@ -80,6 +94,19 @@ def test_another_training_is_not_taken_up(tmp_path, trained, settings, word):
     with pytest.raises(CheckpointError, match=rf"run was trained with .*{word}.*; resume it as it was begun"):
         train(out, epochs=2, resume=True, **settings)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("change", [np.flip, lambda c: -c, lambda c: c * (1 + 1e-4)])
+def test_order_sign_and_small_changes_of_the_start_are_seen(change):
+    numbers = np.random.default_rng(0).standard_normal(start().coefficients.shape)
+
+    def identity(coefficients):
+        model = with_coefficients(coefficients)
+        return Identity.of(model, trainable(model), matching(), optax.adam(1e-2), None, ())
+
+    assert identity(change(numbers)).differences(identity(numbers)) == ["another start of the parameters"]
+    # Another machine rounds the last digit differently.
+    assert not identity(numbers * (1 + 1e-7)).differences(identity(numbers))
 
 
 def test_the_same_training_goes_on_elsewhere_and_with_moved_data(tmp_path, trained):
@@ -219,6 +246,49 @@ def test_use_does_not_change_a_fingerprint():
     before = fingerprint(objective)
     train(None, objective=objective, validate=argon(4))
     assert fingerprint(objective) == before
+
+
+RATE = 1e-3
+
+
+def test_fingerprints_tell_what_a_function_does():
+    """Names that it calls, defaults of keywords, functions inside it, and numbers of its module."""
+
+    def of_rate():
+        fingerprint_of = fingerprint(optax.adam(lambda step: RATE * step))
+        return fingerprint_of
+
+    def nested(number):
+        return eval(f"lambda x: (lambda y: y + {number})(x)")
+
+    alike = [
+        (lambda t: np.exp(t), lambda t: np.cos(t)),
+        (lambda *, a=1: a, lambda *, a=2: a),
+        (nested(1), nested(2)),
+        (optax.adam(lambda t: np.exp(t)), optax.adam(lambda t: np.cos(t))),
+    ]
+    assert all(fingerprint(first) != fingerprint(second) for first, second in alike)
+    before = of_rate()
+    globals()["RATE"] = 2e-3
+    try:
+        assert of_rate() != before
+    finally:
+        globals()["RATE"] = 1e-3
+    assert of_rate() == before
+
+
+@pytest.mark.parametrize(
+    "of",
+    [range, slice, lambda n: fractions.Fraction(1, n), decimal.Decimal, lambda n: datetime.date(2020, 1, n)]
+    + [lambda n: collections.deque([n]), operator.itemgetter, lambda n: array.array("d", [n]), np.random.default_rng],
+)
+def test_fingerprints_see_into_objects_of_the_standard_library(of):
+    assert fingerprint(of(1)) == fingerprint(of(1)) != fingerprint(of(2))
+
+
+def test_what_cannot_be_told_from_another_one_is_refused():
+    with pytest.raises(TrainingError, match=r"A _thread.lock cannot be told from another one.*identity\(\)"):
+        fingerprint({"made of": [threading.Lock()]})
 
 
 def test_fingerprints_of_things_that_hold_themselves():

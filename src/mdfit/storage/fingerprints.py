@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import sysconfig
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+
+from mdfit.errors import TrainingError
 
 
 def fingerprint(thing: Any) -> str:
@@ -55,7 +59,7 @@ def _parts(thing: Any) -> tuple[str, list[Any]]:
         if array.dtype == object:
             return f"objects{array.shape}", array.ravel().tolist()
         return f"{array.dtype.str}{array.shape}", [array.tobytes()]
-    if isinstance(thing, dict):
+    if isinstance(thing, (dict, types.MappingProxyType)):
         return "dict", [part for pair in sorted(thing.items(), key=lambda item: str(item[0])) for part in pair]
     if isinstance(thing, (list, tuple)):
         return type(thing).__name__, list(thing)
@@ -73,9 +77,8 @@ def _parts_of_object(thing: Any) -> tuple[str, list[Any]]:
         return "method", [thing.__func__, thing.__self__]
     if isinstance(thing, types.FunctionType):
         cells = [_content(cell) for cell in thing.__closure__ or ()]
-        code = thing.__code__
-        constants = [c for c in code.co_consts if not isinstance(c, types.CodeType)]
-        return "function", [_name(thing).encode(), code.co_code, constants, thing.__defaults__, cells]
+        defaults = [thing.__defaults__, thing.__kwdefaults__]
+        return "function", [_name(thing).encode(), *_parts_of_code(thing.__code__), defaults, cells, _globals(thing)]
     name = f"{type(thing).__module__}.{type(thing).__qualname__}"
     if hasattr(thing, "identity") and callable(thing.identity):
         return name, [thing.identity()]
@@ -83,7 +86,57 @@ def _parts_of_object(thing: Any) -> tuple[str, list[Any]]:
         return name, [thing.__wrapped__]
     if dataclasses.is_dataclass(thing):
         return name, [(f.name, getattr(thing, f.name, None)) for f in dataclasses.fields(thing)]
-    return name, [getattr(thing, "__dict__", {})]
+    return name, [_attributes(thing)]
+
+
+def _parts_of_code(code: types.CodeType) -> list[Any]:
+    """What it does, with which names and constants; functions inside of it as well."""
+    constants = [_parts_of_code(c) if isinstance(c, types.CodeType) else c for c in code.co_consts]
+    return [code.co_code, constants, code.co_names]
+
+
+def _globals(function: types.FunctionType) -> dict[str, Any]:
+    """Numbers, text and functions of the module that a user's function reads; of packages their version tells."""
+    if _is_installed(function.__code__.co_filename):
+        return {}
+    read = {name: function.__globals__[name] for name in _names(function.__code__) if name in function.__globals__}
+    return {name: value for name, value in read.items() if not isinstance(value, (type, types.ModuleType))}
+
+
+def _names(code: types.CodeType) -> set[str]:
+    inside = [_names(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return set(code.co_names).union(*inside)
+
+
+@functools.cache
+def _is_installed(file: str) -> bool:
+    roots = (
+        *(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")),
+        str(Path(__file__).parents[1]),
+    )
+    return file.startswith(("<frozen", *roots))
+
+
+def _attributes(thing: Any) -> Any:
+    """Those of an object; what it is made again from when it has none (a range, a date, a fraction).
+
+    Raises:
+        TrainingError: for an object that keeps them where nobody can see them.
+    """
+    slots = [name for kind in type(thing).__mro__ for name in np.atleast_1d(getattr(kind, "__slots__", ())).tolist()]
+    found = {name: getattr(thing, name) for name in slots if name != "__dict__" and hasattr(thing, name)}
+    found |= getattr(thing, "__dict__", {})
+    if found or hasattr(thing, "__dict__"):
+        return found
+    try:
+        made_again = thing.__reduce_ex__(4)
+        _, arguments, *more = (None, made_again) if isinstance(made_again, str) else made_again
+    except TypeError as problem:
+        raise TrainingError(
+            f"A {type(thing).__module__}.{type(thing).__qualname__} cannot be told from another one, so that a change "
+            "would not be seen; give it a method identity() that returns what defines it, or pass plain numbers."
+        ) from problem
+    return arguments, [list(part) if isinstance(part, Iterator) else part for part in more]
 
 
 def _content(cell: types.CellType) -> Any:
