@@ -30,12 +30,15 @@ def plugins(monkeypatch, tmp_path):
         del sys.modules[name]
 
 
-def test_a_plugin_that_fails_is_named_and_the_rest_goes_on(plugins, tmp_path, caplog):
+@pytest.mark.parametrize(
+    ("text", "word"), [("import nothing_of_this_name", "nothing_of_this_name"), ("raise SystemExit(0)", "SystemExit")]
+)
+def test_a_plugin_that_fails_is_named_and_the_rest_goes_on(plugins, tmp_path, caplog, text, word):
     path = LennardJones(0.01, 3.4, 8.0).save(tmp_path / "argon.mdfit")
-    plugins({"plugin_of_test_broken": "import nothing_of_this_name"})
+    plugins({"plugin_of_test_broken": text})
     assert isinstance(load(path), LennardJones)
     assert "plugin plugin_of_test_broken" in caplog.text
-    assert "nothing_of_this_name" in caplog.text
+    assert word in caplog.text
 
 
 def test_a_kind_of_file_that_a_plugin_brings_is_known_at_once(plugins, tmp_path):

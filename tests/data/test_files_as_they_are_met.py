@@ -202,7 +202,27 @@ def test_energies_that_are_all_zero_are_placeholders(tmp_path: Path) -> None:
     assert "placeholder-energy" in {finding.topic for finding in dataset.check().warnings}
     assert energies(tmp_path / "a.xyz", energy_key="energy") == [0.0] * FRAMES
     (tmp_path / "b.xyz").write_text(text(names="energy=0.0").replace("energy=0.0", "energy=0.1", 1))
-    assert energies(tmp_path / "b.xyz") == [0.1] + [0.0] * (FRAMES - 1)
+    dataset = read(tmp_path / "b.xyz")
+    assert [found.energy for found in dataset] == [0.1] + [None] * (FRAMES - 1)
+    assert "exactly 0 in 5 of 6 frames" in dataset.findings[0].message
+    # One zero is that of relative energies, unless it is far from all others.
+    (tmp_path / "c.xyz").write_text("".join(frame(n, names=f"energy={0.1 * n}") for n in range(FRAMES)))
+    assert energies(tmp_path / "c.xyz")[0] == 0.0
+    (tmp_path / "d.xyz").write_text(text().replace("energy=-7.2", "energy=0.0"))
+    assert energies(tmp_path / "d.xyz")[2] is None
+
+
+def test_placeholders_do_not_displace_energies_under_another_name(tmp_path: Path) -> None:
+    (tmp_path / "a.xyz").write_text(text(names="energy=0.0 REF_energy={energy}"))
+    dataset = read(tmp_path / "a.xyz")
+    assert [found.energy for found in dataset] == EXPECTED
+    assert dataset.keys.energy == "REF_energy"
+
+
+def test_a_flag_is_no_energy(tmp_path: Path) -> None:
+    (tmp_path / "a.xyz").write_text(text(names="energy=T"))
+    with pytest.raises(DataError, match="'energy' is True, which is no number"):
+        read(tmp_path / "a.xyz")
 
 
 def test_one_stray_name_does_not_displace_the_others(tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ def test_parts_are_complete_disjoint_and_reproducible(tmp_path: Path, by, valida
         ((0.5, 0.5), "leave some for training"),
         ((0.0, 0.0), "leave some for training"),
         ((-0.1, 0.2), "leave some for training"),
-        ((0.1, 0.1, "group"), 'give by="group" and group'),
-        ((0.1, 0.1, "time", "group"), 'give by="group" and group'),
+        ((0.1, 0.1, "group"), "give both the kind 'group' and the name"),
+        ((0.1, 0.1, "time", "group"), "give both the kind 'group' and the name"),
         ((0.1, 0.1, "group", "grup"), "did you mean 'group'"),
     ],
 )
@@ -121,3 +121,21 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         split_file(path, tmp_path, LabelKeys())
     assert (tmp_path / "a_validation.extxyz").read_text() == "mine"
     assert not (tmp_path / "a_train.extxyz").exists()
+
+
+def test_frames_of_one_structure_stay_together_or_are_named(tmp_path: Path, caplog) -> None:
+    text = write(tmp_path / "a.xyz").read_text()
+    dataset = read(tmp_path / "a.xyz")
+    (tmp_path / "twice.xyz").write_text(text + text)
+    twice = read(tmp_path / "twice.xyz")
+    for seed in range(3):
+        parts = partition(twice, 0.2, 0.2, seed=seed)
+        numbers_of = [{index % COUNT for index in part} for part in parts.values()]
+        assert sum(map(len, numbers_of)) == COUNT
+        first, second = twice.split(0.8, seed)
+        assert not set(numbers(first)) & set(numbers(second))
+    assert not caplog.records
+    partition(twice, 0.0, 0.2, "time")
+    assert "16 of 16 frames for test have the structure of a frame for training" in caplog.text
+    # Without duplicates parts are what they were.
+    assert partition(dataset, 0.2, 0.2, seed=0) == partition(read(tmp_path / "a.xyz"), 0.2, 0.2, seed=0)

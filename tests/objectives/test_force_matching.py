@@ -166,3 +166,20 @@ def test_errors_in_the_log_are_those_of_the_labels_that_there_are():
         assert {name.removesuffix("_rmse") for name in record if name.endswith("_rmse")} == present
         found = np.sqrt(np.mean((known.stress[:, 1] - known.stress[:, 0]) ** 2))
         assert record["stress_rmse"] == pytest.approx(found, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+@pytest.mark.parametrize("loss", ["square", "huber"])
+def test_validation_does_not_depend_on_the_batches(size, loss):
+    """Means run over all labels, whatever batch they are in and whether others of it lack them."""
+    frames = Dataset((*FRAMES, frame(8, forces=False), frame(4)))
+    settings = {"loss": loss, "huber_delta": 0.15, "dtype": np.float64}
+    whole = ForceMatching(frames, 2.0, 0.5, 30.0, batch_size=len(frames), **settings)
+    parts = ForceMatching(frames, 2.0, 0.5, 30.0, batch_size=size, **settings)
+    assert parts.validation_loss(POTENTIAL) == pytest.approx(whole.validation_loss(POTENTIAL), rel=1e-9)
+
+
+@pytest.mark.parametrize("settings", [{"energy": np.nan}, {"forces": np.inf}, {"batch_size": 2.5}])
+def test_numbers_that_make_no_sense(settings):
+    with pytest.raises(TrainingError, match=r"positive or zero|number of structures"):
+        ForceMatching(Dataset(FRAMES), **settings)

@@ -12,7 +12,8 @@ import jax
 import numpy as np
 import pytest
 
-from mdfit.errors import ModelFileError, OutputError
+from mdfit.data import Dataset, LabelledStructure
+from mdfit.errors import ModelFileError, OutputError, PotentialError
 from mdfit.graph import build_graph
 from mdfit.potentials import (
     ZBL,
@@ -26,6 +27,7 @@ from mdfit.potentials import (
     energies,
     load,
 )
+from mdfit.storage import read_header, write_tree
 from mdfit.structure import Structure
 
 SCALING = Scaling({6: -1037.123456789012, 8: -2043.987654321098}, 1.234)
@@ -350,3 +352,54 @@ def test_shapes_are_found_without_making_arrays(name):
 
     shapes = shapes_of(POTENTIALS[name]().describe(), "the file")
     assert all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(shapes))
+
+
+def without(path, setting):
+    """The file of a model without one of its settings, with valid digests."""
+    header, arrays = read_header(path, ModelFileError, 1)
+    del header["architecture"]["settings"][setting]
+    write_tree(path, arrays, {name: value for name, value in header.items() if name != "checksum"})
+
+
+@pytest.mark.parametrize(
+    ("make", "setting"),
+    [
+        (lambda: LennardJones(0.01, 1.7, 5.0, truncation="shift"), "truncation"),
+        (lambda: PaiNN((6, 8), 4.0, channels=8, layers=1, mean_neighbours=12.0), "mean_neighbours"),
+    ],
+)
+def test_a_missing_setting_has_no_default(tmp_path, make, setting):
+    path = make().save(tmp_path / "a.mdfit")
+    without(path, setting)
+    with pytest.raises(ModelFileError, match=f"lacks the setting {setting}"):
+        load(path)
+
+
+def test_settings_that_came_later_are_what_earlier_files_did(tmp_path):
+    path = PaiNN((6, 8), 4.0, channels=8, layers=1, key=jax.random.key(1)).save(tmp_path / "a.mdfit")
+    whole = energy_bits(load(path))
+    without(path, "isolated_at_reference")
+    assert energy_bits(load(path)) == whole
+
+
+@pytest.mark.parametrize("network", [PaiNN, DimeNetPP])
+@pytest.mark.parametrize("cutoff", [0.0, -1.0, 1e300, np.nan])
+def test_impossible_cutoffs_of_networks(network, cutoff):
+    with pytest.raises(PotentialError, match="cutoff"):
+        network((6, 8), cutoff)
+
+
+@pytest.mark.parametrize("network", [PaiNN, DimeNetPP])
+def test_isolated_atoms_have_their_reference_energies(network, tmp_path):
+    """Whatever is learned; saved, too; and only where the data hold isolated atoms."""
+    dimer, alone = ([[0, 0, 0], [0, 0, 1.2]], [[0, 0, 0]])
+    frames = [LabelledStructure(Structure.in_open_space(dimer, species=8), energy=-4000.0, forces=np.ones((2, 3)))]
+    assert not network.for_data(Dataset(tuple(frames)), 4.0).isolated_at_reference
+    frames.append(LabelledStructure(Structure.in_open_space(alone, species=8), energy=-1998.5))
+    potential = network.for_data(Dataset(tuple(frames)), 4.0, key=jax.random.key(3))
+    moved = jax.tree.map(lambda leaf: leaf + 0.1 if eqx.is_inexact_array(leaf) else leaf, potential.embedding)
+    potential = eqx.tree_at(lambda p: p.embedding, potential, moved)
+    for one in (potential, load(potential.save(tmp_path / "a.mdfit"))):
+        found = one.atomic_energies(build_graph(Structure.in_open_space([*dimer[0:2], [0, 0, 9.0]], species=8), 4.0))
+        assert float(found[2]) == pytest.approx(-1998.5, abs=1e-5)
+        assert abs(float(found[0]) + 1998.5) > 1e-3

@@ -1,12 +1,15 @@
 """Atoms that are held: from files to every sampler, with degrees of freedom counted right, or refused."""
 
+import dataclasses
+
 import ase.io
 import jax
 import numpy as np
 import pytest
 from ase.constraints import FixAtoms, FixBondLength, FixCartesian, FixScaled
 
-from mdfit.errors import ObservableError, SimulationError, StructureError
+from mdfit.data import Frames, Mapping
+from mdfit.errors import DataError, ObservableError, SimulationError, StructureError
 from mdfit.observables import ElasticConstants, MeanSquareDisplacement, Pressure, Temperature, estimate, per_frame
 from mdfit.observables.statistics import error_of_mean
 from mdfit.properties import elastic_constants, equation_of_state, relax_atoms, relax_cell
@@ -142,6 +145,34 @@ def test_what_is_held_survives_files(small, tmp_path):
     np.testing.assert_array_equal(read_structure(tmp_path / "run.extxyz").frozen, structure.frozen)
     np.testing.assert_array_equal(structure.repeat((2, 1, 1)).frozen, np.tile(structure.frozen, 2))
     np.testing.assert_array_equal(structure.replace(velocities=None).frozen, structure.frozen)
+
+
+@pytest.mark.parametrize("flag", ["F", "f", ".FALSE.", ".false.", ".F."])
+def test_all_spellings_of_selective_dynamics(small, tmp_path, flag):
+    path = tmp_path / "POSCAR"
+    rows = [f"{0.25 * n} 0 0 " + " ".join([flag if n == 1 else ".TRUE."] * 3) for n in range(3)]
+    path.write_text("\n".join(["held", "1.0", "9 0 0", "0 9 0", "0 0 9", "Ar", "3", "Selective", "Direct", *rows, ""]))
+    assert np.flatnonzero(read_structure(path).frozen).tolist() == [1]
+    path.write_text(path.read_text().replace(flag, "maybe"))
+    with pytest.raises(DataError, match=r"POSCAR, line 11: 'maybe' is no flag of selective dynamics; write T or F"):
+        read_structure(path)
+
+
+def test_what_is_held_survives_frames_and_hdf5(small, tmp_path):
+    """Read back, mean square displacements count the same atoms, and structures hold the same ones."""
+    structure, out = half_frozen(small), tmp_path / "run.h5"
+    found = simulate(small, structure, SAMPLERS["Langevin"], out=out, duration=2000.0)
+    for frames in (found.frames(), Frames.read(out), Frames.of_structures([found.structure(n) for n in range(9)])):
+        np.testing.assert_array_equal(frames.structure(0).frozen, structure.frozen)
+        np.testing.assert_array_equal(frames.of_atoms([0, 1]).frozen, structure.frozen[:2])
+    back = Trajectory.of_frames(Frames.read(out))
+    assert back.degrees_of_freedom == found.degrees_of_freedom
+    displacement = MeanSquareDisplacement("200 fs")
+    np.testing.assert_allclose(estimate(displacement, back).value, estimate(displacement, found).value, rtol=1e-5)
+    with pytest.raises(SimulationError, match="different frozen atoms"):
+        Trajectory.of_frames(found.frames(), dataclasses.replace(found.frames(), frozen=None))
+    beads = Mapping.centres_of_mass([[0, 2], [1, 3], [4, 5]], structure).frames(found.frames(), forces=False)
+    assert beads.frozen.tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize(

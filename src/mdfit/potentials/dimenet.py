@@ -170,7 +170,7 @@ class DimeNetPP(Potential):
         output_layers: dense layers of each output block.
         scaling: reference energies and the scale of the data.
         key: of the random initial parameters.
-        isolated_at_reference: whether atoms without neighbours have exactly their reference energies; by default as the
+        isolated_at_reference: whether atoms without neighbours have their reference energies; by default as the
             scaling says.
 
     Example:

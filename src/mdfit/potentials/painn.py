@@ -119,7 +119,7 @@ class PaiNN(Potential):
         mean_neighbours: within the cutoff, to scale the messages.
         scaling: reference energies and the scale of the data.
         key: of the random initial parameters.
-        isolated_at_reference: whether atoms without neighbours have exactly their reference energies; by default as the
+        isolated_at_reference: whether atoms without neighbours have their reference energies; by default as the
             scaling says.
 
     Example:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Scaling:
     """Reference energies per species (eV), the scale of the learned part (eV), and what isolated atoms have.
 
-    With ``isolated_at_reference`` an atom without neighbours has exactly its reference energy, whatever is learned.
+    With ``isolated_at_reference`` an atom without neighbours has its reference energy, whatever is learned.
 
     Example:
         >>> import numpy as np
@@ -77,7 +77,7 @@ def with_isolated_atoms_at_reference(
     species: tuple[int, ...],
     reference: Float[Array, " species"],
 ) -> Float[Array, " atoms"]:
-    """Energies per atom, shifted by element so that atoms without neighbours have exactly their reference energies.
+    """Energies per atom, shifted by element so that atoms without neighbours have their reference energies.
 
     Args:
         energies_of: the energies of the atoms of a graph.
