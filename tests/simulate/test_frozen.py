@@ -171,7 +171,9 @@ def test_what_is_held_survives_frames_and_hdf5(small, tmp_path):
     np.testing.assert_allclose(estimate(displacement, back).value, estimate(displacement, found).value, rtol=1e-5)
     with pytest.raises(SimulationError, match="different frozen atoms"):
         Trajectory.of_frames(found.frames(), dataclasses.replace(found.frames(), frozen=None))
-    beads = Mapping.centres_of_mass([[0, 2], [1, 3], [4, 5]], structure).frames(found.frames(), forces=False)
+    beads = Mapping.centres_of_mass([[0, 2], [1, 3], [4, 5]], structure, cover=False).frames(
+        found.frames(), forces=False
+    )
     assert beads.frozen.tolist() == [True, False, False]
 
 
