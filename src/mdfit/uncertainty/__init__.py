@@ -4,6 +4,7 @@ from mdfit.uncertainty.calibration import Reliability, reliability, variance_sca
 from mdfit.uncertainty.chains import MarkovChains, Plan
 from mdfit.uncertainty.convergence import Convergence, convergence
 from mdfit.uncertainty.ensembles import Ensemble, member_indices, train_ensemble
+from mdfit.uncertainty.hamiltonian import NUTS, adapted_nuts
 from mdfit.uncertainty.intervals import Coverage, Interval, credible_interval, student_factor
 from mdfit.uncertainty.kernels import PSGLD, SGHMC, SGLD, SGNHT, ContourSGLD, Kernel, Target
 from mdfit.uncertainty.posterior import FlatPrior, Likelihood, NormalPrior, Posterior
@@ -13,6 +14,7 @@ from mdfit.uncertainty.schedules import ConstantSteps, CyclicalSteps, Polynomial
 from mdfit.uncertainty.side_by_side import SideBySide, for_each_member
 
 __all__ = [
+    "NUTS",
     "PSGLD",
     "SGHMC",
     "SGLD",
@@ -38,6 +40,7 @@ __all__ = [
     "Schedule",
     "SideBySide",
     "Target",
+    "adapted_nuts",
     "convergence",
     "credible_interval",
     "for_each_member",

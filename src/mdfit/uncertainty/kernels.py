@@ -52,7 +52,7 @@ class SGLD(Kernel):
     def move(
         self, key: jax.Array, position: Any, memory: Any, target: Target, size: Float[Array, ""], temperature: float
     ) -> tuple[Any, Any]:
-        kernel = _blackjax().sgld.build_kernel()
+        kernel = require_blackjax().sgld.build_kernel()
         return kernel(key, position, lambda where, _: target.gradient(where), None, size, temperature), memory
 
 
@@ -104,7 +104,7 @@ class SGHMC(Kernel):
     def move(
         self, key: jax.Array, position: Any, memory: Any, target: Target, size: Float[Array, ""], temperature: float
     ) -> tuple[Any, Any]:
-        kernel = _blackjax().sghmc.build_kernel(self.friction, 0)
+        kernel = require_blackjax().sghmc.build_kernel(self.friction, 0)
         # BlackJAX draws momenta at temperature 1; at another one the density is tempered, and time scaled, instead.
         root = math.sqrt(temperature)
 
@@ -133,7 +133,7 @@ class SGNHT(Kernel):
     ) -> tuple[Any, Any]:
         from blackjax.sgmcmc.sgnht import SGNHTState
 
-        kernel = _blackjax().sgnht.build_kernel(self.friction, 0)
+        kernel = require_blackjax().sgnht.build_kernel(self.friction, 0)
         state = SGNHTState(position, *memory)
         new = kernel(key, state, lambda where, _: target.gradient(where), None, size, temperature)
         return new.position, (new.momentum, new.xi.astype(jnp.float32))
@@ -171,7 +171,7 @@ class ContourSGLD(Kernel):
     ) -> tuple[Any, Any]:
         from blackjax.sgmcmc.csgld import ContourSGLDState
 
-        kernel = _blackjax().csgld.build_kernel(self.bins, self.gap, self.lowest)
+        kernel = require_blackjax().csgld.build_kernel(self.bins, self.gap, self.lowest)
         new = kernel(
             key,
             ContourSGLDState(position, *memory),
@@ -197,7 +197,12 @@ def _normal_like(key: jax.Array, tree: Any) -> Any:
     return jax.tree.unflatten(structure, drawn)
 
 
-def _blackjax() -> Any:
+def require_blackjax() -> Any:
+    """The package, whose kernels these are.
+
+    Raises:
+        TrainingError: when it is not installed.
+    """
     try:
         import blackjax
     except ImportError as error:
