@@ -61,13 +61,21 @@ class Batches:
         cutoff: in Å.
         batch_size: structures per batch.
         dtype: of edge vectors, forces and stresses; energies are double precision.
+        one_size: whether all batches are padded to the largest possible one, so that several can be stacked.
     """
 
-    def __init__(self, dataset: Dataset, cutoff: float, batch_size: int, dtype: DTypeLike = np.float32):
+    def __init__(
+        self,
+        dataset: Dataset,
+        cutoff: float,
+        batch_size: int,
+        dtype: DTypeLike = np.float32,
+        one_size: bool = False,
+    ):
         self.batch_size = min(batch_size, len(dataset))
         self.dtype = dtype
         self._frames = [_prepare(dataset[i], i, cutoff, dtype) for i in range(len(dataset))]
-        self._atom_sizes, self._widths = self._choose_sizes()
+        self._atom_sizes, self._widths = (sizes[-1:] if one_size else sizes for sizes in self._choose_sizes())
 
     def __len__(self) -> int:
         """Batches per epoch."""

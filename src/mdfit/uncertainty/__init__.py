@@ -7,6 +7,7 @@ from mdfit.uncertainty.ensembles import Ensemble, member_indices, train_ensemble
 from mdfit.uncertainty.hamiltonian import NUTS, adapted_nuts
 from mdfit.uncertainty.intervals import Coverage, Interval, credible_interval, student_factor
 from mdfit.uncertainty.kernels import PSGLD, SGHMC, SGLD, SGNHT, ContourSGLD, Kernel, Target
+from mdfit.uncertainty.label_likelihood import LabelLikelihood
 from mdfit.uncertainty.posterior import FlatPrior, Likelihood, NormalPrior, Posterior
 from mdfit.uncertainty.sampled import Sampled
 from mdfit.uncertainty.sampling import PosteriorSamples, sample_posterior
@@ -28,6 +29,7 @@ __all__ = [
     "FlatPrior",
     "Interval",
     "Kernel",
+    "LabelLikelihood",
     "Likelihood",
     "MarkovChains",
     "NormalPrior",
