@@ -42,6 +42,7 @@ def collect(sources: Sequence[Source], atoms: Any, frames: slice | Sequence[int]
         here = [number for number in chosen if start <= number < end]
         if not here:
             continue
+        source.start = int(start)
         local = source.frames([number - int(start) for number in here], _atoms_of(source, atoms))
         for number, frame in zip(here, local, strict=True):
             if found:
@@ -98,4 +99,5 @@ def _times(found: list[SourceFrame], numbers: list[int], sources: Sequence[Sourc
         if len(found) == 1:
             return None
         raise DataError(f"{sources[0].path} {sources[0].remedy}.")
-    return given.checked(np.array(times, np.float64), str(sources[0].path))
+    files = ", ".join(str(source.path) for source in sources)
+    return given.checked(np.array(times, np.float64), numbers, files, sources[0].irregular)
