@@ -13,7 +13,7 @@ from mdfit.data.lammps_dump import leaving_out
 from mdfit.data.lost_cells import lost_cells
 from mdfit.data.trajectory_sources import SourceFrame
 from mdfit.data.trajectory_units import GIVING, Given
-from mdfit.data.unread_ends import unread_bytes
+from mdfit.data.unread_ends import unread_end
 from mdfit.errors import DataError
 from mdfit.structure.text_files import open_text
 from mdfit.units import KILOJOULE_PER_MOLE
@@ -48,25 +48,20 @@ class MDAnalysisSource:
             )
         self._length = self._length_factor()
         self._cells = lost_cells(path, self._reader, None if universe.filename is None else Path(universe.filename))
-        self._warn_of_rest()
+        self._warn_of_end()
 
     def __len__(self) -> int:
         return len(self._reader)
 
-    def _warn_of_rest(self) -> None:
+    def _warn_of_end(self) -> None:
         """MDAnalysis takes a damaged frame of some formats for the end of the file."""
         try:
             self._frame(len(self._reader) - 1)
         except DataError:
             return  # told when this frame is wanted
-        rest = unread_bytes(self.path, self._reader)
-        if rest:
-            log.warning(
-                "%s is damaged or incomplete after frame %d: %d bytes at its end are not read.",
-                self.path,
-                len(self._reader) - 1,
-                rest,
-            )
+        problem = unread_end(self.path, self._reader)
+        if problem:
+            log.warning("%s is damaged or incomplete after frame %d: %s.", self.path, len(self._reader) - 1, problem)
 
     def frames(self, numbers: Sequence[int], atoms: Any) -> Iterator[SourceFrame]:
         has_forces = bool(self._frame(numbers[0]).has_forces)

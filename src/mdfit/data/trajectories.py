@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mdfit.data.frames import Frames
+from mdfit.data.named_elements import elements_by_names
 from mdfit.data.trajectory_collection import Collected, collect
 from mdfit.data.trajectory_topology import OpenedTopology, open_topology
 from mdfit.data.trajectory_units import Given
@@ -22,6 +23,7 @@ from mdfit.data.unwrapping import AMBIGUOUS, by_nearest_images, jumps_without_ce
 from mdfit.errors import DataError
 from mdfit.structure import Structure
 from mdfit.structure.lammps_data import elements_of_masses
+from mdfit.structure.text_files import COMPRESSED, open_bytes
 
 #: A hydrogen atom farther than this from every other atom (Å) has no bond.
 _LONGEST_HYDROGEN_BOND = 1.3
@@ -82,6 +84,7 @@ def read_trajectory(
     for file in (Path(topology), *files):
         if not file.is_file():
             raise DataError(f"{file} does not exist (working directory {Path.cwd()}): check the name.")
+        _check_content(file)
     if unwrap not in ("auto", "done", "no"):
         raise DataError(f'unwrap is {unwrap!r}: give "auto", "done" or "no".')
     given = Given(length_unit, force_unit, units, timestep, every, gaps)
@@ -106,6 +109,16 @@ def read_trajectory(
         unwrapped=unwrapped,
     )
     return _with_constraints(read, constraints)
+
+
+def _check_content(file: Path) -> None:
+    """That a file is not empty, and that compressed data are whole and of a kind that all readers know."""
+    with open_bytes(file) as content:
+        if not content.read(1):
+            raise DataError(f"{file} is empty: give a complete file.")
+        if file.suffix.lower() in COMPRESSED:
+            while content.read(1 << 20):
+                pass
 
 
 def _followed(collected: Collected, unwrap: str, file: Path) -> tuple[np.ndarray, bool]:
@@ -176,7 +189,9 @@ def _species(atoms: Any, given: Sequence[int] | None, opened: OpenedTopology) ->
         if len(given) != len(atoms):
             raise DataError(f"{len(given)} species are given for {len(atoms)} selected atoms: give one per atom.")
         return np.asarray(given, np.int32)
-    if not hasattr(atoms, "elements") or not all(atoms.elements):
+    if hasattr(atoms, "elements") and all(atoms.elements):
+        symbols = [str(symbol) for symbol in atoms.elements]
+    else:
         if opened.by_lammps and hasattr(atoms, "masses"):
             found = elements_of_masses(np.asarray(atoms.masses, np.float64))
             if found is not None:
@@ -186,8 +201,8 @@ def _species(atoms: Any, given: Sequence[int] | None, opened: OpenedTopology) ->
                 f"{opened.path} tells no elements, and no masses that are those of elements: give the atomic numbers as "
                 "species."
             )
-        atoms.universe.guess_TopologyAttrs(force_guess=["elements"])
-    symbols = [str(symbol).capitalize() for symbol in atoms.elements]
+        symbols = elements_by_names(atoms)
+    symbols = [symbol.capitalize() for symbol in symbols]
     unknown = [index for index, symbol in enumerate(symbols) if symbol not in atomic_numbers or symbol == "X"]
     if unknown:
         name = _names(atoms)[unknown[0]] if hasattr(atoms, "names") else ""

@@ -53,6 +53,7 @@ class OpenedTopology:
             return DumpSource(file, given, self.identifiers)
         if is_extended_xyz(file):
             return XYZSource(file, given)
+        _check_compression(file)
         if file != self.loaded:
             universe = self.universe.copy()
             _guarded(self.path, file, lambda: universe.load_new(str(file)))
@@ -86,10 +87,17 @@ def open_topology(path: Path, trajectory: Path, atom_style: str | None) -> Opene
     options: dict[str, Any] = {"to_guess": ()}
     if of_lammps:
         options |= {"topology_format": "DATA", "format": "DATA", "atom_style": STYLES[style_of(path, atom_style)]}
+    for file in (path, trajectory):
+        _check_compression(file)
     files = [] if of_lammps or is_dump(trajectory) or is_extended_xyz(trajectory) else [str(trajectory)]
     universe = _guarded(path, trajectory, lambda: MDAnalysis.Universe(str(path), *files, **options))
     identifiers = np.sort(np.asarray(universe.atoms.ids, np.int64)) if of_lammps else None
     return OpenedTopology(path, universe, identifiers, trajectory if files else None)
+
+
+def _check_compression(file: Path) -> None:
+    if not (is_dump(file) or is_extended_xyz(file)) and file.suffix.lower() in (".xz", ".zst"):
+        raise DataError(f"{file} is compressed in a way that MDAnalysis does not read: decompress it first.")
 
 
 def _of_dump(frame: DumpFrame) -> Any:

@@ -7,41 +7,47 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 
-def unread_bytes(path: Path, reader: Any) -> int:
-    """Bytes behind the last frame that is read; 0 where the format is not looked into.
+def unread_end(path: Path, reader: Any) -> str | None:
+    """Words for what is wrong behind the last frame that is read; None where nothing is, or the format is not looked into.
 
     Args:
         path: the file.
         reader: of MDAnalysis, at its last frame.
     """
     if reader.format in ("TRR", "XTC"):
-        return int(path.stat().st_size - reader._xdr._bytes_tell())
-    return _behind_records(path) if reader.format == "DCD" else 0
+        rest, counted = path.stat().st_size - reader._xdr._bytes_tell(), 0
+    elif reader.format == "DCD":
+        rest, counted = _end_of_records(path)
+    else:
+        return None
+    if rest:
+        return f"{rest} bytes at its end are not read"
+    return f"its header counts {counted} frames" if counted > len(reader) else None
 
 
-def _behind_records(path: Path) -> int:
-    """Bytes behind the last complete frame of a DCD file: records of Fortran, three of a header, then those of frames."""
+def _end_of_records(path: Path) -> tuple[int, int]:
+    """Of a DCD file: bytes behind the last complete frame, and how many frames the header counts.
+
+    The file has records of Fortran: three or four for a header, then those of frames.  Programs that write while they run
+    count fewer than there are.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         mark = _mark(file.read(8))
-        if mark is None:
-            return 0
         file.seek(0)
-        header = _record(file, mark, size)
-        if header is None or len(header) < 84:
-            return 0
-        # Where CHARMM's version is not zero, the twelfth number tells that there are cells, the thirteenth that there is w.
+        header = None if mark is None else _record(file, mark, size)
+        if mark is None or header is None:
+            return 0, 0  # told by MDAnalysis
         numbers = struct.unpack(mark[0] + "20i", header[4:84])
+        # Where CHARMM's version is not zero, two numbers tell whether there are cells and a fourth coordinate.
         charmm = numbers[19] != 0
         records = 3 + (charmm and numbers[10] != 0) + (charmm and numbers[11] != 0)
-        skipped = 2 + (numbers[8] > 0)  # titles, number of atoms, and which of them are free to move
-        for _ in range(skipped):
-            if _record(file, mark, size) is None:
-                return 0
+        for _ in range(2 + (numbers[8] > 0)):  # titles, number of atoms, and which of them are free to move
+            _record(file, mark, size)
         end = file.tell()
         while all(_record(file, mark, size, read=False) is not None for _ in range(records)):
             end = file.tell()
-    return size - end
+    return size - end, numbers[0]
 
 
 def _mark(start: bytes) -> str | None:

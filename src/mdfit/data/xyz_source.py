@@ -13,7 +13,7 @@ from mdfit.data.trajectory_sources import SourceFrame, check_number
 from mdfit.data.trajectory_units import GIVING, LAMMPS_UNITS, Given
 from mdfit.data.unwrapping import single_where_exact
 from mdfit.errors import DataError
-from mdfit.structure.extended_xyz import count_frames, frames_of, is_extended
+from mdfit.structure.extended_xyz import Frame, count_frames, frames_of, is_extended
 from mdfit.structure.reading import atoms_of_frames
 from mdfit.structure.text_files import open_text, without_compression
 from mdfit.units import quantity
@@ -51,16 +51,16 @@ def first_atoms(path: Path) -> Atoms:
         found = list(frames_of(file, str(path), chosen=[0]))
     if not found:
         raise DataError(f"{path} holds no frames: give a complete file.")
-    return _read(found, path)
+    return _read(found[0], f"{path}, frame 0")
 
 
-def _read(frames: Sequence[Any], path: Path) -> Atoms:
+def _read(frame: Frame, where: str) -> Atoms:
     try:
-        return atoms_of_frames(frames, path)[0]
+        return atoms_of_frames([frame], where)[0]
     except DataError:
         raise
     except Exception as problem:  # ASE raises errors of every kind on damaged frames
-        raise DataError(f"{path} cannot be read ({type(problem).__name__}: {problem}): correct the frame.") from None
+        raise DataError(f"{where} cannot be read ({type(problem).__name__}: {problem}): correct it.") from None
 
 
 class XYZSource:
@@ -87,7 +87,7 @@ class XYZSource:
         clocks: list[list[float | None]] = []
         with open_text(self.path) as file:
             for number, frame in zip(numbers, frames_of(file, str(self.path), numbers, elements=False), strict=True):
-                read = _read([frame], Path(f"{self.path}, frame {number}"))
+                read = _read(frame, f"{self.path}, frame {number}")
                 first = self._fitting(read, atoms) if first is None else first
                 if not np.array_equal(read.numbers, first.numbers):
                     raise DataError(

@@ -121,10 +121,10 @@ def _extended_xyz(path: Path, index: int | slice | str) -> list[Atoms]:
     chosen = string2index(index) if isinstance(index, str) else index
     if not isinstance(chosen, slice):
         chosen = slice(chosen, chosen + 1 or None)
-    return atoms_of_frames(found[chosen], path)
+    return atoms_of_frames(found[chosen], str(path))
 
 
-def atoms_of_frames(frames: Sequence[Frame], path: Path) -> list[Atoms]:
+def atoms_of_frames(frames: Sequence[Frame], where: str) -> list[Atoms]:
     """Frames of extended XYZ as ASE reads them, with the masses of isotopes.
 
     Raises:
@@ -137,7 +137,7 @@ def atoms_of_frames(frames: Sequence[Frame], path: Path) -> list[Atoms]:
     atoms = ase.io.read(io.StringIO("\n".join(frame.text for frame in frames) + "\n"), index=":", format="extxyz")
     assert isinstance(atoms, list)
     if len(atoms) != len(frames):
-        raise DataError(f"{path} has {len(frames)} frames, of which ASE reads {len(atoms)}: check its lines.")
+        raise DataError(f"{where} has {len(frames)} frames, of which ASE reads {len(atoms)}: check its lines.")
     for frame, read in zip(frames, atoms, strict=True):
         if frame.masses:
             masses = read.get_masses()
