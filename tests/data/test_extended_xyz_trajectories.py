@@ -69,7 +69,7 @@ def test_forces_are_in_the_units_of_ase_unless_given(tmp_path):
 
 
 def test_files_of_lammps_are_in_the_units_of_their_script(tmp_path):
-    path = write(tmp_path / "l.xyz", forces=True, info=lambda frame: {"Timestep": 100 * frame, "Origin": [0.0, 0, 0]})
+    path = write(tmp_path / "l.xyz", forces=True, info=lambda frame: {"Timestep": 100 * frame})
     with pytest.raises(DataError, match="does not state the unit of its lengths"):
         read_trajectory(path, path, timestep="2 fs", constraints="none")
     frames = read_trajectory(path, path, timestep="2 fs", constraints="none", units="real")

@@ -420,6 +420,10 @@ def test_remedies_are_those_that_the_file_allows_and_frames_are_those_of_the_fil
         read(data, dump, frames=slice(2, None))
     assert "give every" not in str(refused.value)
     assert len(read(data, dump, frames=slice(2, None), gaps="keep")) == FRAMES - 2
+    broken = walk()
+    broken[5, 2, 0] = np.nan
+    with pytest.raises(DataError, match=r"nan.dump, frame 5: the positions are not finite: choose other frames"):
+        read(data, write_dump(tmp_path / "nan.dump", broken), frames=slice(2, None))
     good = write_dump(tmp_path / "good.dump", walk())
     cut = tmp_path / "cut.dump"
     cut.write_text(good.read_text()[:-100])

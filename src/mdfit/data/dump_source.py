@@ -92,7 +92,7 @@ class DumpSource:
         if step is not None and first.time is not None and frame.step != first.step:
             passed, steps = (frame.time - first.time) * femtoseconds, frame.step - first.step
             # Times are written with six digits at least.
-            rounding = 2e-6 * abs(frame.time) * femtoseconds
+            rounding = 1e-5 * abs(frame.time) * femtoseconds
             if abs(passed - steps * step) > 1e-4 * abs(passed) + rounding:
                 raise DataError(
                     f"{self.path} states times by which a time step takes {passed / steps:g} fs, but timestep is "

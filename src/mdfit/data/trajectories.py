@@ -2,7 +2,7 @@
 
 MDAnalysis (N. Michaud-Agrawal et al., J. Comput. Chem. 32, 2319 (2011), doi:10.1002/jcc.21787) is used rather than
 MDTraj because it reads forces where a format has them (TRR, TNG, NetCDF) and knows the formats' units.  Dumps of LAMMPS
-are read by :mod:`mdfit.data.lammps_dump`.
+are read by :mod:`mdfit.data.lammps_dump`, and extended XYZ by :mod:`mdfit.data.xyz_source`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def read_trajectory(
 
     Args:
         topology: names, elements and masses: a ``.pdb``, ``.gro``, ``.tpr``, ``.psf``, ``.prmtop`` ... file, a data file
-            of LAMMPS, or a dump itself.  Elements of LAMMPS are found by their masses.
+            of LAMMPS, a dump itself, or extended XYZ.  Elements of LAMMPS are found by their masses.
         trajectory: one file, or several that follow each other.
         constraints: needed when there are forces, because they decide which forces of beads are valid: ``"none"``,
             ``"hydrogens"`` for rigid bonds to hydrogen and rigid water, or pairs of the selected atoms, numbered from 0.
@@ -64,10 +64,10 @@ def read_trajectory(
         frames: which frames, forward in time.
         species: atomic numbers of the selected atoms where the topology does not tell elements.
         masses: of the selected atoms in amu; by default those of the topology, or of the elements.
-        length_unit: ``"Å"`` or another unit, for formats that do not state it (LAMMPS dump).
+        length_unit: ``"Å"`` or another unit, for formats that do not state it (LAMMPS dump; XYZ is in Å by default).
         force_unit: such as ``"kcal/mol/Å"``, for formats that do not state it.
         units: style of units of a LAMMPS dump, such as ``"real"`` or ``"metal"``, instead of the two.
-        timestep: of the simulation, such as ``"2 fs"``, for dumps, which count time steps.
+        timestep: of the simulation, such as ``"2 fs"``, for dumps and extended XYZ that count time steps.
         every: time between the frames of the file, such as ``"0.1 ps"``, for formats that do not state times (XYZ, PDB,
             Amber's text files, DCD of some programs) or state wrong ones; ``"unknown"`` for frames that are no time series.
         gaps: ``"refuse"`` frames at unequal intervals, or ``"keep"`` them with their times.
@@ -77,7 +77,8 @@ def read_trajectory(
 
     Raises:
         DataError: MDAnalysis is not installed; files are missing, damaged or of different numbers of atoms; elements,
-            units, times or constraints are not known; frames are missing; atoms move too far between frames to tell how.
+            units, times or constraints are not known, or given otherwise than a file states; frames are missing; atoms move
+            too far between frames to tell how.
         UnitError: a unit that is none of a length, a force or a time.
     """
     files = [Path(trajectory)] if isinstance(trajectory, (str, Path)) else [Path(file) for file in trajectory]

@@ -45,8 +45,10 @@ def collect(sources: Sequence[Source], atoms: Any, frames: slice | Sequence[int]
         source.start = int(start)
         local = source.frames([number - int(start) for number in here], _atoms_of(source, atoms))
         for number, frame in zip(here, local, strict=True):
+            where = f"{source.path}, frame {number - int(start)}"
+            _check_finite(frame, where)
             if found:
-                _check_like(frame, found[0], f"{source.path}, frame {number - int(start)}")
+                _check_like(frame, found[0], where)
                 if number == here[0] and _same(found[-1], frame):
                     continue
             found.append(frame)
@@ -74,6 +76,12 @@ def _atoms_of(source: Source, atoms: Any) -> Any:
     """The selected atoms in the universe of the source, whose frames it moves to."""
     universe = getattr(source, "universe", None)
     return atoms if universe is None else universe.atoms[atoms.indices]
+
+
+def _check_finite(frame: SourceFrame, where: str) -> None:
+    for name, array in (("positions", frame.positions), ("forces", frame.forces), ("cell vectors", frame.cell)):
+        if array is not None and not np.isfinite(array).all():
+            raise DataError(f"{where}: the {name} are not finite: choose other frames.")
 
 
 def _check_like(frame: SourceFrame, first: SourceFrame, where: str) -> None:

@@ -115,16 +115,13 @@ class XYZSource:
         return read
 
     def _converted(self, number: int, read: Atoms, chosen: np.ndarray) -> SourceFrame:
-        by_lammps = _entry(read, "timestep") is not None and "Origin" in read.info
+        by_lammps = _entry(read, "timestep") is not None
         if self._given.units is not None and not by_lammps:
             raise DataError(f"units is for files of LAMMPS, but {self.path} is none: leave it out.")
         length_unit, force_unit, _ = LAMMPS_UNITS[self._given.units] if self._given.units else (None, None, None)
         assumed = not by_lammps and self._given.length_unit is None
         length = 1.0 if assumed else self._given.length(length_unit, self.path)
-        found = entries(read)
-        name = next((name for name in RECOGNISED["forces"] for key in found if key.lower() == name), None)
-        key = next((key for key in found if key.lower() == name), None)
-        forces = read_forces(found, key, len(read), f"{self.path}, frame {number}")
+        forces = _forces(read, f"{self.path}, frame {number}")
         if forces is not None:
             assumed = not by_lammps and self._given.force_unit is None
             forces = (forces * (1.0 if assumed else self._given.force(force_unit, self.path))).astype(np.float32)
@@ -167,7 +164,15 @@ class XYZSource:
 _CLOCKS = ("time", "timestep", "step")
 
 
+def _forces(read: Atoms, where: str) -> np.ndarray | None:
+    """Forces under the first name that is recognised."""
+    found = entries(read)
+    order = RECOGNISED["forces"]
+    names = sorted((key for key in found if key.lower() in order), key=lambda key: order.index(key.lower()))
+    return read_forces(found, names[0] if names else None, len(read), where)
+
+
 def _entry(read: Atoms, name: str) -> float | None:
     """A number of the comment line, whose name may be in any case."""
     value = next((value for key, value in read.info.items() if str(key).lower() == name), None)
-    return float(value) if np.isscalar(value) and not isinstance(value, (str, bool, np.bool_)) else None
+    return float(value) if isinstance(value, (int, float, np.integer, np.floating)) else None

@@ -9,7 +9,7 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
@@ -66,14 +66,19 @@ def open_bytes(path: Path) -> IO[bytes]:
         OSError: it cannot be opened.
         DataError: Zstandard is not installed; also while it is read, when the compressed data are damaged or end too early.
     """
-    openers = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": _open_zstandard}
+    openers: dict[str, Callable[[Path], Any]] = {
+        ".gz": gzip.open,
+        ".bz2": bz2.open,
+        ".xz": lzma.open,
+        ".zst": _open_zstandard,
+    }
     opener = openers.get(path.suffix.lower())
     if opener is None:
         return path.open("rb")
     path.open("rb").close()  # files that are missing or not ours to read are not damaged
     with _told(path):
         compressed = cast(IO[bytes], opener(path))
-    return io.BufferedReader(_Decompressed(path, compressed))
+    return io.BufferedReader(_Decompressed(path, compressed), 1 << 16)
 
 
 class _Decompressed(io.RawIOBase):
