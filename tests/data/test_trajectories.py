@@ -244,6 +244,14 @@ def test_positions_that_were_put_back_into_a_cell_that_is_not_stated(tmp_path):
     assert read("turned").unwrapped
 
 
+def test_digits_that_mdanalysis_loses_far_from_the_origin_are_told(tmp_path, caplog):
+    for name, far in (("near", 1000.0), ("far", 20000.0)):
+        (tmp_path / f"{name}.xyz").write_text(f"1\n\nAr {far} 0 0\n" * 2)
+        read_trajectory(tmp_path / f"{name}.xyz", tmp_path / f"{name}.xyz", every="1 ps")
+    assert "near.xyz" not in caplog.text
+    assert caplog.text.count("far.xyz: atoms are so far from the origin that single precision rounds") == 1
+
+
 def test_unknown_elements_are_asked_for(tmp_path, topology):
     text = topology.read_text().replace("   C1", "   QQ")
     (tmp_path / "odd.gro").write_text(text)

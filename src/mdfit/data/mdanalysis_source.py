@@ -14,6 +14,7 @@ from mdfit.data.lost_cells import lost_cells
 from mdfit.data.trajectory_sources import SourceFrame
 from mdfit.data.trajectory_units import GIVING, Given
 from mdfit.data.unread_ends import unread_end
+from mdfit.data.unwrapping import ROUNDING
 from mdfit.errors import DataError
 from mdfit.structure.text_files import open_text
 from mdfit.units import KILOJOULE_PER_MOLE
@@ -32,7 +33,7 @@ class MDAnalysisSource:
 
     def __init__(self, path: Path, universe: Any, given: Given):
         self.path, self.start, self._given, self.universe = path, 0, given, universe
-        self._reader = universe.trajectory
+        self._reader, self._warned = universe.trajectory, False
         for name, value, instead in (
             ("timestep", given.timestep, "give every, the time between frames, where the file does not state times"),
             ("units", given.units, "leave it out"),
@@ -73,13 +74,27 @@ class MDAnalysisSource:
             if frame.has_forces != has_forces and has_forces:
                 raise DataError(f"{self.path}: frame {number} has no forces, although the first has: choose others.")
             cell = self._cell(number, frame)
+            positions = (atoms.positions * self._length).astype(np.float32)
+            self._warn_of_rounding(positions)
             yield SourceFrame(
-                positions=(atoms.positions * self._length).astype(np.float32),
+                positions=positions,
                 cell=cell,
                 periodic=np.full(3, bool(np.any(cell))),
                 forces=None if force is None else (atoms.forces * force).astype(np.float32),
                 time=float(frame.time) * 1000.0 if self._stated_times and "time" in frame.data else None,
                 unwrapped=False,
+            )
+
+    def _warn_of_rounding(self, positions: np.ndarray) -> None:
+        """MDAnalysis reads all formats in single precision; said once."""
+        rounding = float(np.spacing(np.abs(positions).max(initial=0.0))) / 2
+        if rounding > ROUNDING and not self._warned:
+            self._warned = True
+            log.warning(
+                "%s: atoms are so far from the origin that single precision rounds their positions by %.2g Å, and "
+                "displacements with them; a LAMMPS dump and extended XYZ are read in double precision.",
+                self.path,
+                rounding,
             )
 
     def _cell(self, number: int, frame: Any) -> np.ndarray:

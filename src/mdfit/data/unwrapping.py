@@ -15,7 +15,7 @@ import numpy as np
 AMBIGUOUS = 0.35
 
 #: What single precision may take from positions, Å.
-_ROUNDING = 1e-4
+ROUNDING = 1e-4
 #: Shares of the extent of all atoms in one direction: what an atom that was put back jumps, and what most others move.
 _JUMP, _MOVE = 0.7, 0.1
 
@@ -77,7 +77,7 @@ def with_images(positions: np.ndarray, cell: np.ndarray, images: np.ndarray) -> 
 def single_where_exact(positions: np.ndarray) -> np.ndarray:
     """Positions in Å as float32, but as float64 where that would round them by more than 1e-4 Å: far from the origin."""
     single = positions.astype(np.float32)
-    return single if np.abs(single - positions).max(initial=0.0) <= _ROUNDING else positions
+    return single if np.abs(single - positions).max(initial=0.0) <= ROUNDING else positions
 
 
 def _fractional(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
