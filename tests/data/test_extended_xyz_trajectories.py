@@ -1,6 +1,7 @@
 """Extended XYZ as trajectories: cells, periodic directions, forces, and clocks without units."""
 
 import ase.io
+import MDAnalysis
 import numpy as np
 import pytest
 from ase import Atoms
@@ -120,3 +121,21 @@ def test_damaged_frames_and_other_ways_to_state_a_cell_are_refused(tmp_path):
     (tmp_path / "ipi.xyz").write_text("1\n# CELL(abcABC): 9 9 9 90 90 90 cell{atomic_unit}\nAr 0 0 0\n")
     with pytest.raises(DataError, match=r"states its cell as .*which is not read here"):
         read_trajectory(tmp_path / "ipi.xyz", tmp_path / "ipi.xyz", every="1 fs")
+
+
+@pytest.mark.parametrize("ending", ["xtc", "dcd"])
+def test_topologies_without_a_reader_of_their_own_go_with_other_formats(tmp_path, ending):
+    path = write(tmp_path / "a.xyz")
+    rows = "".join(f"{atom + 1} {symbol} 1 1 {atom}\n" for atom, symbol in enumerate(["O", "H", "H", "Ar"]))
+    box = "ITEM: BOX BOUNDS pp pp pp\n0 9\n0 9\n0 9\n"
+    dump = tmp_path / "a.dump"
+    dump.write_text(f"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n4\n{box}ITEM: ATOMS id element x y z\n{rows}")
+    universe = MDAnalysis.Universe.empty(4, trajectory=True)
+    universe.dimensions = [9, 9, 9, 90, 90, 90]
+    with MDAnalysis.Writer(str(tmp_path / f"run.{ending}"), 4) as writer:
+        writer.write(universe.atoms)
+    for topology in (path, dump):
+        frames = read_trajectory(topology, tmp_path / f"run.{ending}")
+        np.testing.assert_array_equal(frames.species, [8, 1, 1, 18])
+        assert frames.periodic.all()
+    np.testing.assert_array_equal(read_trajectory(dump, path, every="1 fs").species, [8, 1, 1, 18])

@@ -55,8 +55,7 @@ class OpenedTopology:
             return XYZSource(file, given)
         _check_compression(file)
         if file != self.loaded:
-            universe = self.universe.copy()
-            _guarded(self.path, file, lambda: universe.load_new(str(file)))
+            universe = _guarded(self.path, file, lambda: self.universe.copy().load_new(str(file)))
         else:
             universe = self.universe
         return MDAnalysisSource(file, universe, given)
@@ -104,7 +103,7 @@ def _of_dump(frame: DumpFrame) -> Any:
     """What one frame of a dump tells of its atoms."""
     import MDAnalysis
 
-    universe = MDAnalysis.Universe.empty(len(frame.identifiers), trajectory=False)
+    universe = MDAnalysis.Universe.empty(len(frame.identifiers), trajectory=True)
     universe.add_TopologyAttr("ids", frame.identifiers)
     for column, attribute in (("type", "types"), ("element", "elements")):
         if column in frame.text:
@@ -118,7 +117,7 @@ def _of_atoms(atoms: Atoms) -> Any:
     """What one frame of extended XYZ tells of its atoms."""
     import MDAnalysis
 
-    universe = MDAnalysis.Universe.empty(len(atoms), trajectory=False)
+    universe = MDAnalysis.Universe.empty(len(atoms), trajectory=True)
     symbols = np.array(atoms.get_chemical_symbols(), object)
     for attribute, values in (("names", symbols), ("elements", symbols), ("masses", atoms.get_masses())):
         universe.add_TopologyAttr(attribute, values)

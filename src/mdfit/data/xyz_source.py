@@ -68,7 +68,7 @@ class XYZSource:
 
     remedy: ClassVar[str] = (
         "does not state the unit of the times of its frames, if any: give every, the time between them, such as "
-        '"0.1 ps", or every="unknown" when they are no time series'
+        '"0.1 ps", timestep where it counts steps, or every="unknown" when they are no time series'
     )
     irregular: ClassVar[str] = GIVING
 
