@@ -201,6 +201,28 @@ def test_frames_of_dcd_files_that_were_cut_off_are_told(tmp_path, topology, capl
     assert f"run.dcd is damaged or incomplete after frame 1: {words}" in caplog.text
 
 
+def in_words(path):
+    """Three frames in a text format."""
+    if path.suffix == ".xyz":
+        rows = ["".join(f"C {x:.3f} {y:.3f} {z:.3f}\n" for x, y, z in frame) for frame in FRAMES]
+        path.write_text("".join(f"7\n\n{row}" for row in rows))
+    else:
+        rows = [[f"{x:8.3f}" for x in frame.ravel()] for frame in FRAMES]
+        lines = ["".join(row[start : start + 10]) for row in rows for start in (0, 10, 20)]
+        path.write_text("title\n" + "\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("ending", ["xyz", "mdcrd"])
+def test_frames_of_text_files_that_were_cut_off_are_told(tmp_path, topology, caplog, ending):
+    path = in_words(tmp_path / f"run.{ending}")
+    np.testing.assert_allclose(read_trajectory(topology, path, every="1 ps").positions, FRAMES, atol=1e-3)
+    assert not caplog.text
+    path.write_text(path.read_text()[:-60])
+    assert len(read_trajectory(topology, path, every="1 ps")) == 2
+    assert f"run.{ending} is damaged or incomplete after frame 1: " in caplog.text
+
+
 @pytest.mark.parametrize("ending", ["nc", "trz"])
 def test_other_binary_files_that_were_cut_off_are_refused(tmp_path, topology, ending):
     path = write(tmp_path / "run.nc") if ending == "nc" else trz(tmp_path / "run.trz")

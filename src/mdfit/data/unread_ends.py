@@ -19,10 +19,21 @@ def unread_end(path: Path, reader: Any) -> str | None:
     elif reader.format == "DCD":
         rest, counted = _end_of_records(path)
     else:
-        return None
+        rest, counted = _behind_lines(reader), 0
     if rest:
         return f"{rest} bytes at its end are not read"
     return f"its header counts {counted} frames" if counted > len(reader) else None
+
+
+def _behind_lines(reader: Any) -> int:
+    """Characters of a text format behind its last frame; 0 where it is another format, or blanks."""
+    formats = [reader.format] if isinstance(reader.format, str) else reader.format
+    name = next((_OPEN_FILES[one] for one in formats if one in _OPEN_FILES), None)
+    return 0 if name is None else len(getattr(reader, name).read().strip())
+
+
+#: Where readers of text formats, which count whole frames only, keep their file, at the end of the frame.
+_OPEN_FILES = {"XYZ": "xyzfile", "TXYZ": "xyzfile", "TRJ": "trjfile"}
 
 
 def _end_of_records(path: Path) -> tuple[int, int]:
