@@ -1,5 +1,10 @@
 """Dumps and data files of LAMMPS: times, units, boxes, image flags, styles, elements; and what is refused."""
 
+import bz2
+import gzip
+import lzma
+import re
+
 import numpy as np
 import pytest
 
@@ -279,7 +284,10 @@ def test_directions_that_are_not_periodic(tmp_path, data):
         ),
         (lambda text: text.replace("\n8 1 ", "\n9 1 ", 1), "ids of its atoms are not those of the topology"),
         (lambda text: text.replace("\n8 1 ", "\n7 1 ", 1), "same id"),
-        (lambda text: text[:-50].replace("\n8 1 ", "\n8 2 ", 1) + text[-50:], "frame 1: the type of atoms differ"),
+        (
+            lambda text: text.replace("\n8 1 ", "\n8 2 ", 2).replace("\n8 2 ", "\n8 1 ", 1),
+            "frame 1: the type of atoms differ",
+        ),
     ],
 )
 def test_damaged_dumps_are_refused(tmp_path, data, change, words):
@@ -351,3 +359,160 @@ def test_structures_of_data_files_have_the_elements_of_their_masses(tmp_path, st
     silent.write_text(silent.read_text().replace("Masses\n\n1 39.948\n\n", ""))
     with pytest.raises(DataError, match="so that its types mean nothing"):
         read_structure(silent)
+
+
+def with_times(frame):
+    return ["ITEM: TIME", str(0.002 * STEPS[frame])]
+
+
+def test_what_a_dump_states_and_what_is_given_must_agree(tmp_path, data):
+    forces = np.ones((FRAMES, ATOMS, 3))
+    dump = write_dump(
+        tmp_path / "m.dump",
+        walk(),
+        columns="xu yu zu fx fy fz",
+        extra=forces,
+        head=["ITEM: UNITS", "metal"],
+        above=with_times,
+    )
+
+    def opened(**options):
+        return read_trajectory(data, dump, constraints="none", **options)
+
+    np.testing.assert_allclose(opened(timestep="2 fs", length_unit="angstrom").times, 2.0 * STEPS)
+    with pytest.raises(DataError, match="a time step takes 2 fs, but timestep is '5 fs': leave timestep out"):
+        opened(timestep="5 fs")
+    with pytest.raises(DataError, match="is in Å, but length_unit is 'nm': leave length_unit out"):
+        opened(length_unit="nm")
+    with pytest.raises(DataError, match="is in eV/Å, but force_unit is 'kcal/mol/Å': leave force_unit out"):
+        opened(force_unit="kcal/mol/Å")
+    silent = write_dump(tmp_path / "s.dump", walk())
+    with pytest.raises(DataError, match="is in Å, but length_unit is 'nm'"):
+        read(data, silent, units="real", length_unit="nm")
+
+
+@pytest.mark.parametrize("columns", ["x y z", "xsu ysu zsu", "x y z ix iy iz"])
+def test_boxes_that_shrink_around_a_cluster_move_no_atoms_and_are_no_cells(tmp_path, data, columns):
+    positions = walk(length=0.1)
+    low, high = positions.min(axis=1) - 0.01, positions.max(axis=1) + 0.01
+    inside = (positions - low[:, None]) / (high - low)[:, None] if "xsu" in columns else positions
+    flags = np.zeros((FRAMES, ATOMS, 3), int) if "ix" in columns else None
+    dump = write_dump(tmp_path / "s.dump", inside, columns=columns, extra=flags)
+    lines = dump.read_text().splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith("ITEM: BOX")]
+    for start, first, last in zip(starts, low, high, strict=True):
+        lines[start : start + 4] = [
+            "ITEM: BOX BOUNDS ss ss ss",
+            *(f"{a} {b}" for a, b in zip(first, last, strict=True)),
+        ]
+    dump.write_text("\n".join(lines) + "\n")
+    frames = read(data, dump)
+    np.testing.assert_allclose(frames.positions, positions, atol=1e-5)
+    seen = Trajectory.of_frames(frames, temperature=300.0)
+    assert seen.ensemble == "NVT"
+    assert Trajectory.of_frames(frames, temperature=300.0, ensemble="NVE").ensemble == "NVE"
+    assert estimate(MeanSquareDisplacement("1 ps"), seen).value[1] == pytest.approx(0.03, rel=0.3)
+
+
+def test_remedies_are_those_that_the_file_allows_and_frames_are_those_of_the_file(tmp_path, data):
+    dump = write_dump(tmp_path / "run.dump", walk(), steps=np.delete(np.arange(FRAMES + 1) * 100, 40))
+    with pytest.raises(DataError, match="the frames 39 and 40 are 400 fs apart") as refused:
+        read(data, dump, frames=slice(2, None))
+    assert "give every" not in str(refused.value)
+    assert len(read(data, dump, frames=slice(2, None), gaps="keep")) == FRAMES - 2
+    broken = walk()
+    broken[5, 2, 0] = np.nan
+    with pytest.raises(DataError, match=r"nan.dump, frame 5: the positions are not finite: choose other frames"):
+        read(data, write_dump(tmp_path / "nan.dump", broken), frames=slice(2, None))
+    good = write_dump(tmp_path / "good.dump", walk())
+    cut = tmp_path / "cut.dump"
+    cut.write_text(good.read_text()[:-100])
+    with pytest.raises(DataError, match=rf"cut.dump, frame {FRAMES - 1}: .*frames=slice\(0, {2 * FRAMES - 1}\)"):
+        read(data, [good, cut], every=None)
+
+
+@pytest.mark.parametrize("columns", ["xu yu zu", "x y z ix iy iz"])
+def test_positions_far_from_the_origin_keep_their_digits(tmp_path, data, columns):
+    cells_away = 100_000
+    near = walk(length=0.1)
+    if "ix" in columns:
+        inside, images = wrapped(near, CELL)
+        images[..., 0] += cells_away
+        dump = write_dump(tmp_path / "far.dump", inside, columns=columns, extra=images)
+    else:
+        dump = write_dump(tmp_path / "far.dump", near + cells_away * CELL[0], columns=columns)
+    frames = read(data, dump)
+    assert frames.positions.dtype == np.float64
+    np.testing.assert_allclose(frames.positions - cells_away * CELL[0], near, atol=1e-6)
+    assert read(data, write_dump(tmp_path / "near.dump", near)).positions.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("style", "given", "words"),
+    [
+        ("full", "atomic", "the style atomic has 5 columns, or 8 with image flags, but the atom 1 has 10"),
+        ("atomic", "dipole", "the style dipole has 9 columns"),
+        ("charge", "molecular", r"the row '1 1 0.5 .*has not the columns of the style molecular \(id, resid, type"),
+    ],
+)
+def test_styles_must_have_the_columns_of_the_file(tmp_path, style, given, words):
+    dump = write_dump(tmp_path / "run.dump", walk())
+    with pytest.raises(DataError, match=words):
+        read(write_data(tmp_path / "a.data", style), dump, atom_style=given)
+    with pytest.raises(DataError, match=words):
+        read(write_data(tmp_path / "b.data", style, comment=given), dump)
+
+
+def test_types_and_image_flags_out_of_range_are_refused(tmp_path):
+    dump = write_dump(tmp_path / "run.dump", walk())
+    for row in ("{0} 1 2 0.5 1.0 2.0 3.0", "{0} 1 1 0.5 1.0 2.0 3.0 0 0 0.5", "{0} 1.5 1 0.5 1.0 2.0 3.0"):
+        rows = [row.format(atom + 1) for atom in range(ATOMS)]
+        with pytest.raises(DataError, match="has not the columns of the style full"):
+            read(write_data(tmp_path / "a.data", rows=rows, comment="full"), dump)
+
+
+def test_dumps_and_data_files_must_have_the_same_types_and_masses(tmp_path, data):
+    dump = write_dump(tmp_path / "run.dump", walk())
+    dump.write_text(re.sub(r"(?m)^3 1 ", "3 2 ", dump.read_text()))
+    with pytest.raises(DataError, match="the type of the atom with id 3 is not that of the topology"):
+        read(data, dump)
+    heavier = write_dump(tmp_path / "m.dump", walk(), columns="xu yu zu mass", extra=np.full((FRAMES, ATOMS, 1), 41.0))
+    with pytest.raises(DataError, match="the mass of the atom with id 1 is not that of the topology"):
+        read(data, heavier)
+
+
+def test_boxes_of_any_orientation_and_empty_files_are_one_sentence(tmp_path, data):
+    dump = write_dump(tmp_path / "run.dump", walk())
+    general = tmp_path / "general.data"
+    head = "9 1 0 avec\n1 9 0 bvec\n0 1 9 cvec\n0 0 0 abc origin\n"
+    general.write_text(re.sub(r"0 10 xlo.*?yz\n", head, data.read_text(), flags=re.DOTALL))
+    for reading in (lambda: read(general, dump), lambda: read_structure(general)):
+        with pytest.raises(DataError, match=r"general.data has a box of any orientation"):
+            reading()
+    empty = tmp_path / "empty.lammpstrj"
+    empty.touch()
+    for files in ((data, empty), (empty, dump)):
+        with pytest.raises(DataError, match=r"empty.lammpstrj is empty: give a complete file"):
+            read(*files)
+    (tmp_path / "head.dump").write_text("ITEM: UNITS\nreal\n")
+    with pytest.raises(DataError, match=r"head.dump holds no frames: give a complete dump"):
+        read(tmp_path / "head.dump", dump)
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zst"])
+def test_compressed_dumps_that_are_cut_off_are_one_sentence(tmp_path, data, ending):
+    import zstandard
+
+    text = write_dump(tmp_path / "run.dump", walk()).read_bytes()
+    compress = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    packed = zstandard.ZstdCompressor(write_checksum=True).compress(text) if ending == "zst" else compress[ending](text)
+    path = tmp_path / f"run.lammpstrj.{ending}"
+    path.write_bytes(packed)
+    assert len(read(data, path)) == FRAMES
+    for damaged in (packed[: len(packed) // 2], b"hello", packed[:50] + b"x" * 200 + packed[250:]):
+        path.write_bytes(damaged)
+        for files in ((data, path), (path, path)):
+            with pytest.raises(
+                DataError, match=rf"run.lammpstrj.{ending} cannot be read: the compressed data are damaged"
+            ):
+                read(*files)

@@ -1,5 +1,8 @@
 """Trajectories of other programs: units of each format, cells, elements, and files that do not fit together."""
 
+import gzip
+import lzma
+
 import MDAnalysis
 import numpy as np
 import pytest
@@ -185,6 +188,63 @@ def test_the_end_of_damaged_files_is_not_left_out_without_a_word(tmp_path, topol
     assert len(read_trajectory(topology, path, constraints="none", frames=slice(0, 2))) == 2
 
 
+@pytest.mark.parametrize(
+    ("cut", "words"), [(1, "163 bytes at its end"), (20, "144 bytes"), (164, "its header counts 3 frames")]
+)
+def test_frames_of_dcd_files_that_were_cut_off_are_told(tmp_path, topology, caplog, cut, words):
+    """MDAnalysis counts the frames that are whole by the size of the file."""
+    path = write(tmp_path / "run.dcd", forces=False)
+    assert len(read_trajectory(topology, path, every="1 ps")) == 3
+    assert not caplog.text
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert len(read_trajectory(topology, path, every="1 ps")) == 2
+    assert f"run.dcd is damaged or incomplete after frame 1: {words}" in caplog.text
+
+
+def in_words(path):
+    """Three frames in a text format."""
+    if path.suffix == ".xyz":
+        rows = ["".join(f"C {x:.3f} {y:.3f} {z:.3f}\n" for x, y, z in frame) for frame in FRAMES]
+        path.write_text("".join(f"7\n\n{row}" for row in rows))
+    else:
+        rows = [[f"{x:8.3f}" for x in frame.ravel()] for frame in FRAMES]
+        lines = ["".join(row[start : start + 10]) for row in rows for start in (0, 10, 20)]
+        path.write_text("title\n" + "\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("ending", ["xyz", "mdcrd"])
+def test_frames_of_text_files_that_were_cut_off_are_told(tmp_path, topology, caplog, ending):
+    path = in_words(tmp_path / f"run.{ending}")
+    np.testing.assert_allclose(read_trajectory(topology, path, every="1 ps").positions, FRAMES, atol=1e-3)
+    assert not caplog.text
+    path.write_text(path.read_text()[:-60])
+    assert len(read_trajectory(topology, path, every="1 ps")) == 2
+    assert f"run.{ending} is damaged or incomplete after frame 1: " in caplog.text
+
+
+@pytest.mark.parametrize("ending", ["nc", "trz"])
+def test_other_binary_files_that_were_cut_off_are_refused(tmp_path, topology, ending):
+    path = write(tmp_path / "run.nc") if ending == "nc" else trz(tmp_path / "run.trz")
+    assert len(read_trajectory(topology, path, constraints="none")) == 3
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match=rf"run\.{ending}.*: (give a complete|check that the files are complete)"):
+        read_trajectory(topology, path, constraints="none")
+
+
+def trz(path):
+    whole = MDAnalysis.Universe.empty(7, trajectory=True, velocities=True)
+    with MDAnalysis.Writer(str(path), 7) as writer:
+        for step in range(3):
+            whole.atoms.positions, whole.atoms.velocities = FRAMES[step], FRAMES[step]
+            whole.dimensions = dimensions(CELL)
+            whole.trajectory.ts.time, whole.trajectory.ts.frame = 0.5 * step, step
+            names = ("pressure", "total_energy", "potential_energy", "kinetic_energy", "temperature")
+            whole.trajectory.ts.data.update(dict.fromkeys(names, 0.0), pressure_tensor=np.zeros(6))
+            writer.write(whole.atoms)
+    return path
+
+
 def test_positions_that_were_put_back_into_a_cell_that_is_not_stated(tmp_path):
     """XYZ states no cell, and LAMMPS writes wrapped positions to it; a molecule that turns is no such case."""
     random = np.random.default_rng(0)
@@ -206,6 +266,14 @@ def test_positions_that_were_put_back_into_a_cell_that_is_not_stated(tmp_path):
     assert read("turned").unwrapped
 
 
+def test_digits_that_mdanalysis_loses_far_from_the_origin_are_told(tmp_path, caplog):
+    for name, far in (("near", 1000.0), ("far", 20000.0)):
+        (tmp_path / f"{name}.xyz").write_text(f"1\n\nAr {far} 0 0\n" * 2)
+        read_trajectory(tmp_path / f"{name}.xyz", tmp_path / f"{name}.xyz", every="1 ps")
+    assert "near.xyz" not in caplog.text
+    assert caplog.text.count("far.xyz: atoms are so far from the origin that single precision rounds") == 1
+
+
 def test_unknown_elements_are_asked_for(tmp_path, topology):
     text = topology.read_text().replace("   C1", "   QQ")
     (tmp_path / "odd.gro").write_text(text)
@@ -216,6 +284,59 @@ def test_unknown_elements_are_asked_for(tmp_path, topology):
     np.testing.assert_array_equal(frames.species, SPECIES)
     with pytest.raises(DataError, match="3 species are given for 7"):
         read_trajectory(topology, path, species=[8, 1, 1])
+
+
+def ions(path, residues):
+    """Atoms (number and name of the residue, own name) that are far from each other."""
+    rows = [
+        f"{number:5d}{residue:<5s}{name:>5s}{atom + 1:5d}{atom:8.3f}{0:8.3f}{0:8.3f}\n"
+        for atom, (number, residue, name) in enumerate(residues)
+    ]
+    path.write_text(f"ions\n{len(rows)}\n{''.join(rows)}  30.0 30.0 30.0\n")
+    return path
+
+
+def test_ions_are_no_carbon(tmp_path, caplog):
+    names = [(1, "CA", "CA"), (2, "CD", "CD"), (2, "CD", "CD"), (3, "ZN2", "ZN"), (4, "SOD", "SOD"), (5, "AR", "AR")]
+    path = ions(tmp_path / "ions.gro", [*names, (6, "ALA", "CA"), (7, "GLY", "CA"), (7, "GLY", "N")])
+    np.testing.assert_array_equal(read_trajectory(path, path).species, [20, 48, 48, 30, 11, 18, 6, 6, 7])
+    assert "read as ions: CA as Ca, CD as Cd; give species if they are none" in caplog.text
+    doubt = ions(tmp_path / "doubt.gro", [(1, "ION", "CA")])
+    with pytest.raises(DataError, match=r"does not tell the element of the atom 0 \(CA\): give species"):
+        read_trajectory(doubt, doubt)
+    assert read_trajectory(doubt, doubt, species=[20]).species[0] == 20
+
+
+def test_elements_that_are_stated_are_not_guessed_because_others_are_missing(tmp_path):
+    row = "HETATM{0:5d}  {1:<3s} LIG A   1    {0:8.3f}   0.000   0.000  1.00  0.00          {2:>2s}\n"
+    path = tmp_path / "some.pdb"
+    path.write_text(row.format(1, "CO", "CO") + row.format(4, "C1", "  ") + row.format(7, "O1", "O") + "END\n")
+    np.testing.assert_array_equal(read_trajectory(path, path).species, [27, 6, 8])
+
+
+def test_units_that_a_format_fixes_cannot_be_given_otherwise(tmp_path, topology):
+    path = write(tmp_path / "run.trr")
+    frames = read_trajectory(topology, path, constraints="none", length_unit="nm", force_unit="kJ/mol/nm")
+    np.testing.assert_allclose(frames.positions, FRAMES, atol=1e-5)
+    with pytest.raises(DataError, match="is in nm, but length_unit is 'Å': leave length_unit out"):
+        read_trajectory(topology, path, constraints="none", length_unit="Å")
+    with pytest.raises(DataError, match=r"is in kJ/\(mol\*nm\), but force_unit is 'eV/Å': leave force_unit out"):
+        read_trajectory(topology, path, constraints="none", force_unit="eV/Å")
+    with pytest.raises(DataError, match=r"units is for LAMMPS dumps, .*: leave it out"):
+        read_trajectory(topology, path, constraints="none", units="real")
+
+
+def test_unknown_formats_and_compressions_are_short(tmp_path, topology):
+    (tmp_path / "run.what").write_text("1")
+    with pytest.raises(DataError, match="names end in their formats") as refused:
+        read_trajectory(topology, tmp_path / "run.what")
+    assert len(str(refused.value)) < 600
+    (tmp_path / "run.pdb.xz").write_bytes(lzma.compress(b"END\n"))
+    with pytest.raises(DataError, match=r"run.pdb.xz is compressed in a way that MDAnalysis does not read"):
+        read_trajectory(topology, tmp_path / "run.pdb.xz")
+    (tmp_path / "cut.pdb.gz").write_bytes(gzip.compress(b"END\n" * 900)[:-9])
+    with pytest.raises(DataError, match=r"cut.pdb.gz cannot be read: the compressed data are damaged"):
+        read_trajectory(topology, tmp_path / "cut.pdb.gz")
 
 
 def test_frames_check_their_arrays():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 #: Intervals that differ by less than this share of the usual one are equal.
@@ -31,11 +33,18 @@ def interval(times: np.ndarray) -> float:
     return float((times[-1] - times[0]) / (len(times) - 1))
 
 
-def where_irregular(times: np.ndarray, frame: int) -> str:
-    """Words for a message: which two frames are how far apart, and how far the others are."""
+def where_irregular(times: np.ndarray, frame: int, numbers: Sequence[int] | None = None) -> str:
+    """Words for a message: which two frames are how far apart, and how far the others are.
+
+    Args:
+        times: of the frames in fs.
+        frame: which one is not at the usual distance from the next, as :func:`irregular_at` tells.
+        numbers: by which the user knows the frames; by default they are counted from 0.
+    """
     steps = np.diff(np.asarray(times, np.float64))
+    first, second = (frame, frame + 1) if numbers is None else numbers[frame : frame + 2]
     return (
-        f"the frames {frame} and {frame + 1} are {steps[frame]:g} fs apart (at {times[frame]:g} and "
+        f"the frames {first} and {second} are {steps[frame]:g} fs apart (at {times[frame]:g} and "
         f"{times[frame + 1]:g} fs), but frames are usually {np.median(steps):g} fs apart"
     )
 

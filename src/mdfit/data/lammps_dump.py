@@ -36,7 +36,8 @@ class DumpFrame:
         cell: float64[3, 3], row vectors.
         periodic: bool[3].
         identifiers: int64[N].
-        positions: float64[N, 3], from the corner of the box.
+        positions: float64[N, 3], from the corner of the box along periodic directions; as the dump has them along others,
+            where the corner may move with the atoms.
         unwrapped: whether positions follow each atom across the boundary.
         forces: float64[N, 3], or None.
         text: other columns by name, such as ``type``, ``element`` and ``mass``.
@@ -59,7 +60,7 @@ def is_dump(path: Path) -> bool:
     try:
         with open_text(path) as file:
             return file.readline().startswith("ITEM:")
-    except (OSError, UnicodeError, EOFError):
+    except (OSError, UnicodeError):
         return False
 
 
@@ -69,8 +70,13 @@ def count_frames(path: Path) -> int:
         return sum(line.startswith(_FIRST) for line in file)
 
 
-def read_dump(path: Path, chosen: Sequence[int]) -> Iterator[DumpFrame]:
+def read_dump(path: Path, chosen: Sequence[int], start: int = 0) -> Iterator[DumpFrame]:
     """These frames, whose numbers increase.
+
+    Args:
+        path: the file.
+        chosen: numbers within the file.
+        start: how many frames the files before have, for messages that name frames to leave out.
 
     Raises:
         DataError: a frame is incomplete or damaged, or lacks the columns that tell atoms apart or where they are.
@@ -89,18 +95,23 @@ def read_dump(path: Path, chosen: Sequence[int]) -> Iterator[DumpFrame]:
             elif line.startswith(_FIRST):
                 number += 1
                 if number == target:
-                    yield _frame(file, path, number, units, time)
+                    yield _frame(file, path, number, units, time, start)
                     target = next(wanted, None)
                 time = None
             line = file.readline()
 
 
-def _frame(file: TextIO, path: Path, number: int, units: str | None, time: str | None) -> DumpFrame:
+def _frame(file: TextIO, path: Path, number: int, units: str | None, time: str | None, start: int) -> DumpFrame:
     try:
         return _parse(file, f"{path}, frame {number}", units, None if time is None else float(time))
     except (ValueError, IndexError) as problem:
-        remedy = f"leave it out, as by frames=slice(0, {number})" if number else "give a complete dump"
+        remedy = leaving_out(start + number)
         raise DataError(f"{path}, frame {number}: damaged or incomplete ({problem}); {remedy}.") from None
+
+
+def leaving_out(number: int) -> str:
+    """What to do about a frame that cannot be read, by its number in all files together."""
+    return f"leave it out, as by frames=slice(0, {number})" if number else "give a complete file"
 
 
 def _parse(file: TextIO, where: str, units: str | None, time: float | None) -> DumpFrame:
@@ -152,7 +163,9 @@ def _atoms(
     if len(np.unique(identifiers)) < len(identifiers):
         raise DataError(f"{where}: two atoms have the same id: correct the dump.")
     positions = table(columns)[order]
-    positions = positions @ cell if "xs" in columns or "xsu" in columns else positions - corner
+    # Along a direction that is not periodic, the corner of a shrink-wrapped box moves with the atoms.
+    rests = (np.linalg.solve(cell.T, corner) * ~periodic) @ cell
+    positions = positions @ cell + rests if columns[0] in ("xs", "xsu") else positions - (corner - rests)
     has_images = set(_IMAGES) <= set(names)
     if has_images and columns[0] in ("x", "xs"):
         positions = with_images(positions, cell, table(_IMAGES)[order].astype(np.int64))

@@ -2,7 +2,7 @@
 
 MDAnalysis (N. Michaud-Agrawal et al., J. Comput. Chem. 32, 2319 (2011), doi:10.1002/jcc.21787) is used rather than
 MDTraj because it reads forces where a format has them (TRR, TNG, NetCDF) and knows the formats' units.  Dumps of LAMMPS
-are read by :mod:`mdfit.data.lammps_dump`.
+are read by :mod:`mdfit.data.lammps_dump`, and extended XYZ by :mod:`mdfit.data.xyz_source`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mdfit.data.frames import Frames
+from mdfit.data.named_elements import elements_by_names
 from mdfit.data.trajectory_collection import Collected, collect
 from mdfit.data.trajectory_topology import OpenedTopology, open_topology
 from mdfit.data.trajectory_units import Given
@@ -22,6 +23,7 @@ from mdfit.data.unwrapping import AMBIGUOUS, by_nearest_images, jumps_without_ce
 from mdfit.errors import DataError
 from mdfit.structure import Structure
 from mdfit.structure.lammps_data import elements_of_masses
+from mdfit.structure.text_files import COMPRESSED, open_bytes
 
 #: A hydrogen atom farther than this from every other atom (Å) has no bond.
 _LONGEST_HYDROGEN_BOND = 1.3
@@ -54,7 +56,7 @@ def read_trajectory(
 
     Args:
         topology: names, elements and masses: a ``.pdb``, ``.gro``, ``.tpr``, ``.psf``, ``.prmtop`` ... file, a data file
-            of LAMMPS, or a dump itself.  Elements of LAMMPS are found by their masses.
+            of LAMMPS, a dump itself, or extended XYZ.  Elements of LAMMPS are found by their masses.
         trajectory: one file, or several that follow each other.
         constraints: needed when there are forces, because they decide which forces of beads are valid: ``"none"``,
             ``"hydrogens"`` for rigid bonds to hydrogen and rigid water, or pairs of the selected atoms, numbered from 0.
@@ -62,10 +64,10 @@ def read_trajectory(
         frames: which frames, forward in time.
         species: atomic numbers of the selected atoms where the topology does not tell elements.
         masses: of the selected atoms in amu; by default those of the topology, or of the elements.
-        length_unit: ``"Å"`` or another unit, for formats that do not state it (LAMMPS dump).
+        length_unit: ``"Å"`` or another unit, for formats that do not state it (LAMMPS dump; XYZ is in Å by default).
         force_unit: such as ``"kcal/mol/Å"``, for formats that do not state it.
         units: style of units of a LAMMPS dump, such as ``"real"`` or ``"metal"``, instead of the two.
-        timestep: of the simulation, such as ``"2 fs"``, for dumps, which count time steps.
+        timestep: of the simulation, such as ``"2 fs"``, for dumps and extended XYZ that count time steps.
         every: time between the frames of the file, such as ``"0.1 ps"``, for formats that do not state times (XYZ, PDB,
             Amber's text files, DCD of some programs) or state wrong ones; ``"unknown"`` for frames that are no time series.
         gaps: ``"refuse"`` frames at unequal intervals, or ``"keep"`` them with their times.
@@ -75,13 +77,15 @@ def read_trajectory(
 
     Raises:
         DataError: MDAnalysis is not installed; files are missing, damaged or of different numbers of atoms; elements,
-            units, times or constraints are not known; frames are missing; atoms move too far between frames to tell how.
+            units, times or constraints are not known, or given otherwise than a file states; frames are missing; atoms move
+            too far between frames to tell how.
         UnitError: a unit that is none of a length, a force or a time.
     """
     files = [Path(trajectory)] if isinstance(trajectory, (str, Path)) else [Path(file) for file in trajectory]
     for file in (Path(topology), *files):
         if not file.is_file():
             raise DataError(f"{file} does not exist (working directory {Path.cwd()}): check the name.")
+        _check_content(file)
     if unwrap not in ("auto", "done", "no"):
         raise DataError(f'unwrap is {unwrap!r}: give "auto", "done" or "no".')
     given = Given(length_unit, force_unit, units, timestep, every, gaps)
@@ -106,6 +110,16 @@ def read_trajectory(
         unwrapped=unwrapped,
     )
     return _with_constraints(read, constraints)
+
+
+def _check_content(file: Path) -> None:
+    """That a file is not empty, and that compressed data are whole and of a kind that all readers know."""
+    with open_bytes(file) as content:
+        if not content.read(1):
+            raise DataError(f"{file} is empty: give a complete file.")
+        if file.suffix.lower() in COMPRESSED:
+            while content.read(1 << 20):
+                pass
 
 
 def _followed(collected: Collected, unwrap: str, file: Path) -> tuple[np.ndarray, bool]:
@@ -176,7 +190,9 @@ def _species(atoms: Any, given: Sequence[int] | None, opened: OpenedTopology) ->
         if len(given) != len(atoms):
             raise DataError(f"{len(given)} species are given for {len(atoms)} selected atoms: give one per atom.")
         return np.asarray(given, np.int32)
-    if not hasattr(atoms, "elements") or not all(atoms.elements):
+    if hasattr(atoms, "elements") and all(atoms.elements):
+        symbols = [str(symbol) for symbol in atoms.elements]
+    else:
         if opened.by_lammps and hasattr(atoms, "masses"):
             found = elements_of_masses(np.asarray(atoms.masses, np.float64))
             if found is not None:
@@ -186,8 +202,8 @@ def _species(atoms: Any, given: Sequence[int] | None, opened: OpenedTopology) ->
                 f"{opened.path} tells no elements, and no masses that are those of elements: give the atomic numbers as "
                 "species."
             )
-        atoms.universe.guess_TopologyAttrs(force_guess=["elements"])
-    symbols = [str(symbol).capitalize() for symbol in atoms.elements]
+        symbols = elements_by_names(atoms)
+    symbols = [symbol.capitalize() for symbol in symbols]
     unknown = [index for index, symbol in enumerate(symbols) if symbol not in atomic_numbers or symbol == "X"]
     if unknown:
         name = _names(atoms)[unknown[0]] if hasattr(atoms, "names") else ""

@@ -42,10 +42,13 @@ def collect(sources: Sequence[Source], atoms: Any, frames: slice | Sequence[int]
         here = [number for number in chosen if start <= number < end]
         if not here:
             continue
+        source.start = int(start)
         local = source.frames([number - int(start) for number in here], _atoms_of(source, atoms))
         for number, frame in zip(here, local, strict=True):
+            where = f"{source.path}, frame {number - int(start)}"
+            _check_finite(frame, where)
             if found:
-                _check_like(frame, found[0], f"{source.path}, frame {number - int(start)}")
+                _check_like(frame, found[0], where)
                 if number == here[0] and _same(found[-1], frame):
                     continue
             found.append(frame)
@@ -75,6 +78,12 @@ def _atoms_of(source: Source, atoms: Any) -> Any:
     return atoms if universe is None else universe.atoms[atoms.indices]
 
 
+def _check_finite(frame: SourceFrame, where: str) -> None:
+    for name, array in (("positions", frame.positions), ("forces", frame.forces), ("cell vectors", frame.cell)):
+        if array is not None and not np.isfinite(array).all():
+            raise DataError(f"{where}: the {name} are not finite: choose other frames.")
+
+
 def _check_like(frame: SourceFrame, first: SourceFrame, where: str) -> None:
     if not np.array_equal(frame.periodic, first.periodic):
         raise DataError(
@@ -98,4 +107,5 @@ def _times(found: list[SourceFrame], numbers: list[int], sources: Sequence[Sourc
         if len(found) == 1:
             return None
         raise DataError(f"{sources[0].path} {sources[0].remedy}.")
-    return given.checked(np.array(times, np.float64), str(sources[0].path))
+    files = ", ".join(str(source.path) for source in sources)
+    return given.checked(np.array(times, np.float64), numbers, files, sources[0].irregular)

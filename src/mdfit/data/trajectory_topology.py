@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdfit.data.dump_source import DumpSource
 from mdfit.data.lammps_dump import DumpFrame, is_dump, read_dump
-from mdfit.data.trajectory_sources import DumpSource, MDAnalysisSource, Source
+from mdfit.data.mdanalysis_source import MDAnalysisSource
+from mdfit.data.trajectory_sources import Source
 from mdfit.data.trajectory_units import Given
-from mdfit.errors import DataError
+from mdfit.data.xyz_source import XYZSource, first_atoms, is_extended_xyz
+from mdfit.errors import DataError, shown
 from mdfit.structure.lammps_data import STYLES, is_data_file
 from mdfit.structure.lammps_data import atom_style as style_of
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +51,11 @@ class OpenedTopology:
         """
         if is_dump(file):
             return DumpSource(file, given, self.identifiers)
+        if is_extended_xyz(file):
+            return XYZSource(file, given)
+        _check_compression(file)
         if file != self.loaded:
-            universe = self.universe.copy()
-            _guarded(self.path, file, lambda: universe.load_new(str(file)))
+            universe = _guarded(self.path, file, lambda: self.universe.copy().load_new(str(file)))
         else:
             universe = self.universe
         return MDAnalysisSource(file, universe, given)
@@ -69,28 +77,50 @@ def open_topology(path: Path, trajectory: Path, atom_style: str | None) -> Opene
     if atom_style is not None and not of_lammps:
         raise DataError(f"atom_style is for data files of LAMMPS, but {path} is none: leave it out.")
     if is_dump(path):
-        first = next(read_dump(path, [0]))
+        first = next(read_dump(path, [0]), None)
+        if first is None:
+            raise DataError(f"{path} holds no frames: give a complete dump.")
         return OpenedTopology(path, _of_dump(first), first.identifiers, None)
+    if is_extended_xyz(path):
+        return OpenedTopology(path, _of_atoms(first_atoms(path)), None, None)
     options: dict[str, Any] = {"to_guess": ()}
     if of_lammps:
         options |= {"topology_format": "DATA", "format": "DATA", "atom_style": STYLES[style_of(path, atom_style)]}
-    files = [] if of_lammps or is_dump(trajectory) else [str(trajectory)]
+    for file in (path, trajectory):
+        _check_compression(file)
+    files = [] if of_lammps or is_dump(trajectory) or is_extended_xyz(trajectory) else [str(trajectory)]
     universe = _guarded(path, trajectory, lambda: MDAnalysis.Universe(str(path), *files, **options))
     identifiers = np.sort(np.asarray(universe.atoms.ids, np.int64)) if of_lammps else None
     return OpenedTopology(path, universe, identifiers, trajectory if files else None)
+
+
+def _check_compression(file: Path) -> None:
+    if not (is_dump(file) or is_extended_xyz(file)) and file.suffix.lower() in (".xz", ".zst"):
+        raise DataError(f"{file} is compressed in a way that MDAnalysis does not read: decompress it first.")
 
 
 def _of_dump(frame: DumpFrame) -> Any:
     """What one frame of a dump tells of its atoms."""
     import MDAnalysis
 
-    universe = MDAnalysis.Universe.empty(len(frame.identifiers), trajectory=False)
+    universe = MDAnalysis.Universe.empty(len(frame.identifiers), trajectory=True)
     universe.add_TopologyAttr("ids", frame.identifiers)
     for column, attribute in (("type", "types"), ("element", "elements")):
         if column in frame.text:
             universe.add_TopologyAttr(attribute, frame.text[column].astype(object))
     if "mass" in frame.text:
         universe.add_TopologyAttr("masses", frame.text["mass"].astype(np.float64))
+    return universe
+
+
+def _of_atoms(atoms: Atoms) -> Any:
+    """What one frame of extended XYZ tells of its atoms."""
+    import MDAnalysis
+
+    universe = MDAnalysis.Universe.empty(len(atoms), trajectory=True)
+    symbols = np.array(atoms.get_chemical_symbols(), object)
+    for attribute, values in (("names", symbols), ("elements", symbols), ("masses", atoms.get_masses())):
+        universe.add_TopologyAttr(attribute, values)
     return universe
 
 
@@ -106,6 +136,6 @@ def _guarded(topology: Path, trajectory: Path, read: Any) -> Any:
                 "topology that the trajectory was written with, or save the same selection of atoms for both."
             ) from None
         raise DataError(
-            f"MDAnalysis cannot read {topology} with {trajectory} ({type(problem).__name__}: {text}): check that the files "
-            "are complete and that their names end in their formats."
+            f"MDAnalysis cannot read {topology} with {trajectory} ({type(problem).__name__}: {shown(text)}): check that "
+            "the files are complete and that their names end in their formats."
         ) from problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ LAMMPS_UNITS = {
     "nano": ("nm", "attogram*nm/ns^2", "ns"),
     "micro": ("µm", "picogram*µm/µs^2", "µs"),
 }
+#: What is always possible when frames are not regular, and what is where times may be given.
+KEEPING = 'keep all with gaps="keep" and take equal parts with Frames.segments()'
+GIVING = f"choose others by frames, give every (the time between frames) if the times are wrong, or {KEEPING}"
 #: The value of ``every`` for frames that are no time series.
 UNKNOWN = "unknown"
 
@@ -62,17 +66,24 @@ class Given:
         return style if style in LAMMPS_UNITS else None
 
     def length(self, stated: str | None, file: Path) -> float:
-        """Å per unit of length."""
+        """Å per unit of length.
+
+        Raises:
+            DataError: it is not known, or is given otherwise than stated.
+        """
         if stated is None and self.length_unit is None:
             raise DataError(f'{file} does not state the unit of its lengths: give length_unit, such as "Å".')
-        # MDAnalysis has converted stated units to Å.
-        return quantity(f"1 {self.length_unit or stated}", "Å", "length_unit")
+        return _factor("length_unit", self.length_unit, stated, "Å", file)
 
     def force(self, stated: str | None, file: Path) -> float:
-        """eV/Å per unit of force."""
+        """eV/Å per unit of force.
+
+        Raises:
+            DataError: it is not known, or is given otherwise than stated.
+        """
         if stated is None and self.force_unit is None:
             raise DataError(f'{file} does not state the unit of its forces: give force_unit, such as "kcal/mol/Å".')
-        return quantity(f"1 {self.force_unit or stated}", "eV/Å", "force_unit")
+        return _factor("force_unit", self.force_unit, stated, "eV/Å", file)
 
     @property
     def no_times(self) -> bool:
@@ -86,21 +97,36 @@ class Given:
             DataError: frames were picked at unequal distances.
         """
         assert self.every is not None
-        return self.checked(quantity(self.every, "fs", "every") * np.asarray(numbers, np.float64), "the chosen frames")
+        times = quantity(self.every, "fs", "every") * np.asarray(numbers, np.float64)
+        return self.checked(times, numbers, "the chosen frames", f"choose frames at equal distances, or {KEEPING}")
 
-    def checked(self, times: np.ndarray, what: str) -> np.ndarray:
+    def checked(self, times: np.ndarray, numbers: Sequence[int], what: str, remedy: str) -> np.ndarray:
         """The times, when they are at equal intervals or need not be.
+
+        Args:
+            times: in fs.
+            numbers: of the frames, as the user counts them.
+            what: the file, for messages.
+            remedy: what to do otherwise.
 
         Raises:
             DataError: frames are missing or out of order.
         """
         odd = irregular_at(times) if self.gaps == "refuse" else None
         if odd is not None:
-            raise DataError(
-                f"{what}: {where_irregular(times, odd)}; choose others by frames, give every (the time between frames) if "
-                'the times are wrong, or keep all with gaps="keep" and take equal parts with Frames.segments().'
-            )
+            raise DataError(f"{what}: {where_irregular(times, odd, numbers)}; {remedy}.")
         return times
+
+
+def _factor(name: str, given: str | None, stated: str | None, target: str, file: Path) -> float:
+    factor = quantity(f"1 {given or stated}", target, name)
+    if (
+        given is not None
+        and stated is not None
+        and not math.isclose(factor, quantity(f"1 {stated}", target), rel_tol=1e-6)
+    ):
+        raise DataError(f"{file} is in {stated}, but {name} is {given!r}: leave {name} out.")
+    return factor
 
 
 def _styles(name: str) -> str:

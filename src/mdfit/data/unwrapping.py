@@ -14,6 +14,8 @@ import numpy as np
 #: A displacement between frames of more than this share of the cell may just as well be one in the other direction.
 AMBIGUOUS = 0.35
 
+#: What single precision may take from positions, Å.
+ROUNDING = 1e-4
 #: Shares of the extent of all atoms in one direction: what an atom that was put back jumps, and what most others move.
 _JUMP, _MOVE = 0.7, 0.1
 
@@ -58,7 +60,8 @@ def by_nearest_images(positions: np.ndarray, cells: np.ndarray, periodic: np.nda
         has crossed the boundary.
     """
     turns = np.zeros(positions.shape[1:], np.int64)
-    moved, largest = positions, 0.0
+    moved, largest = list(positions), 0.0
+    crosses = False
     before = _fractional(positions[0], cells[0])
     for frame in range(1, len(positions)):
         now = _fractional(positions[frame], cells[frame])
@@ -68,17 +71,26 @@ def by_nearest_images(positions: np.ndarray, cells: np.ndarray, periodic: np.nda
         turns -= crossed.astype(np.int64)
         before = now
         if turns.any():
-            moved = positions.copy() if moved is positions else moved
+            crosses = True
             moved[frame] = with_images(positions[frame], cells[frame], turns)
-    return moved, largest if moved is not positions else 0.0
+    return (np.stack(moved), largest) if crosses else (positions, 0.0)
 
 
 def with_images(positions: np.ndarray, cell: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Positions [N, 3] moved by whole cells, int[N, 3]; those of atoms that stay are not touched."""
-    moved = np.array(positions)
+    """Positions [N, 3] moved by whole cells, int[N, 3]; those of atoms that stay are not touched.
+
+    They become float64 when they are too far away for float32.
+    """
+    moved = np.array(positions, np.float64)
     away = images.any(axis=1)
-    moved[away] = positions[away].astype(np.float64) + images[away] @ cell
-    return moved
+    moved[away] += images[away] @ cell
+    return moved if positions.dtype == np.float64 else single_where_exact(moved)
+
+
+def single_where_exact(positions: np.ndarray) -> np.ndarray:
+    """Positions in Å as float32, but as float64 where that would round them by more than 1e-4 Å: far from the origin."""
+    single = positions.astype(np.float32)
+    return single if np.abs(single - positions).max(initial=0.0) <= ROUNDING else positions
 
 
 def _fractional(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:

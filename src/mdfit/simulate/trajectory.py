@@ -319,11 +319,16 @@ def _conditions(runs: tuple[Frames, ...], temperature: float | None, ensemble: E
     kelvin = stated.temperature if temperature is None else temperature
     if kelvin is None:
         raise SimulationError("The frames do not tell their temperature: give it in K.")
-    changing = any(np.ptp(run.cells, axis=0).max() > _CELL_CHANGE * np.abs(run.cells).max() for run in runs)
+    changing = any(_changing(run.cells[:, run.periodic]) for run in runs)
     known = ensemble or stated.ensemble
     if changing and known in ("NVE", "NVT"):
         raise SimulationError(f"The cells change, so that the ensemble cannot be {known}: give NPT, or leave it out.")
     return dataclasses.replace(stated, ensemble=known or ("NPT" if changing else "NVT"), temperature=kelvin)
+
+
+def _changing(vectors: np.ndarray) -> bool:
+    """Whether the cell vectors along periodic directions [F, P, 3] change; a box around a cluster is no cell."""
+    return bool(vectors.size and np.ptp(vectors, axis=0).max() > _CELL_CHANGE * np.abs(vectors).max())
 
 
 #: Cells that change by a smaller share are constant: some formats keep them in single precision.

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -41,6 +43,11 @@ class Frame:
     masses: dict[int, float]
 
 
+def is_extended(comment: str) -> bool:
+    """Whether the second line of a frame is that of extended XYZ."""
+    return _NAMES.search(comment) is not None
+
+
 def split_frames(text: str, where: str) -> list[Frame]:
     """The frames of a file; empty lines between them and at its end mean nothing.
 
@@ -51,36 +58,47 @@ def split_frames(text: str, where: str) -> list[Frame]:
     Raises:
         DataError: a line is not what it must be there, a frame is incomplete, or a species is no element.
     """
+    return list(frames_of(text.split("\n"), where))
+
+
+def count_frames(lines: Iterable[str], where: str) -> int:
+    """How many frames there are.
+
+    Raises:
+        DataError: a line is not what it must be there, or a frame is incomplete.
+    """
+    return sum(1 for _ in _split(lines, where))
+
+
+def frames_of(
+    lines: Iterable[str], where: str, chosen: Collection[int] | None = None, elements: bool = True
+) -> Iterator[Frame]:
+    """Frames one after the other, so that they need not fit into memory; see :func:`split_frames`.
+
+    Args:
+        lines: of the file.
+        where: the file, for messages.
+        chosen: numbers of the frames that are wanted; by default all.
+        elements: whether species must be elements; labels that are none become ``X`` otherwise.
+    """
     from ase.data import atomic_numbers
 
-    lines = text.split("\n")
     known = {symbol for symbol in atomic_numbers if symbol != "X"}
     read_as: dict[str, str] = {}
     surplus: list[int] = []
-    found: list[Frame] = []
-    line = 0
-    while line < len(lines):
-        if not lines[line].strip():
-            line += 1
+    left = None if chosen is None else set(chosen)
+    for number, raw in enumerate(_split(lines, where)):
+        if left is not None and number not in left:
             continue
-        here = f"{where}, frame {len(found)} (line {line + 1})"
-        atoms = _count(lines[line], here)
-        end = line + 2 + atoms
-        rows = lines[line + 2 : end]
-        _check_complete(rows, atoms, here)
-        while end < len(lines) and lines[end].startswith("VEC"):
-            end += 1
-        comment = _NAMES.sub(lambda match: _AS_READ[match[1].lower()], lines[line + 1])
-        if rows and len(rows[0].split()) > _columns(comment):
-            surplus.append(len(found))
-        rows, masses = _with_elements(rows, comment, known, read_as, here)
-        found.append(
-            Frame(
-                "\n".join([lines[line].strip(), _full_tensors(comment, here), *rows, *lines[line + 2 + atoms : end]]),
-                masses,
-            )
-        )
-        line = end
+        comment = _NAMES.sub(lambda match: _AS_READ[match[1].lower()], raw.comment)
+        if raw.rows and len(raw.rows[0].split()) > _columns(comment):
+            surplus.append(number)
+        rows, masses = _with_elements(raw.rows, comment, known, read_as, raw.where if elements else None)
+        yield Frame("\n".join([raw.count, _full_tensors(comment, raw.where), *rows, *raw.vectors]), masses)
+        if left is not None:
+            left.remove(number)
+            if not left:
+                break
     if surplus:
         log.warning(
             "%s: rows of %d frames (first: %d) have more columns than Properties names; the others are not read.",
@@ -88,10 +106,41 @@ def split_frames(text: str, where: str) -> list[Frame]:
             len(surplus),
             surplus[0],
         )
-    if read_as:
+    if read_as and elements:
         pairs = ", ".join(f"{label} as {element}" for label, element in sorted(read_as.items())[:8])
         log.warning("%s: labels are read as elements: %s.", where, pairs)
-    return found
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """The lines of a frame, without line breaks, and the place for messages."""
+
+    where: str
+    count: str
+    comment: str
+    rows: list[str]
+    vectors: list[str]
+
+
+def _split(lines: Iterable[str], where: str) -> Iterator[_Raw]:
+    stream = (line.rstrip("\n") for line in lines)
+    line, at, number = next(stream, None), 1, 0
+    while line is not None:
+        if not line.strip():
+            line, at = next(stream, None), at + 1
+            continue
+        here = f"{where}, frame {number} (line {at})"
+        atoms, count = _count(line, here), line.strip()
+        comment = next(stream, "")
+        rows = list(islice(stream, atoms))
+        _check_complete(rows, atoms, here)
+        vectors: list[str] = []
+        line = next(stream, None)
+        while line is not None and line.startswith("VEC"):
+            vectors.append(line)
+            line = next(stream, None)
+        yield _Raw(here, count, comment, rows, vectors)
+        number, at = number + 1, at + 2 + atoms + len(vectors)
 
 
 def _count(line: str, where: str) -> int:
@@ -141,9 +190,9 @@ def _check_symmetric(name: str, numbers: list[str], where: str) -> None:
 
 
 def _with_elements(
-    rows: list[str], comment: str, known: set[str], read_as: dict[str, str], where: str
+    rows: list[str], comment: str, known: set[str], read_as: dict[str, str], where: str | None
 ) -> tuple[list[str], dict[int, float]]:
-    """The rows with chemical symbols, and the masses of isotopes."""
+    """The rows with chemical symbols, and the masses of isotopes; without a place for messages, labels may be any."""
     column = _species_column(comment)
     if column is None:
         return rows, {}
@@ -155,7 +204,7 @@ def _with_elements(
         name = label[0] if label else ""
         if name.capitalize() in known:
             continue
-        element, mass = _element(name, known, where)
+        element, mass = ("X", None) if where is None else _element(name, known, where)
         if mass is not None:
             masses[atom] = mass
         else:

@@ -6,6 +6,7 @@ The format: https://docs.lammps.org/read_data.html.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import numpy as np
 from mdfit.errors import DataError, nearest
 from mdfit.structure.text_files import open_text
 
-#: Columns of each style in the words of MDAnalysis, https://docs.lammps.org/read_data.html; "_" is not read.
+#: Columns of each style in the words of MDAnalysis, https://docs.lammps.org/read_data.html; "_" is not read.  Three whole
+#: numbers behind them are image flags.
 STYLES = {
     "atomic": "id type x y z",
     "charge": "id type charge x y z",
@@ -22,7 +24,7 @@ STYLES = {
     "molecular": "id resid type x y z",
     "full": "id resid type charge x y z",
     "sphere": "id type _ _ x y z",
-    "dipole": "id type charge x y z",
+    "dipole": "id type charge x y z _ _ _",
 }
 #: How far a mass may be from that of its element: amu, and relative.
 _MASS_TOLERANCE = (0.015, 0.001)
@@ -34,9 +36,10 @@ def is_data_file(path: Path) -> bool:
     """Whether a file begins like a data file of LAMMPS, whatever its name."""
     try:
         with open_text(path) as file:
-            return any("xlo xhi" in line for _, line in zip(range(60), file, strict=False))
-    except (OSError, UnicodeError, EOFError):
+            head = [line.partition("#")[0].split() for _, line in zip(range(60), file, strict=False)]
+    except (OSError, UnicodeError):
         return False
+    return any(words[2:] == ["xlo", "xhi"] or words[3:] == ["avec"] for words in head)
 
 
 def has_masses(path: Path) -> bool:
@@ -49,29 +52,47 @@ def atom_style(path: Path, style: str | None = None) -> str:
     """The style of the atoms, one of :data:`STYLES`: as given, of the comment ``Atoms # style``, or as the numbers tell.
 
     Raises:
-        DataError: there are no atoms, the style is not known, or several styles fit.
+        DataError: there are no atoms, the style is not known, its columns are not those of the file, or several styles fit.
     """
-    named, rows, bonds = _atoms_section(path)
-    style = style or named
+    section = _atoms_section(path)
+    style = style or section.named
     if style is not None:
         if style not in STYLES:
             raise DataError(f"{path}: the atom style '{style}' is not known here: {nearest(style, STYLES)}")
+        _check_rows(path, style, section)
         return style
-    fitting = _fitting(rows, bonds)
+    fitting = _fitting(section.rows, section.bonds)
     if len(fitting) != 1:
         found = " and ".join(fitting) if fitting else "none of the styles that are known here"
         raise DataError(
-            f"{path} does not name its atom style, and its {len(rows[0])} columns fit {found}: give atom_style, such as "
-            '"full", or write "Atoms # full" in the file.'
+            f"{path} does not name its atom style, and its {len(section.rows[0])} columns fit {found}: give atom_style, "
+            'such as "full", or write "Atoms # full" in the file.'
         )
     return fitting[0]
 
 
-def _atoms_section(path: Path) -> tuple[str | None, list[list[str]], bool]:
-    """The style in the comment of the heading, the rows of atoms, and whether there are bonds."""
+@dataclass(frozen=True)
+class _Section:
+    """Atoms of a data file, and what tells their columns.
+
+    Attributes:
+        named: the style in the comment of the heading.
+        rows: words of each atom.
+        bonds: whether there are any.
+        types: how many there are.
+    """
+
+    named: str | None
+    rows: list[list[str]]
+    bonds: bool
+    types: int | None
+
+
+def _atoms_section(path: Path) -> _Section:
     named: str | None = None
     rows: list[list[str]] = []
     inside = bonds = False
+    types: int | None = None
     with open_text(path) as file:
         for line in file:
             content, _, comment = line.partition("#")
@@ -84,9 +105,39 @@ def _atoms_section(path: Path) -> tuple[str | None, list[list[str]], bool]:
                 inside, named = True, next(iter(comment.split()), None)
             elif words[1:] == ["bonds"]:
                 bonds = words[0] != "0"
+            elif words[1:] == ["atom", "types"]:
+                types = int(words[0])
+            elif words[3:] == ["avec"]:
+                raise DataError(
+                    f"{path} has a box of any orientation (avec, bvec, cvec), which is not read here: write it by "
+                    "write_data without triclinic/general, and dump the frames of the same run."
+                )
     if not rows:
         raise DataError(f"{path} has no section Atoms: give a data file with atoms, as written by write_data.")
-    return named, rows, bonds
+    return _Section(named, rows, bonds, types)
+
+
+def _check_rows(path: Path, style: str, section: _Section) -> None:
+    """That rows have the columns of a style: as many, whole numbers where there must be, and types that exist."""
+    names = STYLES[style].split()
+    width = len(names)
+    whole = [names.index(name) for name in ("id", "resid") if name in names]
+    kind = names.index("type")
+    for row in section.rows:
+        if len(row) not in (width, width + 3):
+            raise DataError(
+                f"{path}: the style {style} has {width} columns, or {width + 3} with image flags, but the atom {row[0]} "
+                f"has {len(row)}: give the atom_style of the file."
+            )
+        # A type may also be a label.
+        number = int(row[kind]) if _INTEGER.fullmatch(row[kind]) else None
+        exists = row[kind][0].isalpha() if number is None else 1 <= number <= (section.types or number)
+        flags_are_whole = all(_INTEGER.fullmatch(row[column]) for column in (*whole, *range(width, len(row))))
+        if not (exists and flags_are_whole):
+            raise DataError(
+                f"{path}: the row {' '.join(row)!r} has not the columns of the style {style} ({', '.join(names)}): give "
+                "the atom_style of the file."
+            )
 
 
 def _fitting(rows: list[list[str]], bonds: bool) -> list[str]:

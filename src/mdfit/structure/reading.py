@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mdfit.errors import DataError, StructureError
 from mdfit.structure.atomic_structure import Structure
-from mdfit.structure.extended_xyz import split_frames
+from mdfit.structure.extended_xyz import Frame, split_frames
 from mdfit.structure.lammps_data import atom_style, elements_of_masses, has_masses, is_data_file
 from mdfit.structure.poscar import with_plain_flags
 from mdfit.structure.text_files import COMPRESSED, open_bytes, read_text, without_compression
@@ -122,20 +123,29 @@ def _lammps_data(path: Path) -> Atoms:
 
 
 def _extended_xyz(path: Path, index: int | slice | str) -> list[Atoms]:
-    import ase.io
     from ase.io.formats import string2index
 
     found = split_frames(read_text(path), str(path))
     chosen = string2index(index) if isinstance(index, str) else index
     if not isinstance(chosen, slice):
         chosen = slice(chosen, chosen + 1 or None)
-    frames = found[chosen]
+    return atoms_of_frames(found[chosen], str(path))
+
+
+def atoms_of_frames(frames: Sequence[Frame], where: str) -> list[Atoms]:
+    """Frames of extended XYZ as ASE reads them, with the masses of isotopes.
+
+    Raises:
+        DataError: ASE reads fewer.
+    """
+    import ase.io
+
     if not frames:
         return []
     atoms = ase.io.read(io.StringIO("\n".join(frame.text for frame in frames) + "\n"), index=":", format="extxyz")
     assert isinstance(atoms, list)
     if len(atoms) != len(frames):
-        raise DataError(f"{path} has {len(frames)} frames, of which ASE reads {len(atoms)}: check its lines.")
+        raise DataError(f"{where} has {len(frames)} frames, of which ASE reads {len(atoms)}: check its lines.")
     for frame, read in zip(frames, atoms, strict=True):
         if frame.masses:
             masses = read.get_masses()

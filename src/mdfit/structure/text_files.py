@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import bz2
 import codecs
+import contextlib
 import gzip
 import io
 import lzma
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TextIO, cast
+from typing import IO, Any, TextIO, cast
 
 from mdfit.errors import DataError
 
@@ -37,7 +40,7 @@ def open_text(path: Path) -> TextIO:
 
     Raises:
         OSError: it cannot be opened.
-        DataError: Zstandard is not installed.
+        DataError: Zstandard is not installed; also while it is read, when the compressed data are damaged or end too early.
     """
     with open_bytes(path) as file:
         start = file.read(4)
@@ -49,14 +52,11 @@ def read_text(path: Path) -> str:
     """The whole of a text file; see :func:`open_text`.
 
     Raises:
-        OSError: it cannot be read, or the compressed data end too early.
-        DataError: Zstandard is not installed.
+        OSError: it cannot be read.
+        DataError: Zstandard is not installed, or the compressed data are damaged or end too early.
     """
-    try:
-        with open_text(path) as stream:
-            return stream.read()
-    except (EOFError, lzma.LZMAError) as problem:
-        raise OSError(f"the compressed data are damaged or end too early ({problem})") from None
+    with open_text(path) as stream:
+        return stream.read()
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -64,18 +64,51 @@ def open_bytes(path: Path) -> IO[bytes]:
 
     Raises:
         OSError: it cannot be opened.
-        DataError: Zstandard is not installed.
+        DataError: Zstandard is not installed; also while it is read, when the compressed data are damaged or end too early.
     """
-    ending = path.suffix.lower()
-    if ending == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if ending == ".bz2":
-        return cast(IO[bytes], bz2.open(path, "rb"))
-    if ending == ".xz":
-        return cast(IO[bytes], lzma.open(path, "rb"))
-    if ending == ".zst":
-        return _open_zstandard(path)
-    return path.open("rb")
+    openers: dict[str, Callable[[Path], Any]] = {
+        ".gz": gzip.open,
+        ".bz2": bz2.open,
+        ".xz": lzma.open,
+        ".zst": _open_zstandard,
+    }
+    opener = openers.get(path.suffix.lower())
+    if opener is None:
+        return path.open("rb")
+    path.open("rb").close()  # files that are missing or not ours to read are not damaged
+    with _told(path):
+        compressed = cast(IO[bytes], opener(path))
+    return io.BufferedReader(_Decompressed(path, compressed), 1 << 16)
+
+
+class _Decompressed(io.RawIOBase):
+    """Decompressed bytes; damaged data are one sentence, whatever their format raises."""
+
+    def __init__(self, path: Path, compressed: IO[bytes]):
+        self._path, self._compressed = path, compressed
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _told(self._path):
+            content = self._compressed.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def close(self) -> None:
+        self._compressed.close()
+        super().close()
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, lzma.LZMAError, zlib.error, OSError) as problem:  # gzip and bz2 raise OSError
+        raise DataError(
+            f"{path} cannot be read: the compressed data are damaged or end too early ({problem}): give a complete file."
+        ) from None
 
 
 def _open_zstandard(path: Path) -> IO[bytes]:
@@ -86,12 +119,15 @@ def _open_zstandard(path: Path) -> IO[bytes]:
             f'{path} is compressed by Zstandard: pip install "mdfit[zstandard]", or decompress it first.'
         ) from None
     content, parts = path.read_bytes(), []
-    while content:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        parts.append(frame.decompress(content))
-        if not frame.eof:  # the library itself would take a file that was cut off for a complete one
-            raise EOFError("Zstandard frame is not complete")
-        content = frame.unused_data
+    try:
+        while content:
+            frame = zstandard.ZstdDecompressor().decompressobj()
+            parts.append(frame.decompress(content))
+            if not frame.eof:  # the library itself would take a file that was cut off for a complete one
+                raise EOFError("Zstandard frame is not complete")
+            content = frame.unused_data
+    except zstandard.ZstdError as problem:
+        raise EOFError(str(problem)) from None
     return io.BytesIO(b"".join(parts))
 
 
