@@ -20,6 +20,7 @@ ROOMS = (
     "reweighting",
     "objectives",
     "training",
+    "uncertainty",
     "properties",
     "testing",
 )

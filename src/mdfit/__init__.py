@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         structure,
         testing,
         training,
+        uncertainty,
         units,
     )
     from mdfit.measurements import Measurement
@@ -53,6 +54,7 @@ _ROOMS = (
     "structure",
     "testing",
     "training",
+    "uncertainty",
     "units",
 )
 _NAMES = {

@@ -17,6 +17,9 @@ from mdfit.objectives.base import Metrics, child_seed
 from mdfit.uncertainty.kernels import Kernel, Target
 from mdfit.uncertainty.posterior import FlatPrior, Likelihood, NormalPrior, Posterior
 
+#: No parameter is larger than this, but of a chain that runs away.
+LARGEST = 1e15
+
 
 class Plan(NamedTuple):
     """What a chain does.
@@ -26,6 +29,12 @@ class Plan(NamedTuple):
         kept: numbers of the steps whose states are samples, in order.
         temperature: T; exp(log-density/T) is sampled.
         steps_per_update: steps of the chain for each update of the training loop.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.uncertainty import Plan
+        >>> Plan(np.full(10, 1e-3), kept=np.asarray([6, 9]), temperature=1.0, steps_per_update=4).updates
+        3
     """
 
     sizes: np.ndarray
@@ -81,6 +90,22 @@ class MarkovChains(Objective):
         prior: of the parameters.
         kernel: how chains move.
         plan: step sizes, samples, temperature.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.models import ModelSet, Parameters
+        >>> from mdfit.potentials import LennardJones
+        >>> from mdfit.uncertainty import PSGLD, LabelLikelihood, MarkovChains, NormalPrior, Plan, Sampled
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]])
+        >>> likelihood = LabelLikelihood(Dataset([LabelledStructure(dimer, energy=-1.0)]), energy="0.1 eV", sampled=False)
+        >>> plan = Plan(np.full(10, 1e-3), kept=np.asarray([6, 9]), temperature=1.0, steps_per_update=5)
+        >>> chains = MarkovChains(likelihood, NormalPrior(), PSGLD(), plan)
+        >>> parameters = Parameters.of(ModelSet.of([Sampled.of(LennardJones(), {})]))
+        >>> step, state = chains.evaluate(parameters, chains.initial_state(0, parameters))
+        >>> int(state.step), step.step.stacked.model.sigma.shape
+        (5, (1,))
     """
 
     takes_steps = True
@@ -149,20 +174,28 @@ class MarkovChains(Objective):
         (new, memory, step, samples), densities = _advance(
             moves, carry, fixed, batches, jnp.asarray(sizes), jnp.asarray(self.plan.kept), state.seed
         )
-        self._refuse_runaways(np.asarray(densities)[: len(left)], start)
+        densities = densities[: len(left)]
+        finite = jnp.all(jnp.stack([_finite_chains(leaf) for leaf in jax.tree.leaves(new)]), axis=0)
+        self._refuse_runaways(np.concatenate([densities, np.where(finite, 0.0, np.nan)[None]]), start)
         change = jax.tree.map(lambda old, moved: old - moved, trained, new)
         done = state._replace(memory=memory, step=step, samples=samples)
         tree = eqx.tree_at(lambda models: models.stacked, parameters.trained, change, is_leaf=lambda node: node is None)
-        return Step(-jnp.mean(densities[: len(left)]), tree, {}), done
+        return Step(-jnp.mean(densities), tree, {}), done
 
     def _refuse_runaways(self, densities: np.ndarray, start: int) -> None:
         bad = ~np.isfinite(densities)
         if bad.any():
-            step, chain = (int(index[0]) for index in np.nonzero(bad))
+            row, chain = (int(index[0]) for index in np.nonzero(bad))
+            step = min(start + row, len(self.plan.sizes) - 1)
             raise TrainingError(
-                f"Chain {chain} runs away: at step {start + step} its log-density is not finite; take smaller steps (they "
-                f"are {self.plan.sizes[start + step]:.3g} there), or start from a model that fits the data."
+                f"Chain {chain} runs away: at step {step} its log-density is not finite; take smaller steps (they are "
+                f"{self.plan.sizes[step]:.3g} there), or start from a model that fits the data."
             )
+
+
+def _finite_chains(leaf: Array) -> Array:
+    """Whether all numbers of each chain, ``(chains, ...)``, are finite, and their squares will be."""
+    return jnp.all((jnp.abs(leaf) < LARGEST).reshape(leaf.shape[0], -1), axis=1)
 
 
 class _Moves(eqx.Module):

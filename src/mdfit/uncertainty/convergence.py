@@ -22,6 +22,13 @@ class Convergence:
         r_hat: split R̂ after rank normalisation: 1 when all halves of all chains agree.
         effective: effective number of independent samples of all chains.
         chains: how many.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.uncertainty import convergence
+        >>> apart = np.random.default_rng(0).standard_normal((2, 100)) + [[0.0], [3.0]]
+        >>> convergence(apart).warnings[0]
+        'chains disagree (split R-hat 1.72, should be below 1.05); take longer chains'
     """
 
     r_hat: np.ndarray

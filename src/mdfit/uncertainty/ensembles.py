@@ -31,6 +31,21 @@ class Ensemble:
     Attributes:
         models: the best of each member, by its validation, or the last.
         fits: of each member, or the one of all side by side.
+
+    Example:
+        >>> import optax
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.objectives import ForceMatching
+        >>> from mdfit.potentials import LennardJones
+        >>> from mdfit.uncertainty import train_ensemble
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]])
+        >>> data = [Dataset([LabelledStructure(dimer, energy=energy)]) for energy in (-1.0, -0.9)]
+        >>> objectives = [ForceMatching(one, energy=1.0, forces=0.0) for one in data]
+        >>> starts = [LennardJones(), LennardJones()]
+        >>> ensemble = train_ensemble(starts, objectives, optimizer=optax.sgd(0.1), steps=3, show_progress=False)
+        >>> len(ensemble.models), [one.stopped for one in ensemble.fits]
+        (2, ['finished', 'finished'])
     """
 
     models: ModelSet

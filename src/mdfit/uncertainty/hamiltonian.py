@@ -27,6 +27,15 @@ class NUTS(Kernel):
 
     Attributes:
         inverse_mass: diagonal, of all sampled parameters in the order of the tree.
+
+    Example:
+        >>> import jax
+        >>> from mdfit.uncertainty import NUTS, Target
+        >>> target, kernel = Target(lambda x: -0.5 * x @ x, lambda x: -x), NUTS(jax.numpy.ones(2))
+        >>> start = jax.numpy.ones(2)
+        >>> position, _ = kernel.move(jax.random.key(0), start, kernel.start(jax.random.key(1), start), target, 0.5, 1.0)
+        >>> position.shape
+        (2,)
     """
 
     inverse_mass: Float[Array, " parameters"]

@@ -19,14 +19,31 @@ from mdfit.errors import TrainingError
 
 
 class Target(NamedTuple):
-    """The log-density on one batch, and its gradient, of the parameters of a chain."""
+    """The log-density on one batch, and its gradient, of the parameters of a chain.
+
+    Example:
+        >>> from mdfit.uncertainty import Target
+        >>> normal = Target(log_density=lambda x: -0.5 * x**2, gradient=lambda x: -x)
+        >>> normal.log_density(2.0), normal.gradient(2.0)
+        (-2.0, -2.0)
+    """
 
     log_density: Callable[[Any], Float[Array, ""]]
     gradient: Callable[[Any], Any]
 
 
 class Kernel(eqx.Module):
-    """How a chain moves."""
+    """How a chain moves.
+
+    Example:
+        >>> import jax
+        >>> from mdfit.uncertainty import Kernel, Target
+        >>> class Uphill(Kernel):
+        ...     def move(self, key, position, memory, target, size, temperature):
+        ...         return position + size * target.gradient(position), memory
+        >>> Uphill().move(jax.random.key(0), 2.0, (), Target(lambda x: -0.5 * x**2, lambda x: -x), 0.5, 1.0)
+        (1.0, ())
+    """
 
     def start(self, key: jax.Array, position: Any) -> Any:
         """What the kernel remembers from step to step."""
@@ -47,6 +64,15 @@ class SGLD(Kernel):
     """θ ← θ + ε ∇log p + √(2 ε T) ξ.
 
     M. Welling, Y. W. Teh, ICML 2011, 681.
+
+    Example:
+        >>> import jax
+        >>> from mdfit.uncertainty import SGLD, Target
+        >>> target, kernel = Target(lambda x: -0.5 * x @ x, lambda x: -x), SGLD()
+        >>> start = jax.numpy.ones(2)
+        >>> position, _ = kernel.move(jax.random.key(0), start, kernel.start(jax.random.key(1), start), target, 0.1, 1.0)
+        >>> position.shape
+        (2,)
     """
 
     def move(
@@ -65,6 +91,15 @@ class PSGLD(Kernel):
     Attributes:
         decay: α.
         regularisation: λ.
+
+    Example:
+        >>> import jax
+        >>> from mdfit.uncertainty import PSGLD, Target
+        >>> target, kernel = Target(lambda x: -0.5 * x @ x, lambda x: -x), PSGLD(decay=0.9)
+        >>> start = jax.numpy.ones(2)
+        >>> position, _ = kernel.move(jax.random.key(0), start, kernel.start(jax.random.key(1), start), target, 0.1, 1.0)
+        >>> position.shape
+        (2,)
     """
 
     decay: float = 0.99
@@ -96,6 +131,15 @@ class SGHMC(Kernel):
     Attributes:
         leaps: short steps of size ε.
         friction: α, per unit of time.
+
+    Example:
+        >>> import jax
+        >>> from mdfit.uncertainty import SGHMC, Target
+        >>> target, kernel = Target(lambda x: -0.5 * x @ x, lambda x: -x), SGHMC(leaps=5)
+        >>> start = jax.numpy.ones(2)
+        >>> position, _ = kernel.move(jax.random.key(0), start, kernel.start(jax.random.key(1), start), target, 0.1, 1.0)
+        >>> position.shape
+        (2,)
     """
 
     leaps: int = 10
@@ -121,6 +165,15 @@ class SGNHT(Kernel):
 
     Attributes:
         friction: α, to begin with.
+
+    Example:
+        >>> import jax
+        >>> from mdfit.uncertainty import SGNHT, Target
+        >>> target, kernel = Target(lambda x: -0.5 * x @ x, lambda x: -x), SGNHT()
+        >>> start = jax.numpy.ones(2)
+        >>> position, _ = kernel.move(jax.random.key(0), start, kernel.start(jax.random.key(1), start), target, 0.1, 1.0)
+        >>> position.shape
+        (2,)
     """
 
     friction: float = 0.1
@@ -148,10 +201,19 @@ class ContourSGLD(Kernel):
 
     Attributes:
         lowest: −log-density that is never reached.
-        gap: width of the bins of −log-density; weights are those of bins, so that it is to be well below the temperature.
+        gap: width of the bins of −log-density.
         bins: how many.
         flatness: ζ; 0 is SGLD.
         learning_rate: of the histogram.
+
+    Example:
+        >>> import jax
+        >>> from mdfit.uncertainty import ContourSGLD, Target
+        >>> target, kernel = Target(lambda x: -0.5 * x @ x, lambda x: -x), ContourSGLD(lowest=-1.0, gap=0.1)
+        >>> start = jax.numpy.ones(2)
+        >>> position, _ = kernel.move(jax.random.key(0), start, kernel.start(jax.random.key(1), start), target, 0.1, 1.0)
+        >>> position.shape
+        (2,)
     """
 
     lowest: float
@@ -164,7 +226,7 @@ class ContourSGLD(Kernel):
         from blackjax.sgmcmc.csgld import init
 
         _, histogram, index = init(position, self.bins)
-        return jnp.asarray(histogram, jnp.float64), jnp.asarray(index, jnp.int32)
+        return jnp.asarray(histogram, jnp.float64), jnp.asarray(index, jnp.int32), jnp.ones((), jnp.float64)
 
     def move(
         self, key: jax.Array, position: Any, memory: Any, target: Target, size: Float[Array, ""], temperature: float
@@ -174,7 +236,7 @@ class ContourSGLD(Kernel):
         kernel = require_blackjax().csgld.build_kernel(self.bins, self.gap, self.lowest)
         new = kernel(
             key,
-            ContourSGLDState(position, *memory),
+            ContourSGLDState(position, *memory[:2]),
             lambda where, _: target.log_density(where),
             lambda where, _: target.gradient(where),
             None,
@@ -183,11 +245,14 @@ class ContourSGLD(Kernel):
             self.flatness,
             temperature,
         )
-        return new.position, (new.energy_pdf, new.energy_idx)
+        energy = -target.log_density(new.position)
+        part = jnp.clip((energy - self.lowest) / self.gap + 1 - new.energy_idx, 0.0, 1.0)
+        return new.position, (new.energy_pdf, new.energy_idx, part.astype(jnp.float64))
 
     def log_weight(self, memory: Any) -> Float[Array, ""]:
-        histogram, index = memory
-        return self.flatness * jnp.log(histogram[index])
+        # Within a bin the slope of the flattened density is that between its histogram and the one below.
+        histogram, index, part = memory
+        return self.flatness * (part * jnp.log(histogram[index]) + (1 - part) * jnp.log(histogram[index - 1]))
 
 
 def _normal_like(key: jax.Array, tree: Any) -> Any:

@@ -42,8 +42,8 @@ class LabelLikelihood(Likelihood):
         forces: of the components of forces (``"0.1 eV/Å"``).
         stress: of the components of the stress (``"0.1 GPa"``).
         batch_size: structures of a draw, which is without replacement; all of them when there are no more.
-        independent: how many of the structures are independent: frames of a trajectory, and forces on beads that share hidden
-            atoms, say less than their number.
+        independent: how many of the structures are independent: frames of a trajectory, and forces on beads that share
+            hidden atoms, say less than their number.
         sampled: whether the noise is sampled with an exponential prior of the expected size, or known.
         dtype: of positions and labels.
 
@@ -78,7 +78,7 @@ class LabelLikelihood(Likelihood):
         _check(dataset, expected)
         if independent is not None and not 0 < independent <= len(dataset):
             raise TrainingError(
-                f"independent is a number of structures, above 0 and up to the {len(dataset)} that there are, not {independent}."
+                f"independent is a number of structures, above 0 and up to all {len(dataset)}, not {independent}."
             )
         if batch_size < 1:
             raise TrainingError(f"batch_size is a number of structures, at least 1, not {batch_size}.")
@@ -129,7 +129,8 @@ def _log_likelihood(
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     found = residuals(evaluate(potential, batch.graph), batch)
     total = jnp.zeros((), jnp.float64)
-    for name, sigma in {**known, **noise}.items():
+    sizes = {name: jnp.asarray(size) for name, size in known.items()} | noise
+    for name, sigma in sizes.items():
         error, mask = found[name]
         flags = mask.reshape(mask.shape + (1,) * (error.ndim - mask.ndim))
         scaled = jnp.where(flags, error, 0).astype(jnp.float64) / sigma

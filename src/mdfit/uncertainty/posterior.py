@@ -35,9 +35,14 @@ class Likelihood(ABC):
         ...     number, is_full_batch, pure = 3, True, staticmethod(normal)
         ...     def draw(self, model, state):
         ...         return jnp.asarray([3.3, 3.4, 3.5]), state
+        >>> from mdfit.potentials import LennardJones
+        >>> model = LennardJones(sigma=3.4)
+        >>> batch, _ = Lengths().draw(model, Lengths().initial_state(0, model))
+        >>> round(float(Lengths().pure(model, {}, batch)[0]), 4)
+        -0.01
     """
 
-    number: int
+    number: float
     noise: Mapping[str, float] = {}
     is_full_batch: bool = False
 
@@ -61,6 +66,12 @@ class NormalPrior(eqx.Module):
     Args:
         scale: standard deviation, or a tree of them like the trained parameters.
         centre: a tree like the trained parameters; zero when left out.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from mdfit.uncertainty import NormalPrior
+        >>> float(NormalPrior(2.0).log_density({"weights": jnp.asarray([2.0, -2.0])}))
+        -1.0
     """
 
     scale: Any = 1.0
@@ -84,7 +95,13 @@ class NormalPrior(eqx.Module):
 
 
 class FlatPrior(eqx.Module):
-    """No preference: the posterior is the likelihood, where that can be normalised."""
+    """No preference: the posterior is the likelihood, where that can be normalised.
+
+    Example:
+        >>> from mdfit.uncertainty import FlatPrior
+        >>> float(FlatPrior().log_density({"weights": 1e9}))
+        0.0
+    """
 
     def log_density(self, trained: Any) -> Float[Array, ""]:
         return jnp.zeros((), jnp.float64)
@@ -101,10 +118,22 @@ class Posterior(eqx.Module):
         number: of independent data, N.
         expected_noise: σ₀ by name.
         prior: of the parameters.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from mdfit.models import Parameters
+        >>> from mdfit.potentials import LennardJones
+        >>> from mdfit.uncertainty import FlatPrior, Posterior, Sampled
+        >>> def normal(model, noise, batch):
+        ...     return -0.5 * jnp.sum((batch - model.sigma) ** 2), len(batch)
+        >>> parameters = Parameters.of(Sampled.of(LennardJones(sigma=3.0), {}))
+        >>> posterior = Posterior(normal, number=10, expected_noise={}, prior=FlatPrior())
+        >>> float(posterior.log_density(*parameters, jnp.asarray([4.0, 4.0])))
+        -5.0
     """
 
     likelihood: LogLikelihood
-    number: int
+    number: float
     expected_noise: dict[str, float]
     prior: NormalPrior | FlatPrior
 

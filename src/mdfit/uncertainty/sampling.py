@@ -34,6 +34,19 @@ class PosteriorSamples:
         weights: ``(chains * samples,)`` of the models, with a sum of 1.
         chains: how many.
         fit: the training that made them.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.potentials import LennardJones
+        >>> from mdfit.uncertainty import PSGLD, ConstantSteps, LabelLikelihood, sample_posterior
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]])
+        >>> likelihood = LabelLikelihood(Dataset([LabelledStructure(dimer, energy=-1.0)]), energy="0.1 eV")
+        >>> lengths = {"steps": 20, "burn_in": 10, "keep": 5}
+        >>> starts = [LennardJones(), LennardJones()]
+        >>> samples = sample_posterior(starts, likelihood, PSGLD(), ConstantSteps(1e-4), **lengths, show_progress=False)
+        >>> len(samples.models), samples.noise["energy"].shape, samples.log_density.shape
+        (10, (2, 5), (2, 5))
     """
 
     models: ModelSet

@@ -11,7 +11,17 @@ from mdfit.errors import TrainingError
 
 
 class Schedule(ABC):
-    """The step size ε of every step of a chain."""
+    """The step size ε of every step of a chain.
+
+    Example:
+        >>> import numpy as np
+        >>> from mdfit.uncertainty import Schedule
+        >>> class Halving(Schedule):
+        ...     def sizes(self, steps):
+        ...         return 0.5 ** np.arange(steps)
+        >>> Halving().sizes(3).tolist(), Halving().may_keep(3).tolist()
+        ([1.0, 0.5, 0.25], [True, True, True])
+    """
 
     @abstractmethod
     def sizes(self, steps: int) -> np.ndarray:
@@ -24,7 +34,13 @@ class Schedule(ABC):
 
 @dataclass(frozen=True)
 class ConstantSteps(Schedule):
-    """The same size throughout."""
+    """The same size throughout.
+
+    Example:
+        >>> from mdfit.uncertainty import ConstantSteps
+        >>> ConstantSteps(1e-3).sizes(2).tolist()
+        [0.001, 0.001]
+    """
 
     size: float
 
@@ -44,7 +60,7 @@ class PolynomialSteps(Schedule):
     Example:
         >>> from mdfit.uncertainty import PolynomialSteps
         >>> PolynomialSteps(1e-2, 1e-3).sizes(3).round(5).tolist()
-        [0.01, 0.00123, 0.001]
+        [0.01, 0.00126, 0.001]
     """
 
     first: float
@@ -75,6 +91,11 @@ class CyclicalSteps(Schedule):
         first: ε₀.
         cycles: how many.
         exploration: the part of each cycle from which nothing is kept.
+
+    Example:
+        >>> from mdfit.uncertainty import CyclicalSteps
+        >>> CyclicalSteps(1.0, cycles=2, exploration=0.5).sizes(4).round(3).tolist()
+        [1.0, 0.5, 1.0, 0.5]
     """
 
     first: float

@@ -29,6 +29,20 @@ class SideBySide(Objective):
 
     Raises:
         TrainingError: when they differ in more than data, give steps, or do not draw equal shapes.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.data import Dataset, LabelledStructure
+        >>> from mdfit.models import ModelSet
+        >>> from mdfit.objectives import ForceMatching
+        >>> from mdfit.potentials import LennardJones
+        >>> from mdfit.uncertainty import SideBySide
+        >>> dimer = Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]])
+        >>> data = [Dataset([LabelledStructure(dimer, energy=energy)]) for energy in (-1.0, -0.8)]
+        >>> objective = SideBySide([ForceMatching(one, energy=1.0, forces=0.0) for one in data])
+        >>> losses, _ = objective.validate(ModelSet.of([LennardJones(), LennardJones()]))
+        >>> losses.round(4).tolist()
+        [0.003, 0.002]
     """
 
     def __init__(self, objectives: Sequence[Objective]):
