@@ -16,6 +16,7 @@ from mdfit.potentials.lennard_jones import LennardJones
 from mdfit.potentials.listed_pairs import ListedInversePower, ListedLennardJones
 from mdfit.potentials.painn import PaiNN
 from mdfit.potentials.pair import PairPotential
+from mdfit.potentials.potential_set import PotentialSet, SetPrediction, evaluate_set
 from mdfit.potentials.prior_statistics import prior_from_statistics
 from mdfit.potentials.prior_table import PriorTable
 from mdfit.potentials.readout import Scaling
@@ -46,9 +47,11 @@ __all__ = [
     "PairSpline",
     "PeriodicDihedrals",
     "Potential",
+    "PotentialSet",
     "Prediction",
     "PriorTable",
     "Scaling",
+    "SetPrediction",
     "StillingerWeber",
     "Sum",
     "born_stiffness",
@@ -57,6 +60,7 @@ __all__ = [
     "energies",
     "energy_and_derivatives",
     "evaluate",
+    "evaluate_set",
     "field_curve",
     "forces",
     "labelled_by",

@@ -42,7 +42,7 @@ class SideBySide(Objective):
         >>> objective = SideBySide([ForceMatching(one, energy=1.0, forces=0.0) for one in data])
         >>> losses, _ = objective.validate(ModelSet.of([LennardJones(), LennardJones()]))
         >>> losses.round(4).tolist()
-        [0.003, 0.002]
+        [0.003, 0.0021]
     """
 
     def __init__(self, objectives: Sequence[Objective]):
