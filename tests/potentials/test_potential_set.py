@@ -80,6 +80,12 @@ def test_a_file_whose_number_of_members_is_wrong_is_refused(members, tmp_path):
         load(path)
 
 
+def alone_stress(potential, atoms):
+    alone = atoms.copy()
+    alone.calc = Calculator(potential)
+    return alone.get_stress()
+
+
 def test_sets_add_to_other_potentials_and_are_calculators(tmp_path):
     pairs = PotentialSet.of([LennardJones(epsilon=0.01 * n, sigma=3.4, cutoff=8.0) for n in (1, 2, 3)])
     atoms = Atoms("Ar2", [[0, 0, 0], [0, 0, 3.9]])
@@ -90,6 +96,15 @@ def test_sets_add_to_other_potentials_and_are_calculators(tmp_path):
     # A Lennard-Jones energy is linear in ε, so that the mean of the members is that of the mean ε.
     assert atoms.get_potential_energy() == pytest.approx(alone.get_potential_energy(), rel=1e-5)
     np.testing.assert_allclose(atoms.get_forces(), alone.get_forces(), rtol=1e-4, atol=1e-8)
+    # Of ε = 0.01, 0.02 and 0.03 the standard deviation is half the mean.
+    results = atoms.calc.results
+    assert results["energy_spread"] == pytest.approx(0.5 * abs(results["energy"]), rel=1e-4)
+    np.testing.assert_allclose(results["forces_spread"], 0.5 * np.abs(results["forces"]), rtol=1e-4, atol=1e-8)
+    assert "stress_spread" not in results
+    atoms.set_cell(np.eye(3) * 20)
+    atoms.pbc = True
+    np.testing.assert_allclose(atoms.calc.get_stress(atoms), alone_stress(mean, atoms), rtol=1e-4, atol=1e-10)
+    assert atoms.calc.results["stress_spread"] == pytest.approx(0.5 * np.abs(atoms.calc.results["stress"]), rel=1e-4)
     atoms.calc = Calculator(pairs + ZBL(2.0))
     assert np.isfinite(atoms.get_potential_energy())
 

@@ -18,7 +18,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from mdfit.errors import NeighborListError
 from mdfit.graph import Graph, NeighborTable, neighbor_table
 from mdfit.graph.graph import conditions_of
-from mdfit.potentials import Potential, evaluate, load
+from mdfit.potentials import Potential, PotentialSet, Prediction, evaluate, evaluate_set, load
 from mdfit.precision import cast
 from mdfit.structure import Structure
 from mdfit.units import quantity
@@ -35,6 +35,10 @@ class Calculator(ASECalculator):
     ``free_energy`` is the same).  Neighbour lists hold pairs up to the cutoff plus a skin, and are made anew when an
     atom has moved by half the skin, or the cell has changed.  Their tables have head room, so that nothing is compiled
     again from step to step.
+
+    With a set of potentials (:class:`~mdfit.potentials.PotentialSet`) the numbers are the means over its members, and
+    ``results`` also has their standard deviations: ``energy_spread``, ``forces_spread``, ``energies_spread`` and, where
+    there is a stress, ``stress_spread``.
 
     Args:
         potential: a potential or the path of a saved one.
@@ -84,23 +88,32 @@ class Calculator(ASECalculator):
     ) -> None:
         """Fills ``results``; called by ASE."""
         super().calculate(atoms, properties, system_changes)
-        prediction = _evaluate(self.potential, self._graph(self.atoms))
-        energy = float(prediction.energy[0])
+        graph = self._graph(self.atoms)
+        if isinstance(self.potential, PotentialSet):
+            found = _evaluate_set(self.potential, graph)
+            spread = self._numbers(found.spread)
+            results = self._numbers(found.mean) | {f"{name}_spread": value for name, value in spread.items()}
+        else:
+            results = self._numbers(_evaluate(self.potential, graph))
+        results["free_energy"] = results["energy"]
+        if "stress" not in results and properties is not None and "stress" in properties:
+            raise PropertyNotImplementedError(
+                "Stress needs a structure that is periodic in all three directions; set atoms.pbc = True and a cell."
+            )
+        self.results = results
+
+    def _numbers(self, prediction: Prediction) -> dict[str, Any]:
+        """Of the atoms, in ASE's form."""
         count = len(self.atoms)
-        results: dict[str, Any] = {
-            "energy": energy,
-            "free_energy": energy,
+        numbers: dict[str, Any] = {
+            "energy": float(prediction.energy[0]),
             "forces": np.asarray(prediction.forces, np.float64)[:count],
             "energies": np.asarray(prediction.atomic_energies, np.float64)[:count],
         }
         if self.atoms.pbc.all():
             stress = np.asarray(prediction.strain_derivative[0]) / self.atoms.get_volume()
-            results["stress"] = full_3x3_to_voigt_6_stress(stress)
-        elif properties is not None and "stress" in properties:
-            raise PropertyNotImplementedError(
-                "Stress needs a structure that is periodic in all three directions; set atoms.pbc = True and a cell."
-            )
-        self.results = results
+            numbers["stress"] = full_3x3_to_voigt_6_stress(stress)
+        return numbers
 
     def _graph(self, atoms: Atoms) -> Graph:
         lists = self._lists
@@ -169,3 +182,4 @@ class _Lists:
 
 
 _evaluate = eqx.filter_jit(evaluate)
+_evaluate_set = eqx.filter_jit(evaluate_set)
