@@ -1,0 +1,41 @@
+"""The examples of the page on uncertainty run, with sizes of seconds."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from mdfit.data import read
+from mdfit.potentials import PotentialSet, load
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "uncertainty.md").read_text(encoding="utf-8")
+SMALL = {
+    '"5 Å", key': '"4 Å", channels=4, layers=1, radial_functions=4, key',
+    "members=8": "members=2",
+    "range(8)": "range(2)",
+    "epochs=200": "epochs=1",
+    "steps=20_000": "steps=12",
+    "burn_in=10_000": "burn_in=4",
+    "keep=2": "keep=4",
+}
+
+
+def test_an_ensemble_a_set_and_a_posterior(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frames = read(ROOT / "recipes" / "silicon_dft" / "data" / "Si_train.extxyz")
+    small = [frame for frame in frames if frame.structure.number_of_atoms < 10][:6]
+    atoms = [frame.structure.to_ase() for frame in small]
+    import ase.io
+
+    for one, frame in zip(atoms, small, strict=True):
+        one.info["REF_energy"] = frame.energy
+        one.arrays["REF_forces"] = frame.forces
+    ase.io.write("silicon.extxyz", atoms)
+    names: dict = {"__name__": "__main__"}
+    for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        for text, replacement in SMALL.items():
+            code = code.replace(text, replacement)
+        exec(compile(code, "uncertainty.md", "exec"), names)
+    assert isinstance(load("silicon.mdfit"), PotentialSet)
+    assert names["samples"].by_chain(np.arange(8)).shape == (2, 4)
