@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mdfit.errors import RecipeError
 from mdfit.observables.estimate import FEWEST_FRAMES
 from mdfit.recipes import is_script, load_recipe, load_resolved, load_script, schema
+from mdfit.recipes.building import build_state_point
 from mdfit.recipes.gallery import list_recipes
 from mdfit.storage import parse_yaml
+from mdfit.structure import Structure
 
 WITH = "    sampler: NVE\n    "
 GALLERY = Path(__file__).parents[2] / "recipes"
@@ -117,6 +120,11 @@ def test_mistakes_are_named_with_their_line(write, old, new, expected):
             "temperature would be ignored by NVE, which goes on with the",
         ),
         ("    sampler: NVE", WITH + "seed: 3", "seed would be ignored by NVE"),
+        (
+            "    sampler: NVE",
+            WITH + "replicas: 4",
+            "the key 'temperature' is missing, for the velocities of each replica, for instance temperature: 300 K",
+        ),
         ("    sampler: NVE", WITH + "friction: 3 /ps", "friction would be ignored by NVE"),
         ("    sampler: NVE", WITH + "pressure: 1 bar", "pressure would be ignored by NVE, which keeps the volume"),
         ("    sampler: NVE", WITH + "every: 0.7 fs", "every (0.7 fs) must be a multiple of timestep (1 fs)"),
@@ -129,6 +137,14 @@ def test_contradictions_are_named_with_the_section(write, old, new, expected):
     found = message(write(text))
     assert f" line {line_of(text, '  second:')}: 'simulations.second': " in found
     assert expected in found
+
+
+def test_replicas_of_nve_draw_their_velocities(write):
+    """As the simulation does: with the velocities of one they would be copies."""
+    text = GOOD.replace("    sampler: NVE", WITH + "replicas: 4\n    temperature: 200 K\n    seed: 3")
+    simulation = load_recipe(write(text)).recipe.simulations["second"]
+    moving = Structure([18], np.zeros((1, 3)), 5 * np.eye(3), [True] * 3, [39.9], velocities=np.ones((1, 3)))
+    assert build_state_point(simulation, moving).temperature == 200
 
 
 def test_several_mistakes_are_told_at_once(write):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from mdfit.errors import CheckpointError, RecipeError, nearest, shown
 from mdfit.recipes.run_directory import RESOLVED, file_digest
-from mdfit.recipes.schema import NAME, WRITTEN, Recipe
+from mdfit.recipes.schema import HELD_OUT, NAME, WRITTEN, Recipe
 from mdfit.storage import Document, DocumentError, parse_yaml, read_json, write_json
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ class LoadedRecipe:
         write_json(run / RESOLVED, {**self.document(), "tests": self.digests(), "program": self.program_digest()})
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of the files of test sets, which are read again when the run goes on.
+        """SHA-256 of the files of test sets, by name; they are read again when the run goes on.
 
         Raises:
             RecipeError: when one cannot be read.
         """
-        return {name: file_digest(self.path(file)) for name, file in self.recipe.data.tests.items()}
+        return {name: file_digest(self.path(file)) for name, file in self.recipe.data.test_files.items()}
 
     def program_digest(self) -> str | None:
         """SHA-256 of the file that defines the potential, when the recipe names one."""
@@ -186,9 +186,11 @@ def check_files(loaded: LoadedRecipe) -> None:
     if loaded.tests is None:
         return
     now = loaded.digests()
-    changed = [name for name, digest in now.items() if loaded.tests.get(name) != digest]
+    # Earlier versions have noted no digest of what is held out.
+    noted = {HELD_OUT: now.get(HELD_OUT), **loaded.tests}
+    changed = [name for name, digest in now.items() if noted.get(name) != digest]
     if changed:
-        file = loaded.path(loaded.recipe.data.tests[changed[0]])
+        file = loaded.path(loaded.recipe.data.test_files[changed[0]])
         raise RecipeError(
             f"{file} (test set '{changed[0]}') has changed since the run began; put it back to resume, or run the recipe "
             "in another directory."

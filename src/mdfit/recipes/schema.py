@@ -123,7 +123,12 @@ class Data(Section):
     @property
     def test_names(self) -> list[str]:
         """Names of all test sets, in the order in which they are tested."""
-        return [*([HELD_OUT] if self.test_fraction is not None else []), *self.tests]
+        return list(self.test_files)
+
+    @property
+    def test_files(self) -> dict[str, str]:
+        """The files of all test sets, the training file for what is held out of it."""
+        return {**({HELD_OUT: self.train} if self.test_fraction is not None else {}), **self.tests}
 
     @model_validator(mode="after")
     def _all_used(self, information: ValidationInfo) -> Data:
@@ -260,7 +265,7 @@ class StructureChoice(Section):
     crystal: Crystal | None = None
     """see below"""
     end_of: str | None = None
-    """name of a simulation above this one, from whose last frame and velocities this one goes on"""
+    """name of a simulation above this one, from whose last frame, and velocities for a single replica, this one goes on"""
 
     @model_validator(mode="after")
     def _one_source(self, information: ValidationInfo) -> StructureChoice:
@@ -279,7 +284,7 @@ class SimulationChoice(Section):
     sampler: Literal["NVE", "Langevin", "Brownian", "NoseHoover", "NPT"] = "Langevin"
     """ensemble and integrator"""
     temperature: Temperature | None = None
-    """of the thermostat, or of the initial velocities; not for NVE that goes on with velocities"""
+    """of the thermostat, or of the initial velocities; not for NVE of a single replica that goes on with velocities"""
     pressure: Pressure | None = None
     """of the barostat (NPT)"""
     timestep: Time = 1.0
@@ -307,12 +312,14 @@ class SimulationChoice(Section):
             _refuse_ignored(self, information, ("pressure",), f"by {self.sampler}, which keeps the volume")
         if self.sampler not in ("Langevin", "Brownian"):
             _refuse_ignored(self, information, ("friction",), f"by {self.sampler}")
-        goes_on = self.sampler == "NVE" and self.structure.end_of is not None
-        if goes_on:
+        # Several replicas with the velocities of one would be copies, so that they draw their own.
+        may_go_on = self.sampler == "NVE" and self.replicas == 1 and self.structure.crystal is None
+        if may_go_on and self.structure.end_of is not None:
             because = f"by NVE, which goes on with the velocities of '{self.structure.end_of}'"
             _refuse_ignored(self, information, ("temperature", "seed"), because)
-        elif self.temperature is None and (self.sampler != "NVE" or self.structure.file is None):
-            raise ValueError("the key 'temperature' is missing, for instance temperature: 300 K")
+        elif self.temperature is None and not may_go_on and information.context != WRITTEN:
+            why = ", for the velocities of each replica" if self.sampler == "NVE" and self.replicas > 1 else ""
+            raise ValueError(f"the key 'temperature' is missing{why}, for instance temperature: 300 K")
         return self
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ from mdfit.errors import RecipeError, nearest
 from mdfit.recipes.importing import import_file
 from mdfit.recipes.metrics import Metrics, write_metrics
 from mdfit.recipes.request import Request
-from mdfit.recipes.run_directory import REQUEST, environment_of, run_directory, sources
+from mdfit.recipes.run_directory import REQUEST, environment_of, note_commit, run_directory, sources
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.storage import Document, read_json, write_json
 
@@ -138,10 +138,11 @@ def run_script(
     if not 0 <= seed < 2**32:
         raise RecipeError(f"The seed is {seed}: give a whole number from 0 to {2**32 - 1}.")
     asked = _document(recipe, scale, seed)
-    with run_directory(out, resume):
-        if resume:
+    with run_directory(out, REQUEST, resume) as goes_on:
+        if goes_on:
             _check_unchanged(read_request(out), asked, out)
         write_json(out / REQUEST, asked.model_dump())
+        note_commit(out)
         metrics = _run_function(recipe)(Request(scale, seed, out, show_progress))
         record = {"title": recipe.title, **_record(recipe, scale, seed, out), **environment_of(out)}
         write_json(out / "provenance.json", record)
