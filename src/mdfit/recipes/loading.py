@@ -13,10 +13,14 @@ from pydantic import BaseModel, ValidationError
 from mdfit.errors import CheckpointError, RecipeError, nearest, shown
 from mdfit.recipes.run_directory import RESOLVED, file_digest
 from mdfit.recipes.schema import HELD_OUT, NAME, WRITTEN, Recipe
-from mdfit.storage import Document, DocumentError, parse_yaml, read_json, write_json
+from mdfit.storage import Document, DocumentError, parse_yaml, read_json, read_text, write_json
 
 if TYPE_CHECKING:
     import yaml
+
+
+#: In bytes: no recipe is as long, and one that is would be parsed for many seconds.
+_LARGEST = 2**18
 
 
 @dataclass(frozen=True)
@@ -213,9 +217,9 @@ def _different(one: Any, other: Any, place: str = "") -> list[str]:
 def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple, int]]:
     """The content, and the line of every key by its path."""
     try:
-        content, node = parse_yaml(path.read_text(encoding="utf-8-sig"))
+        content, node = parse_yaml(read_text(path, _LARGEST, "utf-8-sig"))
     except OSError as error:
-        raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check its permissions.") from error
+        raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check the file.") from error
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path} is not text in UTF-8; save it as such.") from error
     except DocumentError as error:
@@ -226,7 +230,7 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple, int]]:
             f"{path} holds no recipe: it must be a YAML mapping with the keys {', '.join(_keys(Recipe))}."
         )
     lines: dict[tuple, int] = {}
-    _collect_lines(node, (), lines, path)
+    _collect_lines(node, (), lines)
     return content, lines
 
 
@@ -248,22 +252,18 @@ def _scales(scales: Any, path: Path, lines: dict[tuple, int]) -> dict[str, dict[
     return {str(name): changes or {} for name, changes in scales.items()}
 
 
-def _collect_lines(node: yaml.Node | None, place: tuple, lines: dict[tuple, int], path: Path) -> None:
+def _collect_lines(node: yaml.Node | None, place: tuple, lines: dict[tuple, int]) -> None:
     import yaml
 
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*place, key.value)
-            line = key.start_mark.line + 1
-            if here in lines:
-                name = ".".join(str(part) for part in here)
-                raise RecipeError(f"{path} line {line}: the key '{name}' is there twice; remove one of them.")
-            lines[here] = line
-            _collect_lines(value, here, lines, path)
+            lines[here] = key.start_mark.line + 1
+            _collect_lines(value, here, lines)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             lines[(*place, index)] = value.start_mark.line + 1
-            _collect_lines(value, (*place, index), lines, path)
+            _collect_lines(value, (*place, index), lines)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from mdfit.errors import OutputError, RecipeError, UntrustedError
 from mdfit.provenance import environment, git_commit
-from mdfit.storage import only_writer, read_json, remove_leftovers, write_json
+from mdfit.storage import only_writer, open_regular, read_json, remove_leftovers, write_json
 
 #: The record of a run of a recipe in YAML (see :mod:`mdfit.recipes.loading`), and of one in Python.
 RESOLVED, REQUEST = "recipe.json", "request.json"
@@ -136,7 +136,7 @@ def file_digest(path: Path) -> str:
         RecipeError: when it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error

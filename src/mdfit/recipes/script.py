@@ -23,7 +23,7 @@ from mdfit.recipes.metrics import Metrics, write_metrics
 from mdfit.recipes.request import Request
 from mdfit.recipes.run_directory import REQUEST, environment_of, note_commit, run_directory, sources
 from mdfit.recipes.stage_times import StageTimes
-from mdfit.storage import Document, read_json, write_json
+from mdfit.storage import Document, read_json, read_text, write_json
 
 SCRIPT = "recipe.py"
 
@@ -83,7 +83,7 @@ def load_script(path: str | Path) -> ScriptRecipe:
     path = Path(path)
     path = path / SCRIPT if path.is_dir() else path
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(read_text(path))
     except OSError as error:
         raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
     except (SyntaxError, UnicodeDecodeError) as error:

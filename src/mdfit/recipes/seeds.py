@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from pydantic import ConfigDict, Field
@@ -16,7 +17,7 @@ from mdfit.recipes.processes import Job, run_jobs
 from mdfit.recipes.run_directory import begun, check_links, commits_of
 from mdfit.recipes.runner import check_same_recipe
 from mdfit.recipes.script import check_belongs, is_script, load_script
-from mdfit.recipes.stage_times import StageTimes
+from mdfit.recipes.stage_times import Seconds, StageTimes
 from mdfit.storage import Document, read_json, write_json
 
 #: The record of several seeds in the directory that holds their runs.
@@ -34,7 +35,7 @@ class SpreadDocument(Document):
 
     model_config = ConfigDict(allow_inf_nan=True)
 
-    values: list[float]
+    values: Annotated[list[float], Field(min_length=1)]
     unit: str
     reference: float | None = None
 
@@ -59,10 +60,10 @@ class SeedsDocument(Document):
         cpu_seconds: of each run.
     """
 
-    seeds: list[int]
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
     metrics: dict[str, SpreadDocument]
     commits: list[str] = Field(default_factory=list)
-    cpu_seconds: list[float] = Field(default_factory=list)
+    cpu_seconds: list[Seconds] = Field(default_factory=list)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
