@@ -345,9 +345,7 @@ class SimulationChoice(Section):
 
 
 #: The metrics of static properties.
-STATIC = tuple(
-    f"static/{name}" for name in ("lattice_constant", "bulk_modulus", "C11", "C12", "C44", "C44_clamped")
-)
+STATIC = tuple(f"static/{name}" for name in ("lattice_constant", "bulk_modulus", "C11", "C12", "C44", "C44_clamped"))
 
 
 class Properties(Section):

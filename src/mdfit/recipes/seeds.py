@@ -17,8 +17,8 @@ from mdfit.recipes.processes import Job, run_jobs
 from mdfit.recipes.run_directory import begun, check_links, commits_of
 from mdfit.recipes.runner import check_same_recipe
 from mdfit.recipes.script import check_belongs, is_script, load_script
-from mdfit.recipes.stage_times import Seconds, StageTimes
-from mdfit.storage import Document, read_json, write_json
+from mdfit.recipes.stage_times import StageTimes
+from mdfit.storage import Document, Seconds, read_json, write_json
 
 #: The record of several seeds in the directory that holds their runs.
 SEEDS = "seeds.json"
@@ -137,9 +137,7 @@ def _check_target(out: Path, seeds: Sequence[int]) -> None:
     others = sorted({path.name for path in out.glob("seed_*") if path.is_dir()} - own)
     if others:
         raise OutputError(f"{out} holds {', '.join(others)}, too; name all seeds, or choose another directory.")
-    if (out / SEEDS).exists():
-        read_seeds(out)
-    elif not any(begun(out / name) for name in own):
+    if not any(begun(out / name) for name in own):
         # A run that was killed before it had begun leaves its folder and its log.
         expected = own | {_log(out, seed).name for seed in seeds}
         foreign = sorted(path.name for path in out.glob("*") if path.name not in expected)
@@ -147,6 +145,8 @@ def _check_target(out: Path, seeds: Sequence[int]) -> None:
             raise OutputError(
                 f"{out} is not empty (it holds {foreign[0]}) and has no run of a seed; choose a new or an empty directory."
             )
+    elif (out / SEEDS).exists():
+        read_seeds(out)
     check_links(out, "Remove it, or choose another directory.")
 
 

@@ -7,17 +7,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
-from mdfit.storage import Document, checked, read_json, write_json
+from mdfit.storage import Document, Seconds, checked, read_json, write_json
 
 FILE = "seconds.json"
-
-
-#: More than a million years, and what is not finite, no clock has shown.
-Seconds = Annotated[float, Field(strict=True, ge=0, le=1e14)]
 
 
 class TimesDocument(Document):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -18,12 +18,11 @@ from mdfit.recipes.budget import planned_epochs
 from mdfit.recipes.loading import LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
 from mdfit.recipes.stage_times import StageTimes
-from mdfit.storage import LARGEST_LOG, Document, checked, parse_json, read_json, read_text
+from mdfit.storage import LARGEST_LOG, Document, Number, checked, parse_json, read_json, read_text
 from mdfit.training.records import RunDocument
 
 Arrays = dict[str, np.ndarray]
 
-_EpochRecord = dict[str, Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True)]]
 # Larger numbers no plot can show.
 _FINITE, _INDICES = (-1e30, 1e30), (0, 1e7)
 _PROPERTIES = {
@@ -141,7 +140,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         return []
     try:
         lines = read_text(path, LARGEST_LOG).split("\n")[:-1]
-        return checked([parse_json(line) for line in lines if line.strip()], list[_EpochRecord], path)
+        return checked([parse_json(line) for line in lines if line.strip()], list[dict[str, Number]], path)
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is damaged ({type(error).__name__}): restore a copy of it, or `mdfit resume` the run, which writes it "

@@ -1,7 +1,16 @@
 """Files of runs: written atomically, by one writer at a time, and checked when they are read back."""
 
 from mdfit.storage.atomic import atomic_path, remedy, remove_leftovers, synchronise, write_json, write_text
-from mdfit.storage.documents import Document, DocumentError, checked, parse_json, parse_yaml, read_json
+from mdfit.storage.documents import (
+    Document,
+    DocumentError,
+    Number,
+    Seconds,
+    checked,
+    parse_json,
+    parse_yaml,
+    read_json,
+)
 from mdfit.storage.fingerprints import fingerprint
 from mdfit.storage.locking import only_writer
 from mdfit.storage.reading import LARGEST_LOG, open_regular, read_bytes, read_text
@@ -11,6 +20,8 @@ __all__ = [
     "LARGEST_LOG",
     "Document",
     "DocumentError",
+    "Number",
+    "Seconds",
     "atomic_path",
     "checked",
     "digest",

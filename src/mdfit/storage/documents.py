@@ -7,9 +7,9 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from mdfit.errors import CheckpointError, MdfitError, shown
 from mdfit.storage.reading import read_text
@@ -20,6 +20,12 @@ T = TypeVar("T")
 MOST_NODES, MOST_LEVELS = 200_000, 64
 #: Of a whole number in JSON, with its sign.
 _MOST_DIGITS = 20
+
+
+#: Finite and not negative: more than a million years no clock has shown.
+Seconds = Annotated[float, Field(strict=True, ge=0, le=1e14)]
+#: A value of a record; whole numbers fit into 64 bits, others may be NaN.
+Number = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | Annotated[float, Field(strict=True)]
 
 
 class Document(BaseModel):
@@ -127,9 +133,7 @@ def parse_yaml(text: str) -> tuple[Any, Any]:
         if node is None:
             return None, None
         _written_out(node, {}, ())
-        document = _constructed(loader, node)
-        _check_text(document)
-        return document, node
+        return _constructed(loader, node), node
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise DocumentError(
@@ -146,7 +150,11 @@ def parse_yaml(text: str) -> tuple[Any, Any]:
 def _constructed(loader: Any, node: Any) -> Any:
     """What a node stands for; dates, numbers and flags may only look like ones, or be declared to be ones."""
     try:
-        return loader.construct_document(node)
+        document = loader.construct_document(node)
+        _check_text(document)
+        return document
+    except UnicodeEncodeError:
+        raise
     except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
         # Only errors of values are written for users.
         what = shown(str(error)) if isinstance(error, ValueError) else "a value is not of the type that it names"

@@ -44,7 +44,9 @@ def read_bytes(path: str | Path, largest: int = LARGEST_DOCUMENT) -> bytes:
     return content
 
 
-def read_text(path: str | Path, largest: int = LARGEST_DOCUMENT, encoding: str = "utf-8", errors: str = "strict") -> str:
+def read_text(
+    path: str | Path, largest: int = LARGEST_DOCUMENT, encoding: str = "utf-8", errors: str = "strict"
+) -> str:
     """The same as text, with the line ends of Python.
 
     Raises:
