@@ -51,6 +51,7 @@ PUT = {
     "text": lambda file, place, shape: file.__setitem__(place, "hello"),
     "no values": lambda file, place, shape: file.__setitem__(place, np.zeros((0, *shape[1:]))),
     "nothing of a type": lambda file, place, shape: file.__setitem__(place, h5py.Empty("f")),
+    "bytes": lambda file, place, shape: file.__setitem__(place, np.zeros(shape, "S3")),
     "NaN": lambda file, place, shape: file.__setitem__(place, np.full(shape, np.nan)),
     "another length": lambda file, place, shape: file.__setitem__(place, np.ones((3, *shape[1:]))),
     "a group": lambda file, place, shape: file.create_group(place) and None,

@@ -179,7 +179,9 @@ def read_request(out: str | Path) -> RequestDocument:
     Raises:
         CheckpointError: when the record is missing or damaged.
     """
-    request: RequestDocument = read_json(Path(out) / REQUEST, RequestDocument)
+    request: RequestDocument = read_json(
+        Path(out) / REQUEST, RequestDocument, "restore a copy of it, or run the recipe again in another directory."
+    )
     return request
 
 

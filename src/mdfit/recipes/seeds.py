@@ -188,7 +188,9 @@ def read_seeds(directory: str | Path) -> SeedsDocument:
     Raises:
         CheckpointError: when the record is missing or damaged.
     """
-    document: SeedsDocument = read_json(Path(directory) / SEEDS, SeedsDocument)
+    document: SeedsDocument = read_json(
+        Path(directory) / SEEDS, SeedsDocument, "restore a copy of it, or delete it and run the seeds again."
+    )
     return document
 
 

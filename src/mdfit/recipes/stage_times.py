@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from mdfit.storage import Document, Seconds, checked, read_json, write_json
+from mdfit.storage import MADE_AGAIN, Document, Seconds, checked, read_json, write_json
 
 FILE = "seconds.json"
 
@@ -54,7 +54,7 @@ class StageTimes:
         """
         # Told apart first, so that the message is that of the form it has.
         flat = isinstance(document, dict) and not any(isinstance(value, dict) for value in document.values())
-        times = checked(document, dict[str, Seconds] if flat else TimesDocument, path)
+        times = checked(document, dict[str, Seconds] if flat else TimesDocument, path, remedy=MADE_AGAIN)
         return cls(dict(times)) if flat else cls(dict(times.wall), dict(times.cpu))
 
     def document(self) -> dict[str, dict[str, float]]:

@@ -23,6 +23,7 @@ from mdfit.training.records import RunDocument
 
 Arrays = dict[str, np.ndarray]
 
+_LOG_MADE_AGAIN = "restore a copy of it, or `mdfit resume` the run, which writes it again."
 # Larger numbers no plot can show.
 _FINITE, _INDICES = (-1e30, 1e30), (0, 1e7)
 _PROPERTIES = {
@@ -140,12 +141,10 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         return []
     try:
         lines = read_text(path, LARGEST_LOG).split("\n")[:-1]
-        return checked([parse_json(line) for line in lines if line.strip()], list[dict[str, Number]], path)
+        records = [parse_json(line) for line in lines if line.strip()]
+        return checked(records, list[dict[str, Number]], path, remedy=_LOG_MADE_AGAIN)
     except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path} is damaged ({type(error).__name__}): restore a copy of it, or `mdfit resume` the run, which writes it "
-            "again."
-        ) from error
+        raise CheckpointError(f"{path} is damaged ({type(error).__name__}): {_LOG_MADE_AGAIN}") from error
 
 
 def _read_arrays(path: Path, layouts: dict[str, Layout]) -> Arrays:

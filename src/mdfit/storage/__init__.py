@@ -2,6 +2,7 @@
 
 from mdfit.storage.atomic import atomic_path, remedy, remove_leftovers, synchronise, write_json, write_text
 from mdfit.storage.documents import (
+    MADE_AGAIN,
     Document,
     DocumentError,
     Number,
@@ -18,6 +19,7 @@ from mdfit.storage.trees import digest, fill_tree, read_header, write_tree
 
 __all__ = [
     "LARGEST_LOG",
+    "MADE_AGAIN",
     "Document",
     "DocumentError",
     "Number",

@@ -34,12 +34,18 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-def read_json(path: str | Path, schema: Any = Any) -> Any:
+#: What can be done about documents that a run writes again, and about others.
+MADE_AGAIN = "restore a copy of it, or delete it and `mdfit resume` its run."
+_NOT_MADE_AGAIN = "restore a copy of it, or run again with another name for the output."
+
+
+def read_json(path: str | Path, schema: Any = Any, remedy: str = MADE_AGAIN) -> Any:
     """The content of a JSON file of a run.
 
     Args:
         path: the file.
         schema: the type of the document, such as a :class:`Document` or ``dict[str, float]``.
+        remedy: what to do when it is damaged, as the end of a message.
 
     Raises:
         CheckpointError: when it cannot be read, or is not of this type.
@@ -47,12 +53,12 @@ def read_json(path: str | Path, schema: Any = Any) -> Any:
     try:
         document = parse_json(read_text(path))
         _check_text(document)
-        return checked(document, schema, path)
+        return checked(document, schema, path, remedy=remedy)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
     except (ValueError, RecursionError, MemoryError) as error:
         what = error if isinstance(error, DocumentError) else type(error).__name__
-        raise CheckpointError(f"{path} is damaged ({what}): {_REMEDY}") from error
+        raise CheckpointError(f"{path} is damaged ({what}): {remedy}") from error
 
 
 def parse_json(text: str) -> Any:
@@ -80,7 +86,13 @@ def _whole_number(digits: str) -> int:
     return int(digits)
 
 
-def checked(document: Any, schema: Any, path: str | Path, error: type[MdfitError] = CheckpointError) -> Any:
+def checked(
+    document: Any,
+    schema: Any,
+    path: str | Path,
+    error: type[MdfitError] = CheckpointError,
+    remedy: str = _NOT_MADE_AGAIN,
+) -> Any:
     """A document as ``schema``.
 
     Raises:
@@ -92,12 +104,9 @@ def checked(document: Any, schema: Any, path: str | Path, error: type[MdfitError
         first = problem.errors()[0]
         place = ".".join(map(str, first["loc"]))[:80]
         where = f"'{place}': " if place else ""
-        raise error(f"{path} is damaged ({where}{first['msg']}): {_REMEDY}") from None
+        raise error(f"{path} is damaged ({where}{first['msg']}): {remedy}") from None
     except RecursionError:
-        raise error(f"{path} is damaged (too many levels): {_REMEDY}") from None
-
-
-_REMEDY = "restore a copy of it, or delete it and `mdfit resume` its run."
+        raise error(f"{path} is damaged (too many levels): {remedy}") from None
 
 
 def _check_text(document: Any) -> None:
