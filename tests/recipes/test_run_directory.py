@@ -226,6 +226,24 @@ def test_a_run_notices_that_what_it_holds_out_has_changed(write_tiny, tmp_path):
         check_files(load_resolved(tmp_path / "run"))
 
 
+@pytest.mark.parametrize("device", ["/dev/zero", "pipe"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda recipe, file: recipe["data"].update(train=file),
+        lambda recipe, file: recipe["data"].update(tests={"test": file}),
+        lambda recipe, file: recipe["simulations"]["warm"].update(structure={"file": file}),
+    ],
+)
+def test_pipes_and_devices_that_a_stranger_names_are_not_read(finished, tmp_path, change, device):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    os.mkfifo(tmp_path / "pipe")
+    edited(run, lambda recipe: change(recipe, str(tmp_path / device)))
+    with pytest.raises(RecipeError, match="is no regular file"):
+        resume_run(run, show_progress=False)
+
+
 def test_programs_of_strangers_are_not_run(script, tmp_path):
     out = tmp_path / "run"
     run_script(load_script(script), out, seed=3)

@@ -176,11 +176,16 @@ def check_unchanged(loaded: LoadedRecipe) -> None:
 def check_files(loaded: LoadedRecipe) -> None:
     """Whether test sets and the program of the potential are still those that a run began with.
 
-    Training data and starts have their own checks.
+    Training data and starts have their own checks, once they are read.
 
     Raises:
-        RecipeError: when a file has changed or is gone.
+        RecipeError: when a file has changed or is gone, or is a pipe or a device.
     """
+    for file in filter(None, _files(loaded.recipe).values()):
+        if loaded.path(file).exists() and not loaded.path(file).is_file():
+            raise RecipeError(
+                f"{loaded.path(file)} is no regular file; put it back to resume, or run the recipe again."
+            )
     if loaded.program != loaded.program_digest():
         file = loaded.path(str(loaded.recipe.potential.file))
         raise RecipeError(
@@ -343,18 +348,21 @@ def _keys(section: Any) -> list[str]:
 
 
 def _check_files(loaded: LoadedRecipe, path: Path, lines: dict[tuple, int]) -> None:
-    data = loaded.recipe.data
-    files: dict[tuple, str | None] = {("data", "train"): data.train, ("data", "validation"): data.validation}
-    files |= {("data", "tests", name): file for name, file in data.tests.items()}
-    files |= {("simulations", n, "structure", "file"): s.structure.file for n, s in loaded.recipe.simulations.items()}
-    files[("published",)] = loaded.recipe.published
-    files[("potential", "file")] = loaded.recipe.potential.file
-    for place, file in files.items():
+    for place, file in _files(loaded.recipe).items():
         if file is not None and not _is_file(loaded.path(file)):
             where = _line(place, lines, loaded.scale)
             raise RecipeError(
                 f"{path}{where}: there is no file {shown(str(loaded.path(file)))}; paths are relative to the recipe."
             )
+
+
+def _files(recipe: Recipe) -> dict[tuple, str | None]:
+    """The files that a recipe names, by the place where it does."""
+    data = recipe.data
+    files: dict[tuple, str | None] = {("data", "train"): data.train, ("data", "validation"): data.validation}
+    files |= {("data", "tests", name): file for name, file in data.tests.items()}
+    files |= {("simulations", n, "structure", "file"): s.structure.file for n, s in recipe.simulations.items()}
+    return files | {("published",): recipe.published, ("potential", "file"): recipe.potential.file}
 
 
 def _is_file(path: Path) -> bool:
