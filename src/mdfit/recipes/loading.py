@@ -181,11 +181,9 @@ def check_files(loaded: LoadedRecipe) -> None:
     Raises:
         RecipeError: when a file has changed or is gone, or is a pipe or a device.
     """
-    for file in filter(None, _files(loaded.recipe).values()):
-        if loaded.path(file).exists() and not loaded.path(file).is_file():
-            raise RecipeError(
-                f"{loaded.path(file)} is no regular file; put it back to resume, or run the recipe again."
-            )
+    for path in (loaded.path(name) for name in _files(loaded.recipe).values() if name is not None):
+        if path.exists() and not path.is_file():
+            raise RecipeError(f"{path} is no regular file; put it back to resume, or run the recipe again.")
     if loaded.program != loaded.program_digest():
         file = loaded.path(str(loaded.recipe.potential.file))
         raise RecipeError(

@@ -7,8 +7,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
 #: In bytes: more than any document of a run has, and still read in seconds.
 LARGEST_DOCUMENT = 2**26
@@ -17,7 +17,7 @@ LARGEST_LOG = 2**28
 
 
 @contextmanager
-def open_regular(path: str | Path) -> Iterator[IO[bytes]]:
+def open_regular(path: str | Path) -> Iterator[BufferedReader]:
     """A regular file to read; a pipe would be waited for, a device may never end.
 
     Raises:
