@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mdfit.data import Frames
-from mdfit.errors import MdfitError
+from mdfit.errors import DataError, MdfitError
 from mdfit.structure import Conditions
 
 
@@ -51,6 +51,7 @@ PUT = {
     "text": lambda file, place, shape: file.__setitem__(place, "hello"),
     "no values": lambda file, place, shape: file.__setitem__(place, np.zeros((0, *shape[1:]))),
     "nothing of a type": lambda file, place, shape: file.__setitem__(place, h5py.Empty("f")),
+    "bytes": lambda file, place, shape: file.__setitem__(place, np.zeros(shape, "S3")),
     "NaN": lambda file, place, shape: file.__setitem__(place, np.full(shape, np.nan)),
     "another length": lambda file, place, shape: file.__setitem__(place, np.ones((3, *shape[1:]))),
     "a group": lambda file, place, shape: file.create_group(place) and None,
@@ -82,3 +83,20 @@ def test_one_sentence_for_whatever_is_wrong(good, tmp_path, place, put):
         Frames.read(path)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("positions", np.zeros((2, 2, 3), "S3"), r"positions are \|S3, but real numbers are needed"),
+        ("positions", np.zeros((2, 2, 3), complex), "positions are complex128, but real numbers are needed"),
+        ("times", np.array(["a", "b"]), "times are <U1, but real numbers are needed"),
+        ("constraints", np.zeros(3, "S2"), r"constraints are \|S2\[3\]: give a pair of whole numbers"),
+        ("constraints", np.zeros((1, 3), int), r"constraints are int64\[1, 3\]: give a pair of whole numbers"),
+        ("constraints", np.array([[0.5, 1]]), "constraints are float64"),
+    ],
+)
+def test_arrays_that_are_no_numbers_are_named(name, values, words):
+    arrays = {"positions": np.arange(12.0).reshape(2, 2, 3), name: values}
+    with pytest.raises(DataError, match=words):
+        Frames([18, 18], [39.9, 39.9], cells=np.zeros((3, 3)), periodic=[False] * 3, **arrays)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mdfit.errors import NeighborListError
 from mdfit.graph import build_graph, neighbor_table
+from mdfit.graph.host import check_reach
 from mdfit.potentials import PaiNN, StillingerWeber, evaluate
 from mdfit.simulate.jax_md.neighbours import DeviceLists, HostLists, cell_heights, list_builder
 from mdfit.structure import Structure
@@ -199,6 +200,24 @@ def test_coinciding_atoms_are_named(shift):
     positions = np.array([[1.0, 1, 1], [4.0, 4, 4], np.add([1.0, 1, 1], shift)])
     with pytest.raises(NeighborListError, match="Atoms 0 and 2"):
         neighbor_table(positions, np.eye(3) * 9, (True,) * 3, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("length", "periodic", "cutoff"),
+    [(5.4, [True] * 3, 400.0), (0.01, [True] * 3, 5.0), (5.4, [True, True, False], 1e4), (5.4, [True] * 3, 1e200)],
+)
+def test_cutoffs_that_reach_too_far_are_refused_before_a_list_is_made(length, periodic, cutoff, monkeypatch):
+    monkeypatch.setattr("mdfit.graph.host._half_list", None)
+    with pytest.raises(NeighborListError, match=r"reaches about .* neighbours of each atom, .*lower the cutoff"):
+        neighbor_table(length * np.array([[0.1, 0.1, 0.1], [0.6, 0.6, 0.6]]), length * np.eye(3), periodic, cutoff)
+
+
+def test_large_clusters_are_not_taken_for_dense_ones():
+    side = np.arange(60.0) * 3
+    cluster = np.stack(np.meshgrid(side, side, side), axis=-1).reshape(-1, 3)
+    check_reach(cluster, np.zeros((3, 3)), np.zeros(3, bool), 12.0)
+    with pytest.raises(NeighborListError, match="lower the cutoff"):
+        check_reach(cluster, np.zeros((3, 3)), np.zeros(3, bool), 300.0)
 
 
 @pytest.mark.parametrize("atoms", [2, 5, 11])

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mdfit.errors import RecipeError
 from mdfit.observables.estimate import FEWEST_FRAMES
 from mdfit.recipes import is_script, load_recipe, load_resolved, load_script, schema
+from mdfit.recipes.building import build_state_point
 from mdfit.recipes.gallery import list_recipes
 from mdfit.storage import parse_yaml
+from mdfit.structure import Structure
 
 WITH = "    sampler: NVE\n    "
 GALLERY = Path(__file__).parents[2] / "recipes"
@@ -87,7 +90,7 @@ def line_of(text: str, part: str) -> int:
         ("  train: train.extxyz", "  train: nowhere.extxyz", "there is no file"),
         ("    structure: {file: train.extxyz}", "    structure: {}", "needs exactly one of file, crystal and end_of"),
         ("{end_of: first}", "{end_of: frist}", "which is no simulation above it; did you mean 'first'?"),
-        ("  channels: 8", "  channels: 8\n  cutoff: 5 Å # twice", "the key 'potential.cutoff' is there twice"),
+        ("  channels: 8", "  channels: 8\n  cutoff: 5 Å # twice", "the key 'cutoff' is there twice"),
         ("  bare:", "  bare: 3", "the scale 'bare' must be a mapping"),
     ],
 )  # fmt: skip
@@ -117,6 +120,11 @@ def test_mistakes_are_named_with_their_line(write, old, new, expected):
             "temperature would be ignored by NVE, which goes on with the",
         ),
         ("    sampler: NVE", WITH + "seed: 3", "seed would be ignored by NVE"),
+        (
+            "    sampler: NVE",
+            WITH + "replicas: 4",
+            "the key 'temperature' is missing, for the velocities of each replica, for instance temperature: 300 K",
+        ),
         ("    sampler: NVE", WITH + "friction: 3 /ps", "friction would be ignored by NVE"),
         ("    sampler: NVE", WITH + "pressure: 1 bar", "pressure would be ignored by NVE, which keeps the volume"),
         ("    sampler: NVE", WITH + "every: 0.7 fs", "every (0.7 fs) must be a multiple of timestep (1 fs)"),
@@ -129,6 +137,20 @@ def test_contradictions_are_named_with_the_section(write, old, new, expected):
     found = message(write(text))
     assert f" line {line_of(text, '  second:')}: 'simulations.second': " in found
     assert expected in found
+
+
+def test_keys_that_are_merged_may_be_overridden(write):
+    text = GOOD.replace("  first:", "  first: &first").replace("  second:\n", "  second:\n    <<: *first\n")
+    second = load_recipe(write(text.replace("sampler: NVE", "temperature: 30 K"))).recipe.simulations["second"]
+    assert (second.temperature, second.structure.end_of) == (30, "first")
+
+
+def test_replicas_of_nve_draw_their_velocities(write):
+    """As the simulation does: with the velocities of one they would be copies."""
+    text = GOOD.replace("    sampler: NVE", WITH + "replicas: 4\n    temperature: 200 K\n    seed: 3")
+    simulation = load_recipe(write(text)).recipe.simulations["second"]
+    moving = Structure([18], np.zeros((1, 3)), 5 * np.eye(3), [True] * 3, [39.9], velocities=np.ones((1, 3)))
+    assert build_state_point(simulation, moving).temperature == 200
 
 
 def test_several_mistakes_are_told_at_once(write):
@@ -269,6 +291,14 @@ def test_names_become_files_and_must_not_lead_elsewhere(write, name):
          "    structure: {crystal: {element: Si, lattice: diamond, a: 5, repeat: [1, 2, true]}}", "must not be true"),
         ("    structure: {end_of: first}", "    structure: {end_of: first, index: 3}", "index would be ignored"),
         ("  tests: {test: train.extxyz}", "  test_every: 3", "test_every would be ignored without tests"),
+        ("  tests: {test: train.extxyz}", "  stress_key: s\n  virial_key: v", "stress_key and virial_key name the same"),
+        ("  cutoff: 4.5 Å", f"  cutoff: 1{'0' * 400}", "potential.cutoff': int too large"),
+        ("    temperature: 300 K\n    duration: 1 ps",
+         "    temperature: 300 K\n    duration: 1e12\n    timestep: 1e-300\n    every: 1e-300", "1e-06 fs or more"),
+        ("title: Test", "title: Test\nproperties: {crystal: {element: Si, lattice: fcc, a: 5}, reference: {static/C99: 1}}",
+         "the reference static/C99 is of no static property; did you mean 'static/C"),
+        ("title: Test", "title: Test\nproperties: {crystal: {element: Si, lattice: fcc, a: 5}, relax: false,"
+         " elastic_constants: false, equation_of_state: false}", "are all false; leave the section out"),
         ("  tests: {test: train.extxyz}", "  validation: train.extxyz\n  split_seed: 3", "split_seed would be ignored"),
     ],
 )  # fmt: skip
@@ -291,13 +321,17 @@ MERGES = "a: &a {x: 1}\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (BOMB, "its aliases stand for more than 200000 values"),
-        (MERGES, "its aliases stand for more than 200000 values"),
+        (BOMB, "it stands for more than 200000 values, with its aliases"),
+        (MERGES, "it stands for more than 200000 values, with its aliases"),
         ("title: &a [*a]\n", "an alias stands inside what it refers to"),
         ("title: &a {data: *a}\n", "an alias stands inside what it refers to"),
         ("title: " + "[" * 100 + "]" * 100, "nested more than 64 levels deep"),
         ("title: " + "[" * 20_000, "nested more than 64 levels deep"),
         ("title: 2026-13-45\n", "put text into quotation marks"),
+        ("title: !!bool x\n", "put text into quotation marks"),
+        ("title: !!timestamp x\n", "put text into quotation marks"),
+        ("title: !!int ''\n", "put text into quotation marks"),
+        ("".join(f"k{number}: 1\n" for number in range(150_000)), "it is larger than 256 kB"),
         ("title: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
     ],
 )

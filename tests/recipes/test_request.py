@@ -11,6 +11,7 @@ from mdfit.errors import CheckpointError, SimulationError
 from mdfit.observables import RDF, BlockAverages
 from mdfit.potentials import LennardJones, load
 from mdfit.recipes import Metric, Plot, Request, Sampling, Series, metric_series
+from mdfit.recipes.arrays import save_arrays
 from mdfit.recipes.figures import read_figure
 from mdfit.report import write_report
 from mdfit.simulate import Langevin, StatePoint
@@ -89,6 +90,25 @@ def test_a_sweep_is_a_stage_for_each_setting(request_):
     assert done == [1, 2]
 
 
+def _refuses_damaged_averages(path, read):
+    """Whatever has been done to one of the arrays."""
+    with np.load(path) as file:
+        good = dict(file)
+    bad = [(name, good[name] * np.nan) for name in ("averages", "weights")]
+    bad += [("weights", good["weights"] * 0), ("averages", good["averages"][:2]), ("shape", np.zeros(0, int))]
+    bad += [
+        ("shape", shape) for shape in (good["shape"] + 1, -good["shape"], good["shape"] + 2**40, good["shape"][::-1])
+    ]
+    for name, array in bad:
+        save_arrays(path, good | {name: array})
+        with pytest.raises(CheckpointError, match=r"is damaged \(.*mdfit resume"):
+            read()
+    fewer = {name: array[:2] for name, array in good.items() if name in ("averages", "weights")}
+    save_arrays(path, good | fewer | {"shape": np.array([2, *good["shape"][1:]])})
+    with pytest.raises(CheckpointError, match="is damaged"):
+        read()
+
+
 def test_simulations_averages_and_models_are_kept(request_, at):
     def simulated():
         return request_.simulate("argon", ARGON, at, Langevin("4 fs"), Sampling("0.4 ps", "0.04 ps", "0.04 ps"))
@@ -107,6 +127,11 @@ def test_simulations_averages_and_models_are_kept(request_, at):
     np.testing.assert_array_equal(weighted.value, BlockAverages.of(rdf, trajectory, 5, weights).value)
     with pytest.raises(CheckpointError, match="belongs to other settings"):
         request_.average("weighted", rdf, trajectory, 5)
+    with pytest.raises(CheckpointError, match="belongs to other settings"):
+        request_.average("argon rdf", rdf, trajectory, blocks=4)
+    _refuses_damaged_averages(
+        request_.out / "averages" / "argon rdf.npz", lambda: request_.average("argon rdf", rdf, trajectory, 5)
+    )
     request_.save("argon", ARGON)
     assert float(load(request_.out / "argon.mdfit").epsilon) == pytest.approx(0.0104)
 

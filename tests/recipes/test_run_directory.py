@@ -2,7 +2,10 @@
 
 import fcntl
 import json
+import os
+import re
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -14,13 +17,17 @@ from mdfit.cli.main import main
 from mdfit.errors import CheckpointError, OutputError, RecipeError, UntrustedError
 from mdfit.recipes import load_recipe, load_script, read_metrics, resume_run, resume_script, run_recipe, run_script
 from mdfit.recipes.gallery import gallery
+from mdfit.recipes.loading import check_files, load_resolved
 from mdfit.recipes.metrics import Metric
+from mdfit.recipes.run_directory import check_links
 
 PROGRAM = '''"""Writes its seed."""
 
 from pathlib import Path
 
+from mdfit.recipes.loading import check_files, load_resolved
 from mdfit.recipes.metrics import Metric
+from mdfit.recipes.run_directory import check_links
 
 SCALES = ("small",)
 
@@ -55,6 +62,57 @@ def test_a_directory_of_other_content_is_left_alone(finished, script, tmp_path, 
             run()
     assert [path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()] == [content]
     assert (out / content).read_text() == "precious"
+
+
+def test_runs_of_another_kind_are_left_alone(finished, script, tmp_path):
+    """A recipe in YAML does not go on with a run of one in Python, nor the other way round."""
+    scripted, resolved = tmp_path / "scripted", tmp_path / "resolved"
+    run_script(load_script(script), scripted)
+    shutil.copytree(finished, resolved)
+    recipe = finished.parent / "recipe.yaml"
+    for out, run, command in (
+        (scripted, lambda: quietly(load_recipe(recipe), scripted, resume=True), [recipe, "--out", scripted]),
+        (resolved, lambda: run_script(load_script(script), resolved, resume=True), [script, "--out", resolved]),
+    ):
+        before = (out / "metrics.json").read_text()
+        with pytest.raises(OutputError, match="already holds a run"):
+            run()
+        assert CliRunner().invoke(main, ["run", *map(str, command), "--resume"]).exit_code == 1
+        assert (out / "metrics.json").read_text() == before
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_files_of_others_are_not_overwritten_by_resuming(finished, tmp_path, resume):
+    (tmp_path / "metrics.json").write_text("precious")
+    with pytest.raises(OutputError, match="is not empty"):
+        quietly(load_recipe(finished.parent), tmp_path, resume=resume)
+    assert (tmp_path / "metrics.json").read_text() == "precious"
+
+
+def test_a_run_that_was_stopped_at_its_very_start_can_be_begun_again(finished, script, tmp_path, monkeypatch):
+    def stop(path):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("mdfit.recipes.loading.file_digest", stop)
+        with pytest.raises(KeyboardInterrupt):
+            quietly(load_recipe(finished.parent), out)
+    assert list(out.iterdir()) == []
+    # As kill -9 leaves it: no process has the number 2^22.
+    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
+    (out / f".request.json.{host}.{2**22}.abc.partial").touch()
+    (out / ".run.lock").touch()
+    assert run_script(load_script(script), out)["answer"].value == 0
+
+
+def test_the_lock_of_a_new_run_is_no_link(script, tmp_path):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".run.lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(OutputError, match="is not empty"):
+        run_script(load_script(script), tmp_path / "run")
+    assert (tmp_path / "victim").read_text() == "precious"
 
 
 def test_one_process_at_a_time(finished, script, tmp_path):
@@ -159,6 +217,33 @@ def test_a_run_notices_that_its_test_sets_have_changed(write_tiny, finished, tmp
     assert resume_run(tmp_path / "run", show_progress=False).metrics == read_metrics(finished / "metrics.json")
 
 
+def test_a_run_notices_that_what_it_holds_out_has_changed(write_tiny, tmp_path):
+    path = write_tiny(tmp_path / "recipe", ("  tests: {test: test.extxyz}\n", "  test_fraction: 0.3\n"))
+    load_recipe(path).write(tmp_path / "run")
+    check_files(load_resolved(tmp_path / "run"))
+    shutil.copy(path.parent / "test.extxyz", path.parent / "train.extxyz")
+    with pytest.raises(RecipeError, match=r"train\.extxyz \(test set 'held_out'\) has changed since the run began"):
+        check_files(load_resolved(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "pipe"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda recipe, file: recipe["data"].update(train=file),
+        lambda recipe, file: recipe["data"].update(tests={"test": file}),
+        lambda recipe, file: recipe["simulations"]["warm"].update(structure={"file": file}),
+    ],
+)
+def test_pipes_and_devices_that_a_stranger_names_are_not_read(finished, tmp_path, change, device):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    os.mkfifo(tmp_path / "pipe")
+    edited(run, lambda recipe: change(recipe, str(tmp_path / device)))
+    with pytest.raises(RecipeError, match="is no regular file"):
+        resume_run(run, show_progress=False)
+
+
 def test_programs_of_strangers_are_not_run(script, tmp_path):
     out = tmp_path / "run"
     run_script(load_script(script), out, seed=3)
@@ -190,13 +275,24 @@ def test_links_of_strangers_are_not_followed(finished, tmp_path, link):
     (out / link).symlink_to(outside)
     (out / "within").symlink_to(out / "recipe.json")
     with pytest.raises(
-        UntrustedError, match=r"is a link to .*outside, outside the run; .*mdfit resume '.*a run' --trust"
+        UntrustedError, match=r"is a link to .*outside, outside .*a run; .*mdfit resume '.*a run' --trust"
     ):
         resume_run(out, show_progress=False)
     assert outside.stat().st_mtime_ns == before
     (out / link).unlink()
     shutil.move(outside, out / link)
     assert resume_run(out, show_progress=False).metrics
+
+
+def test_links_that_lead_in_circles_and_pipes(finished, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    (out / "here").symlink_to("there")
+    (out / "there").symlink_to("here")
+    check_links(out)
+    os.mkfifo(out / "pipe")
+    with pytest.raises(UntrustedError, match=r"pipe is neither a file nor a folder; .*--trust"):
+        resume_run(out, show_progress=False)
 
 
 def test_the_program_of_a_known_name_with_other_content_is_not_run(tmp_path):

@@ -18,10 +18,19 @@ from click.testing import CliRunner
 
 from mdfit.cli.main import main
 from mdfit.data import read
-from mdfit.errors import CheckpointError, DataError, OutputError, RecipeError, UnknownSpeciesError
+from mdfit.errors import (
+    CheckpointError,
+    DataError,
+    NeighborListError,
+    OutputError,
+    RecipeError,
+    StructureError,
+    UnknownSpeciesError,
+)
 from mdfit.potentials import LennardJones, load
 from mdfit.recipes import load_recipe, read_metrics, resume_run, run_recipe
 from mdfit.recipes.building import build_objective, build_potential, number_format, split_training, training_files
+from mdfit.recipes.preflight import check_inputs
 from mdfit.report import group_lines, write_report
 from mdfit.training import Pace
 from mdfit.training.records import MARKS
@@ -313,14 +322,27 @@ def test_bad_training_data_stop_the_run_with_the_finding(write_tiny, tmp_path):
     assert "overlapping-atoms" in (tmp_path / "run" / "data_check.txt").read_text(encoding="utf-8")
 
 
-def test_a_frame_that_is_simulated_without_equilibration_gets_advice(write_tiny, tmp_path, caplog):
-    from mdfit.recipes.preflight import check_inputs
+CRYSTAL = "{crystal: {element: Si, lattice: diamond, a: 5.43 Å}}"
 
-    crystal = "{crystal: {element: Si, lattice: diamond, a: 5.43 Å}}"
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ([("a: 5.43 Å", "a: 0.01 Å")], NeighborListError, "simulation 'warm' cannot start: A cutoff of 3 Å reaches"),
+        ([("a: 5.43 Å", "a: 5.43 Å, repeat: [1000, 1000, 1000]")], StructureError, "'warm' cannot start: .*atoms: at"),
+        ([("cutoff: 3 Å", "cutoff: 400 Å")], NeighborListError, "A cutoff of 400 Å reaches"),
+    ],
+)
+def test_cells_too_small_or_too_large_are_found_before_the_training(write_tiny, tmp_path, changes, error, words):
+    with pytest.raises(error, match=words):
+        check_inputs(load_recipe(write_tiny(tmp_path, *changes)), (14,))
+
+
+def test_a_frame_that_is_simulated_without_equilibration_gets_advice(write_tiny, tmp_path, caplog):
     for changes, told in (
         ([], False),
-        ([(crystal, "{file: train.extxyz}")], True),
-        ([(crystal, "{file: train.extxyz}"), ("    rdf_maximum: 2.7 Å", "    equilibrate: 10 fs")], False),
+        ([(CRYSTAL, "{file: train.extxyz}")], True),
+        ([(CRYSTAL, "{file: train.extxyz}"), ("    rdf_maximum: 2.7 Å", "    equilibrate: 10 fs")], False),
     ):
         caplog.clear()
         check_inputs(load_recipe(write_tiny(tmp_path, *changes)), (14,))

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mdfit.errors import OutputError, RecipeError
+from mdfit.errors import CheckpointError, OutputError, RecipeError, UntrustedError
 from mdfit.recipes import load_recipe
 from mdfit.recipes.metrics import Metric
 from mdfit.recipes.processes import Job, run_jobs
-from mdfit.recipes.run_directory import environment_of, run_directory
+from mdfit.recipes.run_directory import environment_of, note_commit
 from mdfit.recipes.seeds import parse_seeds, read_seeds, run_seeds, together
 from mdfit.report import write_seeds_results
 
@@ -96,6 +96,31 @@ def test_results_tell_the_spread(dice, tmp_path):
     write_seeds_results(tmp_path / "runs", tmp_path / "results")
 
 
+@pytest.mark.parametrize("name", ["thesis.tex", "seeds.json", "seed_0.log/a"])
+def test_a_directory_of_other_content_is_no_place_for_seeds(dice, tmp_path, name):
+    out = tmp_path / "runs"
+    (out / name).parent.mkdir(parents=True)
+    (out / name).write_text("precious")
+    with pytest.raises((OutputError, CheckpointError, RecipeError)):
+        run_seeds(dice, "cpu", (0,), out, 1, lambda line: None)
+    assert [path for path in out.rglob("*") if path.is_file()] == [out / name]
+    assert (out / name).read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["seed_0.log", "seeds.json", "seed_0"])
+def test_seeds_do_not_follow_links_that_lead_out(dice, tmp_path, name):
+    out, victim = tmp_path / "runs", tmp_path / "victim"
+    out.mkdir()
+    if name == "seed_0":
+        victim.mkdir()
+    else:
+        victim.write_text('{"seeds": [0], "metrics": {}}')
+    (out / name).symlink_to(victim)
+    with pytest.raises((UntrustedError, OutputError), match=r"is a link to .*victim, outside|holds seeds\.json"):
+        run_seeds(dice, "cpu", (0,), out, 1, lambda line: None)
+    assert victim.is_dir() or victim.read_text() == '{"seeds": [0], "metrics": {}}'
+
+
 def test_jobs_that_run_are_stopped(tmp_path):
     command = (sys.executable, "-c", "import time; time.sleep(60)")
     jobs = [Job(str(number), command, tmp_path / f"{number}.log") for number in range(3)]
@@ -118,8 +143,7 @@ def test_seeds_of_recipes_in_yaml_are_moved():
 
 
 def test_a_run_tells_all_commits_that_worked_on_it(tmp_path, monkeypatch):
-    for commit, resume in (("a", False), ("a", True), ("b", True)):
+    for commit in ("a", "a", "b"):
         monkeypatch.setattr("mdfit.recipes.run_directory.git_commit", lambda commit=commit: commit)
-        with run_directory(tmp_path / "run", resume):
-            pass
+        note_commit(tmp_path / "run")
     assert environment_of(tmp_path / "run")["git_commit"] == "a, then b"

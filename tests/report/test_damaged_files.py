@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+import time
 import zipfile
 
 import numpy as np
@@ -11,8 +13,13 @@ import pytest
 from mdfit.errors import CheckpointError, RecipeError
 from mdfit.recipes import read_metrics
 from mdfit.recipes.arrays import Layout, load_arrays, save_arrays
+from mdfit.recipes.figures import read_figure
+from mdfit.recipes.run_directory import file_digest
+from mdfit.recipes.seeds import read_seeds
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.report import write_report
+from mdfit.report.run_files import read_history
+from mdfit.storage import read_json, read_text
 
 DEEP = "[" * 50_000
 NESTED = '{"a": ' * 5_000 + "1" + "}" * 5_000
@@ -51,6 +58,9 @@ def test_files_of_another_shape(run, name, text):
         ("metrics.json", {"a": {"value": 1.0, "standard_error": None, "unit": "", "more": 1}}, "a.more"),
         ("seconds.json", {"wall": {"training": "long"}, "cpu": {}}, "wall.training"),
         ("seconds.json", {"wall": [1, 2]}, "wall"),
+        ("seconds.json", {"training": float("inf")}, "training"),
+        ("seconds.json", {"training": float("nan")}, "training"),
+        ("seconds.json", {"wall": {"training": -5.0}}, "wall.training"),
         ("run.json", {"environment": "here"}, "environment"),
         ("run.json", {"environment": {"machine": True}}, "environment.*machine"),
         ("run.json", {"environment": {"machine": {"devices": "cpu"}}}, "devices"),
@@ -65,7 +75,20 @@ def test_entries_of_another_type(run, name, document, place):
         write_report(run)
 
 
-@pytest.mark.parametrize("line", ["3", "[1]", '{"loss": "low"}', '{"loss": {"a": 1}}', '{"loss": null}', "{"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "3",
+        "[1]",
+        '{"loss": "low"}',
+        '{"loss": 1' + "0" * 400 + "}",
+        '{"loss": 1, "loss": 2}',
+        '{"loss": "1"}',
+        '{"loss": {"a": 1}}',
+        '{"loss": null}',
+        "{",
+    ],
+)
 def test_lines_of_the_log(run, line):
     with (run / "fit" / "log.jsonl").open("a") as log:
         log.write(line + "\n")
@@ -207,3 +230,92 @@ def test_objects_are_not_unpickled(tmp_path):
         archive.writestr("x.npy", stream.getvalue())
     with pytest.raises(CheckpointError, match=r"a\.npz is damaged"):
         load_arrays(tmp_path / "a.npz", {"x": Layout(("n",))})
+
+
+def _pipe(path):
+    os.mkfifo(path)
+
+
+def _device(path):
+    path.symlink_to("/dev/zero")
+
+
+def _huge(path):
+    with path.open("wb") as file:
+        file.truncate(2**40)
+
+
+@pytest.mark.parametrize("make", [_pipe, _device, _huge])
+@pytest.mark.parametrize("read", [read_json, read_text, read_figure, read_history, lambda path: load_arrays(path, {})])
+def test_only_regular_files_of_some_size_are_read(tmp_path, make, read):
+    path = tmp_path / "file"
+    make(path)
+    began = time.monotonic()
+    if read is read_history and not path.is_file():
+        assert read(path) == []
+    else:
+        with pytest.raises((CheckpointError, OSError), match=r"no regular file|it is larger than|is damaged"):
+            read(path)
+    assert time.monotonic() - began < 5
+
+
+def test_test_sets_are_read_only_where_they_are_files(tmp_path):
+    _pipe(tmp_path / "test.extxyz")
+    with pytest.raises(RecipeError, match=r"test\.extxyz cannot be read \(it is no regular file\)"):
+        file_digest(tmp_path / "test.extxyz")
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"b": {"a": 1, "a": 2}}]'])
+def test_keys_that_are_there_twice(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"a\.json is damaged \(the key 'a' is there twice\)"):
+        read_json(tmp_path / "a.json")
+
+
+def test_records_without_an_epoch_count_themselves(started_run):
+    (started_run / "fit").mkdir()
+    (started_run / "fit" / "log.jsonl").write_text('{"loss": 1.0}\n{"loss": NaN, "epoch": Infinity}\n{"loss": 0.5}\n')
+    assert "3 of 30 epochs" in write_report(started_run).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("seconds", ["long", {"wall": {"a": "x"}}, {"wall": {"a": float("inf")}}, {"a": {"b": 1}}, [1]])
+def test_times_of_results(tmp_path, seconds):
+    record = {"title": "t", "command": "c", "seeds": {}, "seconds": seconds}
+    (tmp_path / "provenance.json").write_text(json.dumps(record))
+    with pytest.raises(CheckpointError, match=r"provenance\.json is damaged"):
+        write_report(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["rdf_r", "rdf_error"])
+def test_arrays_that_belong_together(run, missing):
+    with np.load(run / "simulations" / "liquid.npz") as file:
+        arrays = {name: file[name] for name in file.files if name != missing}
+    save_arrays(run / "simulations" / "liquid.npz", arrays)
+    with pytest.raises(CheckpointError, match=f"the array {missing} is missing"):
+        write_report(run)
+
+
+def test_a_simulation_without_frames(run):
+    with np.load(run / "simulations" / "liquid.npz") as file:
+        arrays = {name: file[name][..., :0] for name in file.files if not name.startswith("rdf")}
+    save_arrays(run / "simulations" / "liquid.npz", arrays)
+    with pytest.raises(CheckpointError, match=r"the array \w+ is empty"):
+        write_report(run)
+
+
+def test_arrays_that_nobody_asks_for_are_not_unpacked(tmp_path, monkeypatch):
+    save_arrays(tmp_path / "a.npz", {"x": np.zeros(3), "bomb": np.zeros(10**6)})
+    monkeypatch.setattr("mdfit.recipes.arrays.np.load", None)
+    with pytest.raises(CheckpointError, match="the array bomb is unknown"):
+        load_arrays(tmp_path / "a.npz", {"x": Layout(("n",))})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seeds": []}, {"seeds": [-1]}, {"metrics": {"x": {"values": [], "unit": ""}}}, {"cpu_seconds": [float("inf")]}],
+)
+def test_records_of_seeds(tmp_path, change):
+    document = {"seeds": [0], "metrics": {"x": {"values": [1.0], "unit": ""}}} | change
+    (tmp_path / "seeds.json").write_text(json.dumps(document))
+    with pytest.raises(CheckpointError, match=r"seeds\.json is damaged .*run the seeds again"):
+        read_seeds(tmp_path)

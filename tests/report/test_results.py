@@ -68,7 +68,7 @@ def test_plots_of_a_run_in_training(started_run, write_training, tmp_path):
     assert [path.name for path in save_small_plots(started_run, tmp_path / "plots")] == ["learning_curves.png"]
 
 
-@pytest.mark.parametrize("name", ["metrics.json", "run.md", "provenance.json", "learning_curves.png"])
+@pytest.mark.parametrize("name", ["metrics.json", "run.md", "provenance.json", "seeds.json", "learning_curves.png"])
 def test_other_files_and_runs_are_not_overwritten(finished_run, tmp_path, name):
     (tmp_path / name).write_text("{}")
     with pytest.raises(OutputError, match=f"{name} is there already, and no result of mdfit"):

@@ -104,6 +104,14 @@ def _without_group(file):
     del file["observables"]
 
 
+def _without_header(file):
+    del file["h5md"]
+
+
+def _without_masses(file):
+    del file["particles/replica_0/mass"]
+
+
 def _of_other_atoms(file):
     group = file["particles/replica_0/position"]
     values = group["value"][:, :-1]
@@ -143,6 +151,8 @@ def _without_values(file):
     "damage",
     [
         _without_group,
+        _without_header,
+        _without_masses,
         _of_other_atoms,
         _of_another_format,
         _not_finite,
@@ -259,8 +269,10 @@ def _rewrite(path, change_header=None, change_arrays=None):
 def test_restart_files_with_impossible_headers_are_refused(small, tmp_path, written, change):
     path = copied(written, tmp_path)
     _rewrite(path.with_name("run.h5.restart"), change_header=change)
-    with pytest.raises(CheckpointError, match=r"run\.h5\.restart"):
+    with pytest.raises(CheckpointError, match=r"run\.h5\.restart") as error:
         go(small, path, frames=6, resume=True)
+    # The frames are of no use without it.
+    assert "delete it" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,14 @@ def test_another_version_or_an_unknown_one_is_not_taken_up(tmp_path, trained):
         {"format": "mdfit restart"},
         {"format_version": 3},
         {"stopped": 7},
+        {"stopped": "sleeping"},
         {"more": 1},
+        {"history": [{"loss": 10**400}]},
+        {"means": {"counts": {"loss": 0}, "sums": {"loss": 1.0}}},
+        {"means": {"counts": {}, "sums": {"loss": 1.0}}},
+        {"means": {"counts": {"forces_rmse": 1}, "sums": {"forces_rmse": -1.0}}},
+        {"spent": [float("nan"), float("inf")]},
+        {"marks": [[float("nan")] * 3] * 9},
     ],
 )
 def test_checkpoints_with_impossible_headers_are_refused(tmp_path, trained, change):
@@ -149,6 +156,30 @@ def test_checkpoints_with_impossible_headers_are_refused(tmp_path, trained, chan
     write_tree(path, arrays, {**header, **change})
     with pytest.raises(CheckpointError, match=r"checkpoint\.safetensors"):
         train(path.parent, epochs=2, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("average", lambda array: np.full_like(array, np.nan), "average are not finite"),
+        ("parameters", lambda array: np.full_like(array, np.inf), "parameters are not finite"),
+        ("best", lambda array: np.full_like(array, np.nan), "(best|best_loss) are not finite"),
+        ("lowest", lambda array: np.full_like(array, np.nan), "a loss is no number"),
+        ("step", lambda array: np.full_like(array, 2 * 10**9), "2000000000 updates, but records of 4"),
+        ("step", lambda array: np.full_like(array, -5), "-5 updates, but records of 4"),
+        ("stale", lambda array: np.full_like(array, -1), "a negative number of validations"),
+    ],
+)
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_checkpoints_with_impossible_numbers_are_refused(tmp_path, trained, name, change, words, epochs):
+    """Whether the training is finished or goes on."""
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    shutil.copytree(trained, path.parent)
+    header, arrays = read_header(path, CheckpointError, 2)
+    edited = {key: change(array) if key.startswith(name) else array for key, array in arrays.items()}
+    write_tree(path, edited, header)
+    with pytest.raises(CheckpointError, match=rf"is damaged \({words}\): use an earlier copy"):
+        train(path.parent, epochs=epochs)
 
 
 def test_a_finished_training_is_returned_as_it_is(tmp_path):

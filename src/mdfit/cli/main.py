@@ -80,10 +80,14 @@ def check(
 ) -> None:
     """Check a labelled data set; exits with 1 when it has errors."""
     from mdfit.data import read
+    from mdfit.recipes.preflight import check_cutoff
     from mdfit.units import quantity
 
     dataset = read(file, energy_key, forces_key, stress_key, virial_key)
-    report = dataset.check(None if cutoff is None else quantity(cutoff, "Å", "cutoff"))
+    length = None if cutoff is None else quantity(cutoff, "Å", "cutoff")
+    if length is not None:
+        check_cutoff(dataset, length)
+    report = dataset.check(length)
     click.echo(str(report))
     sys.exit(1 if report.errors else 0)
 

@@ -45,7 +45,7 @@ class Frames:
         degrees_of_freedom: of the kinetic energy, where it is known.
 
     Raises:
-        DataError: arrays whose shapes do not fit together, values that are not finite, or no frames.
+        DataError: arrays whose shapes do not fit together or that are no numbers, values that are not finite, or no frames.
         StructureError: the first frame is not a valid structure.
 
     Example:
@@ -82,7 +82,12 @@ class Frames:
         frames, atoms = positions.shape[:2]
         cells = np.asarray(self.cells)
         object.__setattr__(self, "cells", np.broadcast_to(cells, (frames, 3, 3)) if cells.ndim == 2 else cells)
-        object.__setattr__(self, "constraints", np.asarray(self.constraints, np.int64).reshape(-1, 2))
+        pairs = np.asarray(self.constraints)
+        if pairs.size and (pairs.dtype.kind not in "iu" or pairs.shape[1:] != (2,)):
+            raise DataError(
+                f"{self._where}constraints are {pairs.dtype}{list(pairs.shape)}: give a pair of whole numbers for each."
+            )
+        object.__setattr__(self, "constraints", pairs.astype(np.int64).reshape(-1, 2))
         shapes = {
             "positions": (frames, atoms, 3),
             "forces": (frames, atoms, 3),
@@ -109,6 +114,8 @@ class Frames:
         array = np.asarray(getattr(self, name))
         if array.shape != shape:
             raise DataError(f"{self._where}{name} have shape {array.shape}, but {shape} is needed: correct them.")
+        if array.dtype.kind not in "fiu":
+            raise DataError(f"{self._where}{name} are {array.dtype}, but real numbers are needed: correct them.")
         if not np.isfinite(array).all():
             bad = int(np.argwhere(~np.isfinite(array))[0][0])
             raise DataError(f"{self._where}{name} of frame {bad} are not finite: remove the frame.")

@@ -18,6 +18,8 @@ from mdfit.structure import Structure
 SMALLEST_DISTANCE = 1e-3
 #: Farther from the origin (in Å) double precision is too coarse for distances, and cells are too many to count.
 LARGEST_POSITION = 1e8
+#: Neighbours of an atom; no potential of short range has as many, and their lists would fill the memory.
+MOST_NEIGHBOURS = 100_000
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def neighbor_table(
         minimum_width: pad to at least so many neighbours per atom.
 
     Raises:
-        NeighborListError: when two atoms coincide, or a position is not finite or beyond 1e8 Å.
+        NeighborListError: when two atoms coincide, a position is not finite or beyond 1e8 Å, or the cutoff reaches more
+            neighbours than a list can hold.
     """
     positions = np.asarray(positions, dtype=np.float64)
     if not np.isfinite(positions).all():
@@ -102,8 +105,37 @@ def neighbor_table(
             f"Atom {atom} lies {farthest:.3g} Å from the origin, but distances are exact up to {LARGEST_POSITION:.0e} Å "
             "only; wrap the positions into the cell."
         )
-    first, second, shifts = _half_list(positions, np.asarray(cell, np.float64), np.asarray(periodic, bool), cutoff)
+    cell, periodic = np.asarray(cell, np.float64), np.asarray(periodic, bool)
+    check_reach(positions, cell, periodic, cutoff)
+    first, second, shifts = _half_list(positions, cell, periodic, cutoff)
     return _dense(len(positions), first, second, shifts, minimum_width)
+
+
+def check_reach(positions: np.ndarray, cell: np.ndarray, periodic: np.ndarray, cutoff: float) -> None:
+    """Raises NeighborListError when a list would be too long, before memory is taken for it.
+
+    Arguments are those of :func:`neighbor_table`.
+    """
+    expected = _expected_neighbours(positions, cell, periodic, cutoff) if cutoff else 0.0
+    if not expected <= MOST_NEIGHBOURS:
+        raise NeighborListError(
+            f"A cutoff of {cutoff:.4g} Å reaches about {expected:.2g} neighbours of each atom, but lists hold up to "
+            f"{MOST_NEIGHBOURS}; lower the cutoff, or correct the cell."
+        )
+    check_size(len(positions), int(expected))
+
+
+def _expected_neighbours(positions: np.ndarray, cell: np.ndarray, periodic: np.ndarray, cutoff: float) -> float:
+    """Neighbours of an atom at an even density, or fewer; infinitely many when they are too many to count."""
+    vectors = cell[periodic]
+    with np.errstate(over="ignore", divide="ignore"):
+        # Of a line, a disc or a ball: how often the part of the cell that is repeated fits into it.
+        reach = (1.0, 2.0, np.pi, 4 / 3 * np.pi)[len(vectors)] * np.float64(cutoff) ** len(vectors)
+        images = reach / np.sqrt(np.linalg.det(vectors @ vectors.T))
+        # Along the other directions, which share of the atoms is within reach.
+        across = positions - positions @ np.linalg.pinv(vectors) @ vectors
+        shares = np.minimum(1.0, cutoff / np.ptp(across, axis=0)) if len(positions) else np.ones(3)
+    return float(len(positions) * images * shares.prod())
 
 
 def _half_list(

@@ -161,6 +161,7 @@ def build_crystal(choice: Crystal) -> Structure:
 
     Raises:
         RecipeError: when ASE does not know the element, or cannot build the lattice.
+        StructureError: for more atoms than were probably meant.
     """
     from ase.build import bulk
 
@@ -172,7 +173,7 @@ def build_crystal(choice: Crystal) -> Structure:
             f"ASE cannot build {choice.lattice} {choice.element} with a = {choice.a:g} Å ({error}); check element and "
             "lattice."
         ) from error
-    return Structure.from_ase(atoms * choice.repeat)
+    return Structure.from_ase(atoms).repeat(choice.repeat)
 
 
 def initial_structure(loaded: LoadedRecipe, choice: StructureChoice, ends: Mapping[str, Structure]) -> Structure:
@@ -193,8 +194,18 @@ def initial_structure(loaded: LoadedRecipe, choice: StructureChoice, ends: Mappi
 
 def build_state_point(simulation: SimulationChoice, structure: Structure) -> StatePoint:
     """Where a simulation runs; without a temperature, at that of the velocities it starts with."""
-    temperature = start_temperature(structure, build_sampler(simulation), simulation.temperature)
-    return StatePoint(structure, temperature, simulation.pressure)
+    return StatePoint(structure, temperature_of(simulation, structure), simulation.pressure)
+
+
+def temperature_of(simulation: SimulationChoice, structure: Structure) -> float:
+    """The temperature in K at which a simulation starts.
+
+    Raises:
+        SimulationError: when it would be ignored, or is missing.
+    """
+    # Several replicas draw their velocities.
+    start = structure if simulation.replicas == 1 else structure.replace(velocities=None)
+    return start_temperature(start, build_sampler(simulation), simulation.temperature)
 
 
 def build_sampler(simulation: SimulationChoice) -> Sampler:

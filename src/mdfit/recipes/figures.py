@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,10 +17,12 @@ from mdfit.storage import Document, read_json, write_text
 FOLDER = "figures"
 #: More numbers no picture can show.
 _MOST = 1_000_000
+#: Larger numbers no picture can show: the range of an axis would overflow.
+_LARGEST = 1e30
 
 
 def _numbers(values: Any) -> Any:
-    """Arrays as tuples, in which what is not finite is a gap."""
+    """Arrays as tuples, in which what is not finite, or too large to be drawn, is a gap."""
     if isinstance(values, np.ndarray) or (isinstance(values, (list, tuple)) and not isinstance(values, str)):
         return tuple(_number(value) for value in values)
     return values
@@ -30,7 +31,7 @@ def _numbers(values: Any) -> Any:
 def _number(value: Any) -> Any:
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         return value
-    return float(value) if math.isfinite(value) else None
+    return float(value) if -_LARGEST <= value <= _LARGEST else None
 
 
 def _members(values: Any) -> Any:
@@ -42,12 +43,14 @@ if TYPE_CHECKING:
     Rows = Sequence[Numbers] | np.ndarray
     Words = Sequence[str]
     Limits = tuple[float | None, float | None]
+    Level = float
     AllSeries = Sequence["Series"]
     AllPlots = Sequence["Plot"]
 else:
     Numbers = Annotated[tuple[float | None, ...], BeforeValidator(_numbers), Field(max_length=_MOST)]
     Rows = Annotated[tuple[Numbers, ...], BeforeValidator(_members), Field(max_length=10_000)]
     Words = Annotated[tuple[str, ...], BeforeValidator(_members), Field(max_length=1000)]
+    Level = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
     Limits = Annotated[tuple[float | None, float | None], BeforeValidator(_numbers)]
     AllSeries = Annotated[tuple["Series", ...], BeforeValidator(_members), Field(max_length=200)]
     AllPlots = Annotated[tuple["Plot", ...], BeforeValidator(_members), Field(min_length=1, max_length=12)]
@@ -69,12 +72,14 @@ class Series(Document):
     y: Numbers
     error: Numbers | None = None
     style: Literal["line", "points", "linked points", "bars", "reference", "measured", "published"] = "line"
-    target: float | None = None
+    target: Level | None = None
 
     @model_validator(mode="after")
     def _equally_long(self) -> Series:
         if len(self.x) != len(self.y) or (self.error is not None and len(self.error) != len(self.y)):
             raise ValueError(f"the series '{self.label[:60]}' has columns of different lengths")
+        if any(error is not None and error < 0 for error in self.error or ()):
+            raise ValueError(f"the series '{self.label[:60]}' has negative errors")
         return self
 
 
@@ -91,6 +96,11 @@ class Surface(Document):
     def _on_its_bins(self) -> Surface:
         if {len(row) for row in self.values} != {len(self.y) - 1} or len(self.values) != len(self.x) - 1:
             raise ValueError("the surface has values for other bins than it says")
+        if None in (*self.x, *self.y):
+            raise ValueError("the surface has bins without limits")
+        low, high = self.limits
+        if low is not None and high is not None and low > high:
+            raise ValueError("the lower limit of the surface is above the upper one")
         return self
 
 
@@ -110,7 +120,7 @@ class Plot(Document):
     x: str
     y: str
     series: AllSeries = ()
-    levels: dict[str, float] = Field(default_factory=dict)
+    levels: dict[str, Level] = Field(default_factory=dict)
     categories: Words = ()
     surface: Surface | None = None
     x_scale: Literal["linear", "log"] = "linear"

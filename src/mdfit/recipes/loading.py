@@ -12,11 +12,15 @@ from pydantic import BaseModel, ValidationError
 
 from mdfit.errors import CheckpointError, RecipeError, nearest, shown
 from mdfit.recipes.run_directory import RESOLVED, file_digest
-from mdfit.recipes.schema import NAME, WRITTEN, Recipe
-from mdfit.storage import Document, DocumentError, parse_yaml, read_json, write_json
+from mdfit.recipes.schema import HELD_OUT, NAME, WRITTEN, Recipe
+from mdfit.storage import Document, DocumentError, parse_yaml, read_json, read_text, write_json
 
 if TYPE_CHECKING:
     import yaml
+
+
+#: In bytes: no recipe is as long, and one that is would be parsed for many seconds.
+_LARGEST = 2**18
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,12 @@ class LoadedRecipe:
         write_json(run / RESOLVED, {**self.document(), "tests": self.digests(), "program": self.program_digest()})
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of the files of test sets, which are read again when the run goes on.
+        """SHA-256 of the files of test sets, by name; they are read again when the run goes on.
 
         Raises:
             RecipeError: when one cannot be read.
         """
-        return {name: file_digest(self.path(file)) for name, file in self.recipe.data.tests.items()}
+        return {name: file_digest(self.path(file)) for name, file in self.recipe.data.test_files.items()}
 
     def program_digest(self) -> str | None:
         """SHA-256 of the file that defines the potential, when the recipe names one."""
@@ -172,11 +176,14 @@ def check_unchanged(loaded: LoadedRecipe) -> None:
 def check_files(loaded: LoadedRecipe) -> None:
     """Whether test sets and the program of the potential are still those that a run began with.
 
-    Training data and starts have their own checks.
+    Training data and starts have their own checks, once they are read.
 
     Raises:
-        RecipeError: when a file has changed or is gone.
+        RecipeError: when a file has changed or is gone, or is a pipe or a device.
     """
+    for path in (loaded.path(name) for name in _files(loaded.recipe).values() if name is not None):
+        if path.exists() and not path.is_file():
+            raise RecipeError(f"{path} is no regular file; put it back to resume, or run the recipe again.")
     if loaded.program != loaded.program_digest():
         file = loaded.path(str(loaded.recipe.potential.file))
         raise RecipeError(
@@ -186,9 +193,11 @@ def check_files(loaded: LoadedRecipe) -> None:
     if loaded.tests is None:
         return
     now = loaded.digests()
-    changed = [name for name, digest in now.items() if loaded.tests.get(name) != digest]
+    # Earlier versions have noted no digest of what is held out.
+    noted = {HELD_OUT: now.get(HELD_OUT), **loaded.tests}
+    changed = [name for name, digest in now.items() if noted.get(name) != digest]
     if changed:
-        file = loaded.path(loaded.recipe.data.tests[changed[0]])
+        file = loaded.path(loaded.recipe.data.test_files[changed[0]])
         raise RecipeError(
             f"{file} (test set '{changed[0]}') has changed since the run began; put it back to resume, or run the recipe "
             "in another directory."
@@ -211,9 +220,9 @@ def _different(one: Any, other: Any, place: str = "") -> list[str]:
 def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple, int]]:
     """The content, and the line of every key by its path."""
     try:
-        content, node = parse_yaml(path.read_text(encoding="utf-8-sig"))
+        content, node = parse_yaml(read_text(path, _LARGEST, "utf-8-sig"))
     except OSError as error:
-        raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check its permissions.") from error
+        raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check the file.") from error
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path} is not text in UTF-8; save it as such.") from error
     except DocumentError as error:
@@ -224,7 +233,7 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple, int]]:
             f"{path} holds no recipe: it must be a YAML mapping with the keys {', '.join(_keys(Recipe))}."
         )
     lines: dict[tuple, int] = {}
-    _collect_lines(node, (), lines, path)
+    _collect_lines(node, (), lines)
     return content, lines
 
 
@@ -246,22 +255,18 @@ def _scales(scales: Any, path: Path, lines: dict[tuple, int]) -> dict[str, dict[
     return {str(name): changes or {} for name, changes in scales.items()}
 
 
-def _collect_lines(node: yaml.Node | None, place: tuple, lines: dict[tuple, int], path: Path) -> None:
+def _collect_lines(node: yaml.Node | None, place: tuple, lines: dict[tuple, int]) -> None:
     import yaml
 
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*place, key.value)
-            line = key.start_mark.line + 1
-            if here in lines:
-                name = ".".join(str(part) for part in here)
-                raise RecipeError(f"{path} line {line}: the key '{name}' is there twice; remove one of them.")
-            lines[here] = line
-            _collect_lines(value, here, lines, path)
+            lines[here] = key.start_mark.line + 1
+            _collect_lines(value, here, lines)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             lines[(*place, index)] = value.start_mark.line + 1
-            _collect_lines(value, (*place, index), lines, path)
+            _collect_lines(value, (*place, index), lines)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -341,18 +346,21 @@ def _keys(section: Any) -> list[str]:
 
 
 def _check_files(loaded: LoadedRecipe, path: Path, lines: dict[tuple, int]) -> None:
-    data = loaded.recipe.data
-    files: dict[tuple, str | None] = {("data", "train"): data.train, ("data", "validation"): data.validation}
-    files |= {("data", "tests", name): file for name, file in data.tests.items()}
-    files |= {("simulations", n, "structure", "file"): s.structure.file for n, s in loaded.recipe.simulations.items()}
-    files[("published",)] = loaded.recipe.published
-    files[("potential", "file")] = loaded.recipe.potential.file
-    for place, file in files.items():
+    for place, file in _files(loaded.recipe).items():
         if file is not None and not _is_file(loaded.path(file)):
             where = _line(place, lines, loaded.scale)
             raise RecipeError(
                 f"{path}{where}: there is no file {shown(str(loaded.path(file)))}; paths are relative to the recipe."
             )
+
+
+def _files(recipe: Recipe) -> dict[tuple, str | None]:
+    """The files that a recipe names, by the place where it does."""
+    data = recipe.data
+    files: dict[tuple, str | None] = {("data", "train"): data.train, ("data", "validation"): data.validation}
+    files |= {("data", "tests", name): file for name, file in data.tests.items()}
+    files |= {("simulations", n, "structure", "file"): s.structure.file for n, s in recipe.simulations.items()}
+    return files | {("published",): recipe.published, ("potential", "file"): recipe.potential.file}
 
 
 def _is_file(path: Path) -> bool:

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from mdfit.data import Dataset
 from mdfit.errors import MdfitError, RecipeError, SimulationError, UnknownSpeciesError
-from mdfit.recipes.building import build_crystal, build_sampler, initial_structure, test_sets
+from mdfit.graph import neighbor_table
+from mdfit.graph.host import check_reach
+from mdfit.recipes.building import build_crystal, initial_structure, temperature_of, test_sets
 from mdfit.recipes.loading import LoadedRecipe
 from mdfit.recipes.schema import SimulationChoice
-from mdfit.simulate import start_temperature
 from mdfit.structure import Structure
 
 log = logging.getLogger(__name__)
@@ -24,15 +26,18 @@ def check_inputs(loaded: LoadedRecipe, species: tuple[int, ...]) -> None:
         UnknownSpeciesError: for an element that the training set lacks.
         RecipeError: for a simulation that its structure does not allow.
         DataError: for test sets that cannot be read, or lack a label to group by.
+        NeighborListError: for cells that are too small for the cutoff, or atoms that coincide.
     """
     for name, dataset in test_sets(loaded):
         for key in loaded.recipe.data.groups:
             dataset.groups(key)
         _check_species(f"The test set '{name}'", dataset.species, species)
+        check_cutoff(dataset, loaded.recipe.potential.cutoff)
     structures: dict[str, Structure] = {}
     for name, simulation in loaded.recipe.simulations.items():
         try:
             structures[name] = initial_structure(loaded, simulation.structure, structures)
+            _check_neighbours(structures[name], loaded.recipe.potential.cutoff)
         except MdfitError as error:
             raise type(error)(f"The simulation '{name}' cannot start: {error}") from error
         _check_species(f"The simulation '{name}'", np.unique(structures[name].species).tolist(), species)
@@ -40,6 +45,18 @@ def check_inputs(loaded: LoadedRecipe, species: tuple[int, ...]) -> None:
     if loaded.recipe.properties is not None:
         crystal = build_crystal(loaded.recipe.properties.crystal)
         _check_species("The crystal of 'properties'", np.unique(crystal.species).tolist(), species)
+        _check_neighbours(crystal, loaded.recipe.potential.cutoff)
+
+
+def check_cutoff(dataset: Dataset, cutoff: float) -> None:
+    """Raises NeighborListError when the cutoff in Å reaches more neighbours than lists can hold."""
+    for frame in dataset:
+        check_reach(frame.structure.positions, frame.structure.cell, frame.structure.periodic, cutoff)
+
+
+def _check_neighbours(structure: Structure, cutoff: float) -> None:
+    """Also finds atoms that coincide."""
+    neighbor_table(structure.positions, structure.cell, structure.periodic, cutoff)
 
 
 def _check_species(what: str, found: Iterable[int], known: tuple[int, ...]) -> None:
@@ -75,7 +92,7 @@ def _check_start(name: str, simulation: SimulationChoice, structure: Structure) 
     if simulation.structure.file is None:
         return
     try:
-        start_temperature(structure, build_sampler(simulation), simulation.temperature)
+        temperature_of(simulation, structure)
     except SimulationError as error:
         raise RecipeError(f"The simulation '{name}': {error}") from error
     if simulation.equilibrate == 0 and structure.velocities is None:

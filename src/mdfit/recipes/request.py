@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from mdfit.errors import CheckpointError, RecipeError, SimulationError
-from mdfit.recipes.arrays import Layout, load_arrays, save_arrays
+from mdfit.recipes.arrays import DELETE, Layout, load_arrays, save_arrays
 from mdfit.recipes.figures import FOLDER as FIGURES
 from mdfit.recipes.figures import Figure, Plot, write_figure
 from mdfit.recipes.metrics import Metric, MetricDocument, Metrics, documents_of, metrics_of
@@ -62,11 +63,21 @@ class Sampling:
 
 #: What :meth:`Request.average` keeps.
 _AVERAGES = {
-    "averages": Layout(("blocks", "values")),
-    "shape": Layout(("axes",), "i"),
-    "weights": Layout(("blocks",)),
+    "averages": Layout(("blocks", "values"), bounds=(-1e300, 1e300)),
+    "shape": Layout(("axes",), "i", bounds=(1, 2**31)),
+    "weights": Layout(("blocks",), bounds=(1e-300, 1e300)),
     "made_of": Layout((1,), "U"),
 }
+
+
+def _load_averages(path: Path, made: str, blocks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Averages ``(blocks, *shape)`` and weights ``(blocks,)`` that were made of the same as now."""
+    kept = load_arrays(path, _AVERAGES)
+    _check_same(path, str(kept["made_of"][0]), made)
+    shape = tuple(map(int, kept["shape"]))
+    if not blocks == shape[0] == len(kept["weights"]) or math.prod(shape) != kept["averages"].size:
+        raise CheckpointError(f"{path} is damaged (the averages are not {list(shape)}): {DELETE}")
+    return kept["averages"].reshape(shape), kept["weights"]
 
 
 class StageDocument(Document):
@@ -295,9 +306,7 @@ class Request:
             flat = found.averages.reshape(len(found.averages), -1)
             columns = {"averages": flat, "shape": np.array(found.averages.shape), "weights": found.weights}
             save_arrays(path, columns | {"made_of": np.array([made])})
-        kept = load_arrays(path, _AVERAGES)
-        _check_same(path, str(kept["made_of"][0]), made)
-        return BlockAverages(observable, kept["averages"].reshape(kept["shape"]), kept["weights"])
+        return BlockAverages(observable, *_load_averages(path, made, blocks * trajectory.replicas))
 
     def compare(
         self,

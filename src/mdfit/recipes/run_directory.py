@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 from mdfit.errors import OutputError, RecipeError, UntrustedError
 from mdfit.provenance import environment, git_commit
-from mdfit.storage import only_writer, read_json, remove_leftovers, write_json
+from mdfit.storage import only_writer, open_regular, read_json, remove_leftovers, write_json
 
 #: The record of a run of a recipe in YAML (see :mod:`mdfit.recipes.loading`), and of one in Python.
 RESOLVED, REQUEST = "recipe.json", "request.json"
@@ -25,24 +26,39 @@ _NOT_PARTS = ("results", "__pycache__", "README.md")
 
 
 @contextlib.contextmanager
-def run_directory(out: Path, resume: bool) -> Iterator[None]:
+def run_directory(out: Path, record: str, resume: bool) -> Iterator[bool]:
     """Holds the directory of a run, which is made when missing.
 
+    The caller writes the ``record`` of a new run before anything else, so that a run without one has not begun.
+
+    Args:
+        out: the directory.
+        record: the name of the record of such runs, :data:`RESOLVED` or :data:`REQUEST`.
+        resume: whether to go on where there is one.
+
+    Yields:
+        Whether the run goes on; its record is there.
+
     Raises:
-        OutputError: a new run in a directory that holds something, or another process that writes there.
+        OutputError: a new run in a directory that holds something, a run of another kind, or another process that writes
+            there.
     """
-    if not resume:
-        _check_new(out)
+    # A run that was killed before its record was there has left at most these.
+    remove_leftovers(out)
+    _check_ours(out, record, resume)
     with only_writer(out / _LOCK, out):
-        if not resume:
-            _check_new(out)
+        _check_ours(out, record, resume)
         for folder in (out, *(path for path in out.iterdir() if path.is_dir())):
             remove_leftovers(folder)
-        _note_commit(out)
-        yield
+        yield (out / record).exists()
 
 
-def _note_commit(out: Path) -> None:
+def _check_ours(out: Path, record: str, resume: bool) -> None:
+    if not (resume and [name for name in (RESOLVED, REQUEST) if (out / name).exists()] == [record]):
+        _check_new(out)
+
+
+def note_commit(out: Path) -> None:
     """Keeps which commits of mdfit have worked on a run."""
     before = commits_of(out)
     commit = git_commit() or "unknown"
@@ -68,7 +84,7 @@ def begun(out: Path) -> bool:
 def _check_new(out: Path) -> None:
     if not out.is_dir():
         return
-    content = sorted(path.name for path in out.iterdir() if path.name != _LOCK)
+    content = sorted(path.name for path in out.iterdir() if path.name != _LOCK or path.is_symlink())
     if RESOLVED in content or REQUEST in content:
         command = f"mdfit resume {shlex.quote(str(out))}"
         raise OutputError(f"{out} already holds a run; `{command}`, or choose another directory.")
@@ -78,20 +94,25 @@ def _check_new(out: Path) -> None:
         )
 
 
-def check_links(out: Path) -> None:
+def check_links(out: Path, remedy: str | None = None) -> None:
     """A run directory may come from somebody else; what its links lead to is not overwritten.
 
+    Args:
+        out: the directory.
+        remedy: the end of the message; by default how to resume all the same.
+
     Raises:
-        UntrustedError: a link leads out of the directory.
+        UntrustedError: a link leads out of the directory, or something in it is neither a file nor a folder.
     """
-    inside = out.resolve()
+    remedy = remedy or f"If you trust it: mdfit resume {shlex.quote(str(out))} --trust"
+    # Unlike Path.resolve, it takes links that lead in circles, which nobody can write through.
+    inside = Path(os.path.realpath(out))
     for path in sorted(out.rglob("*")):
-        target = path.resolve() if path.is_symlink() else inside
+        target = Path(os.path.realpath(path)) if path.is_symlink() else inside
         if not target.is_relative_to(inside):
-            raise UntrustedError(
-                f"{path} is a link to {target}, outside the run; resuming may write there. If you trust it: mdfit resume "
-                f"{shlex.quote(str(out))} --trust"
-            )
+            raise UntrustedError(f"{path} is a link to {target}, outside {out}; going on may write there. {remedy}")
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UntrustedError(f"{path} is neither a file nor a folder; going on may wait for it forever. {remedy}")
 
 
 def stage_path(folder: Path, name: str) -> Path:
@@ -115,7 +136,7 @@ def file_digest(path: Path) -> str:
         RecipeError: when it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error

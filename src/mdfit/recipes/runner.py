@@ -33,8 +33,8 @@ from mdfit.recipes.building import (
 )
 from mdfit.recipes.loading import LoadedRecipe, check_files, check_unchanged, load_resolved
 from mdfit.recipes.metrics import Metrics, accuracy_metrics, write_metrics
-from mdfit.recipes.preflight import check_inputs
-from mdfit.recipes.run_directory import RESOLVED, check_links, environment_of, run_directory
+from mdfit.recipes.preflight import check_cutoff, check_inputs
+from mdfit.recipes.run_directory import RESOLVED, check_links, environment_of, note_commit, run_directory
 from mdfit.recipes.schema import SimulationChoice
 from mdfit.recipes.simulation_metrics import simulation_metrics
 from mdfit.recipes.stage_times import StageTimes
@@ -70,13 +70,14 @@ def run_recipe(
         MdfitError: whatever the stages raise.
     """
     out = Path(out)
-    with run_directory(out, resume):
-        if resume and (out / RESOLVED).exists():
+    with run_directory(out, RESOLVED, resume) as goes_on:
+        if goes_on:
             before = load_resolved(out)
             check_same_recipe(before, loaded, out)
             check_files(before)
         else:
             loaded.write(out)
+        note_commit(out)
         stages = _Stages(loaded, out, show_progress)
         potential = stages.train()
         metrics = stages.test(potential)
@@ -235,6 +236,8 @@ class _Stages:
         write_json(self.out / "run.json", document)
 
     def _refuse_errors(self, files: tuple[Dataset, ...]) -> None:
+        for dataset in files:
+            check_cutoff(dataset, self.recipe.potential.cutoff)
         # Before the split, so that frames have the numbers that they have in the file.
         reports = [dataset.check(self.recipe.potential.cutoff) for dataset in files]
         write_text(self.out / "data_check.txt", "\n".join(f"{report}\n" for report in reports))

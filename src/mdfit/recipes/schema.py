@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from mdfit.errors import UnitError
+from mdfit.errors import UnitError, nearest
 from mdfit.units import quantity
 
 
@@ -28,7 +28,7 @@ def _in(unit: str) -> BeforeValidator:
             raise ValueError(f"needs a number or a quantity such as '1 {unit}'")
         try:
             return quantity(value, unit, information.field_name or "value")
-        except UnitError as error:
+        except (UnitError, OverflowError) as error:
             raise ValueError(str(error)) from error
 
     return BeforeValidator(convert)
@@ -36,6 +36,9 @@ def _in(unit: str) -> BeforeValidator:
 
 #: Fewer frames give no error bar; the limit of :func:`mdfit.observables.estimate`.
 FEWEST_FRAMES = 10
+
+#: Shorter times, in fs, are nobody's, and their number overflows.
+SHORTEST = 1e-6
 
 Length = Annotated[float, _in("Å"), Field(gt=0, le=1e4)]
 Time = Annotated[float, _in("fs"), Field(ge=0, le=1e12)]
@@ -123,13 +126,20 @@ class Data(Section):
     @property
     def test_names(self) -> list[str]:
         """Names of all test sets, in the order in which they are tested."""
-        return [*([HELD_OUT] if self.test_fraction is not None else []), *self.tests]
+        return list(self.test_files)
+
+    @property
+    def test_files(self) -> dict[str, str]:
+        """The files of all test sets, the training file for what is held out of it."""
+        return {**({HELD_OUT: self.train} if self.test_fraction is not None else {}), **self.tests}
 
     @model_validator(mode="after")
     def _all_used(self, information: ValidationInfo) -> Data:
         if self.validation is not None:
             ignored = ("validation_fraction", *(() if self.test_fraction else ("split_seed", "group")))
             _refuse_ignored(self, information, ignored, "beside a file to validate on")
+        if self.stress_key is not None and self.virial_key is not None:
+            raise ValueError("stress_key and virial_key name the same thing in two ways; give one of them")
         if not self.test_names:
             _refuse_ignored(self, information, ("test_every", "groups"), "without tests")
         return self
@@ -260,7 +270,7 @@ class StructureChoice(Section):
     crystal: Crystal | None = None
     """see below"""
     end_of: str | None = None
-    """name of a simulation above this one, from whose last frame and velocities this one goes on"""
+    """name of a simulation above this one, from whose last frame, and velocities for a single replica, this one goes on"""
 
     @model_validator(mode="after")
     def _one_source(self, information: ValidationInfo) -> StructureChoice:
@@ -279,7 +289,7 @@ class SimulationChoice(Section):
     sampler: Literal["NVE", "Langevin", "Brownian", "NoseHoover", "NPT"] = "Langevin"
     """ensemble and integrator"""
     temperature: Temperature | None = None
-    """of the thermostat, or of the initial velocities; not for NVE that goes on with velocities"""
+    """of the thermostat, or of the initial velocities; not for NVE of a single replica that goes on with velocities"""
     pressure: Pressure | None = None
     """of the barostat (NPT)"""
     timestep: Time = 1.0
@@ -307,19 +317,21 @@ class SimulationChoice(Section):
             _refuse_ignored(self, information, ("pressure",), f"by {self.sampler}, which keeps the volume")
         if self.sampler not in ("Langevin", "Brownian"):
             _refuse_ignored(self, information, ("friction",), f"by {self.sampler}")
-        goes_on = self.sampler == "NVE" and self.structure.end_of is not None
-        if goes_on:
+        # Several replicas with the velocities of one would be copies, so that they draw their own.
+        may_go_on = self.sampler == "NVE" and self.replicas == 1 and self.structure.crystal is None
+        if may_go_on and self.structure.end_of is not None:
             because = f"by NVE, which goes on with the velocities of '{self.structure.end_of}'"
             _refuse_ignored(self, information, ("temperature", "seed"), because)
-        elif self.temperature is None and (self.sampler != "NVE" or self.structure.file is None):
-            raise ValueError("the key 'temperature' is missing, for instance temperature: 300 K")
+        elif self.temperature is None and not may_go_on and information.context != WRITTEN:
+            why = ", for the velocities of each replica" if self.sampler == "NVE" and self.replicas > 1 else ""
+            raise ValueError(f"the key 'temperature' is missing{why}, for instance temperature: 300 K")
         return self
 
     @model_validator(mode="after")
     def _enough_frames(self) -> SimulationChoice:
         for name in ("timestep", "duration", "every"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, but is {getattr(self, name):g} fs")
+            if getattr(self, name) < SHORTEST:
+                raise ValueError(f"{name} must be positive, {SHORTEST:g} fs or more, but is {getattr(self, name):g} fs")
         steps = round(self.every / self.timestep)
         if steps < 1 or abs(steps * self.timestep - self.every) > 1e-6 * self.every:
             raise ValueError(f"every ({self.every:g} fs) must be a multiple of timestep ({self.timestep:g} fs)")
@@ -330,6 +342,10 @@ class SimulationChoice(Section):
                 f"at least {FEWEST_FRAMES}; raise duration or lower every"
             )
         return self
+
+
+#: The metrics of static properties.
+STATIC = tuple(f"static/{name}" for name in ("lattice_constant", "bulk_modulus", "C11", "C12", "C44", "C44_clamped"))
 
 
 class Properties(Section):
@@ -345,6 +361,17 @@ class Properties(Section):
     """energy as a function of volume, and the bulk modulus"""
     reference: dict[str, float] = {}
     """values to show beside them, by the name of the metric, such as `static/C11: 153`"""
+
+    @model_validator(mode="after")
+    def _all_used(self, information: ValidationInfo) -> Properties:
+        if information.context == WRITTEN:
+            return self
+        unknown = [name for name in self.reference if name not in STATIC]
+        if unknown:
+            raise ValueError(f"the reference {unknown[0]} is of no static property; {nearest(unknown[0], STATIC)}")
+        if not (self.relax or self.elastic_constants or self.equation_of_state):
+            raise ValueError("relax, elastic_constants and equation_of_state are all false; leave the section out")
+        return self
 
 
 class Recipe(Section):

@@ -21,9 +21,9 @@ from mdfit.errors import RecipeError, nearest
 from mdfit.recipes.importing import import_file
 from mdfit.recipes.metrics import Metrics, write_metrics
 from mdfit.recipes.request import Request
-from mdfit.recipes.run_directory import REQUEST, environment_of, run_directory, sources
+from mdfit.recipes.run_directory import REQUEST, environment_of, note_commit, run_directory, sources
 from mdfit.recipes.stage_times import StageTimes
-from mdfit.storage import Document, read_json, write_json
+from mdfit.storage import Document, read_json, read_text, write_json
 
 SCRIPT = "recipe.py"
 
@@ -83,7 +83,7 @@ def load_script(path: str | Path) -> ScriptRecipe:
     path = Path(path)
     path = path / SCRIPT if path.is_dir() else path
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(read_text(path))
     except OSError as error:
         raise RecipeError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
     except (SyntaxError, UnicodeDecodeError) as error:
@@ -138,10 +138,11 @@ def run_script(
     if not 0 <= seed < 2**32:
         raise RecipeError(f"The seed is {seed}: give a whole number from 0 to {2**32 - 1}.")
     asked = _document(recipe, scale, seed)
-    with run_directory(out, resume):
-        if resume:
+    with run_directory(out, REQUEST, resume) as goes_on:
+        if goes_on:
             _check_unchanged(read_request(out), asked, out)
         write_json(out / REQUEST, asked.model_dump())
+        note_commit(out)
         metrics = _run_function(recipe)(Request(scale, seed, out, show_progress))
         record = {"title": recipe.title, **_record(recipe, scale, seed, out), **environment_of(out)}
         write_json(out / "provenance.json", record)
@@ -178,7 +179,9 @@ def read_request(out: str | Path) -> RequestDocument:
     Raises:
         CheckpointError: when the record is missing or damaged.
     """
-    request: RequestDocument = read_json(Path(out) / REQUEST, RequestDocument)
+    request: RequestDocument = read_json(
+        Path(out) / REQUEST, RequestDocument, "restore a copy of it, or run the recipe again in another directory."
+    )
     return request
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from pydantic import ConfigDict, Field
@@ -13,11 +14,11 @@ from mdfit.errors import OutputError, RecipeError
 from mdfit.recipes.loading import load_recipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
 from mdfit.recipes.processes import Job, run_jobs
-from mdfit.recipes.run_directory import begun, commits_of
+from mdfit.recipes.run_directory import begun, check_links, commits_of
 from mdfit.recipes.runner import check_same_recipe
 from mdfit.recipes.script import check_belongs, is_script, load_script
 from mdfit.recipes.stage_times import StageTimes
-from mdfit.storage import Document, read_json, write_json
+from mdfit.storage import Document, Seconds, read_json, write_json
 
 #: The record of several seeds in the directory that holds their runs.
 SEEDS = "seeds.json"
@@ -34,7 +35,7 @@ class SpreadDocument(Document):
 
     model_config = ConfigDict(allow_inf_nan=True)
 
-    values: list[float]
+    values: Annotated[list[float], Field(min_length=1)]
     unit: str
     reference: float | None = None
 
@@ -59,10 +60,10 @@ class SeedsDocument(Document):
         cpu_seconds: of each run.
     """
 
-    seeds: list[int]
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
     metrics: dict[str, SpreadDocument]
     commits: list[str] = Field(default_factory=list)
-    cpu_seconds: list[float] = Field(default_factory=list)
+    cpu_seconds: list[Seconds] = Field(default_factory=list)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -101,16 +102,12 @@ def run_seeds(
 
     Raises:
         RecipeError: when a run failed, or belongs to another recipe; what the others have done is kept.
-        OutputError: ``out`` is a run itself, or holds seeds that are not asked for.
+        OutputError: ``out`` is a run itself, or holds seeds that are not asked for, or other content and no run of a seed.
+        CheckpointError: it holds a ``seeds.json`` that is none.
+        UntrustedError: a link in it leads elsewhere.
         KeyboardInterrupt: after Ctrl-C; the same call goes on.
     """
-    if begun(out):
-        raise OutputError(f"{out} is a run; choose another directory for several seeds.")
-    others = sorted(
-        {path.name for path in out.glob("seed_*") if path.is_dir()} - {seed_folder(out, seed).name for seed in seeds}
-    )
-    if others:
-        raise OutputError(f"{out} holds {', '.join(others)}, too; name all seeds, or choose another directory.")
+    _check_target(out, seeds)
     whole = [seed for seed in seeds if (seed_folder(out, seed) / "metrics.json").exists()]
     for seed in whole:
         _check_belongs(seed_folder(out, seed), recipe, scale, seed)
@@ -132,6 +129,27 @@ def run_seeds(
     return document
 
 
+def _check_target(out: Path, seeds: Sequence[int]) -> None:
+    """Raises when ``out`` is neither new nor the directory of earlier runs of these seeds."""
+    if begun(out):
+        raise OutputError(f"{out} is a run; choose another directory for several seeds.")
+    own = {seed_folder(out, seed).name for seed in seeds}
+    others = sorted({path.name for path in out.glob("seed_*") if path.is_dir()} - own)
+    if others:
+        raise OutputError(f"{out} holds {', '.join(others)}, too; name all seeds, or choose another directory.")
+    if not any(begun(out / name) for name in own):
+        # A run that was killed before it had begun leaves its folder and its log.
+        expected = own | {_log(out, seed).name for seed in seeds}
+        foreign = sorted(path.name for path in out.glob("*") if path.name not in expected)
+        if foreign:
+            raise OutputError(
+                f"{out} is not empty (it holds {foreign[0]}) and has no run of a seed; choose a new or an empty directory."
+            )
+    elif (out / SEEDS).exists():
+        read_seeds(out)
+    check_links(out, "Remove it, or choose another directory.")
+
+
 def _check_belongs(run: Path, recipe: Path, scale: str | None, seed: int) -> None:
     if is_script(recipe):
         check_belongs(run, load_script(recipe), scale, seed)
@@ -142,7 +160,11 @@ def _check_belongs(run: Path, recipe: Path, scale: str | None, seed: int) -> Non
 def _job(recipe: Path, scale: str | None, seed: int, out: Path) -> Job:
     arguments = ["run", str(recipe), "--seed", str(seed), "--out", str(seed_folder(out, seed)), "--resume", "--quiet"]
     arguments += [] if scale is None else ["--scale", scale]
-    return Job(f"{recipe.name} seed {seed}", (sys.executable, "-m", "mdfit", *arguments), out / f"seed_{seed}.log")
+    return Job(f"{recipe.name} seed {seed}", (sys.executable, "-m", "mdfit", *arguments), _log(out, seed))
+
+
+def _log(out: Path, seed: int) -> Path:
+    return out / f"seed_{seed}.log"
 
 
 def together(runs: dict[int, Metrics]) -> SeedsDocument:
@@ -166,7 +188,9 @@ def read_seeds(directory: str | Path) -> SeedsDocument:
     Raises:
         CheckpointError: when the record is missing or damaged.
     """
-    document: SeedsDocument = read_json(Path(directory) / SEEDS, SeedsDocument)
+    document: SeedsDocument = read_json(
+        Path(directory) / SEEDS, SeedsDocument, "restore a copy of it, or delete it and run the seeds again."
+    )
     return document
 
 

@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
-from mdfit.storage import Document, read_json, write_json
+from mdfit.storage import MADE_AGAIN, Document, Seconds, checked, read_json, write_json
 
 FILE = "seconds.json"
 
@@ -18,8 +19,8 @@ FILE = "seconds.json"
 class TimesDocument(Document):
     """:class:`StageTimes` in a file."""
 
-    wall: dict[str, float]
-    cpu: dict[str, float] = Field(default_factory=dict)
+    wall: dict[str, Seconds]
+    cpu: dict[str, Seconds] = Field(default_factory=dict)
 
 
 @dataclass
@@ -36,14 +37,25 @@ class StageTimes:
 
     @classmethod
     def read(cls, run: Path) -> StageTimes:
-        """The times of a run so far; without CPU times where an earlier version of mdfit wrote them.
+        """The times of a run so far.
 
         Raises:
             CheckpointError: when the file is damaged.
         """
         path = run / FILE
-        document = read_json(path, TimesDocument | dict[str, float]) if path.is_file() else {}
-        return cls(document) if isinstance(document, dict) else cls(dict(document.wall), dict(document.cpu))
+        return cls.of(read_json(path), path) if path.is_file() else cls()
+
+    @classmethod
+    def of(cls, document: Any, path: Path) -> StageTimes:
+        """Those of a document in a file; without CPU times where an earlier version of mdfit wrote it.
+
+        Raises:
+            CheckpointError: when it holds other things than times.
+        """
+        # Told apart first, so that the message is that of the form it has.
+        flat = isinstance(document, dict) and not any(isinstance(value, dict) for value in document.values())
+        times = checked(document, dict[str, Seconds] if flat else TimesDocument, path, remedy=MADE_AGAIN)
+        return cls(dict(times)) if flat else cls(dict(times.wall), dict(times.cpu))
 
     def document(self) -> dict[str, dict[str, float]]:
         """As JSON types."""

@@ -53,7 +53,8 @@ def _curves(force_unit: str) -> list[_Curve]:
 
 def _points(history: list[dict[str, Any]], key: str, factor: float) -> tuple[list[float], list[float]]:
     """Epochs and positive values; labels that no frame has are logged as zero."""
-    pairs = [(record["epoch"], factor * record[key]) for record in history if record.get(key, 0) > 0]
+    numbered = enumerate(history, 1)
+    pairs = [(record.get("epoch", line), factor * record[key]) for line, record in numbered if record.get(key, 0) > 0]
     return [epoch for epoch, _ in pairs], [value for _, value in pairs]
 
 

@@ -21,7 +21,7 @@ _MOST_POINTS = 1000
 def simulation_panels(name: str, simulation: SimulationChoice, arrays: Arrays) -> list[Panel]:
     """Temperature, energies, pressure (of constant-pressure runs) and radial distribution function of a simulation."""
     panels = [_temperature(name, simulation, arrays), _energy(name, simulation, arrays)]
-    if simulation.sampler == "NPT":
+    if simulation.sampler == "NPT" and "pressure" in arrays:
         panels.append(_pressure(name, arrays))
     if "rdf" in arrays:
         panels.append(rdf_panel(name, arrays))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from mdfit.errors import RecipeError
 from mdfit.recipes.metrics import Metric
 from mdfit.report.run_files import RunFiles, TestErrors
 from mdfit.report.tables import Table, number
+from mdfit.storage import read_text
 
 # Columns such as 300K_force_meV_per_A: test set, quantity, unit.
 _COLUMN = re.compile(r"(?P<set>.+)_(?P<quantity>energy|force)_(?P<unit>meV(_per_A)?)$")
@@ -40,8 +42,7 @@ def published_table(run: RunFiles) -> Table | None:
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = [line for line in csv.reader(file) if line and not line[0].startswith("#")]
+        lines = [line for line in csv.reader(io.StringIO(read_text(path))) if line and not line[0].startswith("#")]
     except (OSError, ValueError, csv.Error) as error:
         raise RecipeError(
             f"{path} cannot be read as published errors ({error}); write a table of comma-separated values in UTF-8."

@@ -36,7 +36,7 @@ def status(run: RunFiles) -> str:
         return ""
     if run.training_status in ("finished", "early stopping"):
         return "This run is not complete: the training has ended, the results that follow it are not all there."
-    epochs = run.history[-1]["epoch"] if run.history else 0
+    epochs = run.history[-1].get("epoch", len(run.history)) if run.history else 0
     return f"This run is not complete: {epochs} of {run.epochs or '?'} epochs of training are done."
 
 

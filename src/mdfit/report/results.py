@@ -7,10 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict
+
 from mdfit.errors import CheckpointError, OutputError, RecipeError
 from mdfit.recipes.metric_lines import warning_lines
-from mdfit.recipes.metrics import Metrics, write_metrics
+from mdfit.recipes.metrics import MetricDocument, Metrics, write_metrics
 from mdfit.recipes.run_directory import begun
+from mdfit.recipes.seeds import SEEDS, SeedsDocument
 from mdfit.report.figures import Panel, save_row
 from mdfit.report.plots_accuracy import parity_panels
 from mdfit.report.plots_learning import learning_panels
@@ -19,7 +22,7 @@ from mdfit.report.plots_simulation import rdf_panel
 from mdfit.report.recipe_page import seeds
 from mdfit.report.run_files import RunFiles, read_run
 from mdfit.report.tables import duration, number
-from mdfit.storage import read_json, remedy, write_json, write_text
+from mdfit.storage import Document, read_json, remedy, write_json, write_text
 
 #: The record by which results are known.
 PROVENANCE = "provenance.json"
@@ -92,17 +95,31 @@ def check_target(to: Path) -> None:
     """
     if begun(to):
         raise OutputError(f"{to} holds a run; choose another directory for its results.")
-    kinds = ("metrics.json", "run.md", PROVENANCE, "*.png", "*.mdfit")
+    kinds = ("metrics.json", "run.md", PROVENANCE, SEEDS, "*.png", "*.mdfit")
     there = sorted(path for kind in kinds for path in to.glob(kind))
-    if there and not _is_provenance(to / PROVENANCE):
-        raise OutputError(f"{there[0]} is there already, and no result of mdfit; choose another directory.")
+    records = {PROVENANCE: _Provenance, "metrics.json": dict[str, MetricDocument], SEEDS: SeedsDocument}
+    foreign = [path for path in there if path.name in records and not _is(path, records[path.name])]
+    if there and PROVENANCE not in {path.name for path in there}:
+        foreign = there
+    if foreign:
+        raise OutputError(f"{foreign[0]} is there already, and no result of mdfit; choose another directory.")
 
 
-def _is_provenance(path: Path) -> bool:
+class _Provenance(Document):
+    """By what ``provenance.json`` is known, also that of an earlier version."""
+
+    model_config = ConfigDict(extra="allow")
+
+    command: Any
+    seeds: Any
+
+
+def _is(path: Path, schema: Any) -> bool:
     try:
-        return {"command", "seeds"} <= read_json(path, dict[str, Any]).keys()
+        read_json(path, schema)
     except CheckpointError:
         return False
+    return True
 
 
 def _save_plots(run: RunFiles, to: Path) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,17 @@ from mdfit.recipes.budget import planned_epochs
 from mdfit.recipes.loading import LoadedRecipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
 from mdfit.recipes.stage_times import StageTimes
-from mdfit.storage import Document, checked, read_json
+from mdfit.storage import LARGEST_LOG, Document, Number, checked, parse_json, read_json, read_text
 from mdfit.training.records import RunDocument
 
 Arrays = dict[str, np.ndarray]
 
-_EpochRecord = dict[str, int | float]
+_LOG_MADE_AGAIN = "restore a copy of it, or `mdfit resume` the run, which writes it again."
 # Larger numbers no plot can show.
 _FINITE, _INDICES = (-1e30, 1e30), (0, 1e7)
-_PROPERTIES = {name: Layout(("points",), required=False, bounds=_FINITE) for name in ("volumes", "energies")}
+_PROPERTIES = {
+    name: Layout(("points",), required=False, group="curve", bounds=_FINITE) for name in ("volumes", "energies")
+}
 _SIMULATION = {
     "times": Layout(("frames",), bounds=_FINITE, increasing=True),
     **{
@@ -35,17 +36,17 @@ _SIMULATION = {
         for name in ("potential_energy", "total_energy", "temperature")
     },
     "pressure": Layout(("replicas", "frames"), required=False, bounds=_FINITE),
-    "rdf_r": Layout(("distances",), required=False, bounds=_FINITE),
-    **{name: Layout(("distances",), required=False) for name in ("rdf", "rdf_error")},
+    "rdf_r": Layout(("distances",), required=False, group="rdf", bounds=_FINITE),
+    **{name: Layout(("distances",), required=False, group="rdf") for name in ("rdf", "rdf_error")},
 }
 _TEST = {
-    "energy": Layout(("energies", 2), bounds=_FINITE),
-    "forces": Layout(("forces", 2), bounds=_FINITE),
-    "stress": Layout(("stresses", 2), bounds=_FINITE),
-    "force_species": Layout(("forces",), "iu", bounds=(1, 118)),
-    "energy_frames": Layout(("energies",), "iu", bounds=_INDICES),
-    "force_frames": Layout(("forces",), "iu", bounds=_INDICES),
-    "stress_frames": Layout(("stresses",), "iu", bounds=_INDICES),
+    "energy": Layout(("energies", 2), may_be_empty=True, bounds=_FINITE),
+    "forces": Layout(("forces", 2), may_be_empty=True, bounds=_FINITE),
+    "stress": Layout(("stresses", 2), may_be_empty=True, bounds=_FINITE),
+    "force_species": Layout(("forces",), "iu", may_be_empty=True, bounds=(1, 118)),
+    "energy_frames": Layout(("energies",), "iu", may_be_empty=True, bounds=_INDICES),
+    "force_frames": Layout(("forces",), "iu", may_be_empty=True, bounds=_INDICES),
+    "stress_frames": Layout(("stresses",), "iu", may_be_empty=True, bounds=_INDICES),
     "group_*": Layout(("structures",), "U"),
 }
 
@@ -128,7 +129,7 @@ def read_run(directory: str | Path) -> RunFiles:
         simulations=_read_all(directory / "simulations", list(recipe.simulations), _SIMULATION),
         properties=_read_arrays(directory / "properties.npz", _PROPERTIES),
         times=StageTimes.read(directory),
-        data_check=check.read_text(encoding="utf-8", errors="replace") if check.is_file() else "",
+        data_check=read_text(check, errors="replace") if check.is_file() else "",
         environment=next((one.environment for one in (whole, fit) if one is not None and one.environment), {}),
         training_status="" if fit is None else fit.status,
     )
@@ -139,13 +140,11 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-        return checked([json.loads(line) for line in lines if line.strip()], list[_EpochRecord], path)
+        lines = read_text(path, LARGEST_LOG).split("\n")[:-1]
+        records = [parse_json(line) for line in lines if line.strip()]
+        return checked(records, list[dict[str, Number]], path, remedy=_LOG_MADE_AGAIN)
     except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path} is damaged ({type(error).__name__}): restore a copy of it, or `mdfit resume` the run, which writes it "
-            "again."
-        ) from error
+        raise CheckpointError(f"{path} is damaged ({type(error).__name__}): {_LOG_MADE_AGAIN}") from error
 
 
 def _read_arrays(path: Path, layouts: dict[str, Layout]) -> Arrays:

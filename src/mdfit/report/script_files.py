@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,9 @@ from mdfit.report.results import PROVENANCE
 from mdfit.report.run_files import read_history
 from mdfit.storage import read_json
 from mdfit.training.records import RunDocument
+
+#: In bytes; larger pictures are left out of the page that would hold them.
+LARGEST_PICTURE = 2**24
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def read_script_run(directory: str | Path) -> ScriptFiles:
         complete=metrics.is_file(),
         metrics=read_metrics(metrics) if metrics.is_file() else _of_stages(directory),
         figures=figures,
-        pictures={path.stem: path for path in _own(directory, "*.png") if path.stem not in figures},
+        pictures={path.stem: path for path in _own(directory, "*.png", LARGEST_PICTURE) if path.stem not in figures},
         trainings={path.parent.name: _training(path) for path in _own(directory, "*/run.json")},
         models={path.stem: read_potential_header(path) for path in _own(directory, "*.mdfit")},
         times=_times(directory, kept),
@@ -96,9 +99,10 @@ def read_script_run(directory: str | Path) -> ScriptFiles:
     )
 
 
-def _own(folder: Path, pattern: str) -> Iterator[Path]:
-    """Files, but no links, which could lead to what nobody wants to show."""
-    yield from (path for path in sorted(folder.glob(pattern)) if path.is_file() and not path.is_symlink())
+def _own(folder: Path, pattern: str, largest: float = math.inf) -> Iterator[Path]:
+    """Files of at most so many bytes, but no links, which could lead to what nobody wants to show."""
+    files = (path for path in sorted(folder.glob(pattern)) if path.is_file() and not path.is_symlink())
+    yield from (path for path in files if path.stat().st_size <= largest)
 
 
 def _of_stages(directory: Path) -> Metrics:
@@ -115,9 +119,5 @@ def _training(record: Path) -> Training:
 
 def _times(directory: Path, record: dict[str, Any]) -> StageTimes:
     times = StageTimes.read(directory)
-    if times.wall:
-        return times
-    seconds = record.get("seconds")
-    known = seconds if isinstance(seconds, dict) else {}
-    columns = {field.name: known.get(field.name, {}) for field in dataclasses.fields(StageTimes)}
-    return StageTimes(**{name: value for name, value in columns.items() if isinstance(value, dict)})
+    known = record.get("seconds", {})
+    return times if times.wall else StageTimes.of(known, directory / PROVENANCE)

@@ -14,7 +14,7 @@ from mdfit.recipes.stage_times import TimesDocument
 from mdfit.report.drawing import panels_of
 from mdfit.report.figures import save_row
 from mdfit.report.results import PROVENANCE, check_target, copy_models, summary
-from mdfit.storage import Document, checked, read_json, write_json, write_text
+from mdfit.storage import MADE_AGAIN, Document, checked, read_json, write_json, write_text
 
 #: In bytes; larger figures stay in the run.
 LARGEST_FIGURE = 150_000
@@ -46,7 +46,7 @@ def write_script_results(run: str | Path, to: str | Path) -> Path:
         raise RecipeError(f"The run in {run} is not complete: it has no metrics.json; `mdfit resume {run}`.")
     metrics = read_metrics(run / "metrics.json")
     provenance = read_json(run / PROVENANCE, EnvironmentDocument)
-    checked(provenance, ScriptProvenance, run / PROVENANCE)
+    checked(provenance, ScriptProvenance, run / PROVENANCE, remedy=MADE_AGAIN)
     check_target(to)
     write_json(to / PROVENANCE, provenance)
     write_metrics(to / "metrics.json", metrics)

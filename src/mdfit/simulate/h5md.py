@@ -46,7 +46,8 @@ class H5MDOutput(Output):
         try:
             h5md.check_free_space(self.path.parent, sum(array.nbytes for array in arrays.values()))
             with h5md.open_to_write(self.path, "a") as file:
-                if "h5md" not in file:
+                # A file that goes on was looked at when it was read.
+                if start == 0 and "h5md" not in file:
                     self._describe(file, arrays)
                 for name, values in arrays.items():
                     for replica, own in enumerate(values):
@@ -76,6 +77,9 @@ class H5MDOutput(Output):
                 missing = {"positions", "cells", "potential_energies"} - set(recorded)
                 if missing:
                     raise KeyError(f"no {missing.pop().replace('_', ' ')}")
+                for place in ("h5md", *self._descriptions()):
+                    if place not in file:
+                        raise KeyError(f"no {place}")
                 groups = [
                     (name, h5md.element(file, _place(name, replica)))
                     for replica in range(self.plan.replicas)
@@ -151,6 +155,12 @@ class H5MDOutput(Output):
         if not finite.all():
             raise ValueError(f"frame {int(np.argmin(finite))} of {group.name} is not finite")
         return kept
+
+    def _descriptions(self) -> list[str]:
+        """Where a file says what its particles are."""
+        names = [f"replica_{replica}" for replica in range(self.plan.replicas)]
+        parts = ("particles/{}/species", "particles/{}/mass", "particles/{}/box", "connectivity/{}/constraints")
+        return [part.format(name) for name in names for part in parts]
 
     def _describe(self, file: Any, arrays: dict[str, np.ndarray]) -> None:
         h5md.write_header(file)

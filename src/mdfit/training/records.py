@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field
+import jax
+import numpy as np
+from pydantic import ConfigDict, Field, model_validator
 
 from mdfit.errors import CheckpointError, OutputError
 from mdfit.models import Model
@@ -18,6 +20,8 @@ from mdfit.objectives import Evaluation, Step
 from mdfit.provenance import EnvironmentDocument, environment
 from mdfit.storage import (
     Document,
+    Number,
+    Seconds,
     checked,
     fill_tree,
     only_writer,
@@ -116,8 +120,16 @@ class MeansDocument(Document):
 
     model_config = ConfigDict(allow_inf_nan=True)
 
-    counts: dict[str, int]
+    counts: dict[str, Annotated[int, Field(ge=1)]]
     sums: dict[str, float]
+
+    @model_validator(mode="after")
+    def _of_squares(self) -> MeansDocument:
+        if self.counts.keys() != self.sums.keys():
+            raise ValueError("there are sums without numbers of terms, or the other way round")
+        if any(total < 0 for name, total in self.sums.items() if name.endswith("_rmse")):
+            raise ValueError("a sum of squares is negative")
+        return self
 
 
 class CheckpointHeader(Document):
@@ -128,12 +140,18 @@ class CheckpointHeader(Document):
     format: Literal["mdfit checkpoint"]
     format_version: int = 1
     means: MeansDocument
-    history: list[dict[str, int | float]]
-    before: dict[str, int | float] = Field(default_factory=dict)
-    marks: list[Annotated[list[float], Field(min_length=3, max_length=3)]] = Field(default_factory=list)
-    spent: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(default_factory=lambda: [0.0, 0.0])
+    history: list[dict[str, Number]]
+    before: dict[str, Number] = Field(default_factory=dict)
+    marks: list[Annotated[list[Seconds], Field(min_length=3, max_length=3)]] = Field(default_factory=list)
+    spent: Annotated[list[Seconds], Field(min_length=2, max_length=2)] = Field(default_factory=lambda: [0.0, 0.0])
     identity: Identity | None = None
-    stopped: str | None = None
+    stopped: Literal["finished", "early stopping"] | None = None
+
+    @property
+    def steps(self) -> int:
+        """Updates: those up to the last record, and those that it has been followed by."""
+        recorded = self.history[-1].get("step", -1) if self.history else 0
+        return int(recorded) + self.means.counts.get("loss", 0)
 
 
 class RunDocument(Document):
@@ -144,6 +162,19 @@ class RunDocument(Document):
     cpu_seconds: float | None = None
     configuration: dict[str, Any] = Field(default_factory=dict)
     environment: EnvironmentDocument = Field(default_factory=dict)
+
+
+def _impossible(state: FitState, known: CheckpointHeader) -> str:
+    """What no training leaves in a checkpoint; empty when there is nothing."""
+    for name in ("parameters", "average", "best", "before"):
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(getattr(state, name))]
+        if not all(np.isfinite(leaf).all() for leaf in leaves if leaf.dtype.kind == "f"):
+            return f"{name} are not finite"
+    if any(np.isnan(loss).any() for loss in (state.best_loss, state.lowest, state.smoothed)):
+        return "a loss is no number"
+    if int(state.step) != known.steps or int(state.step) < 0:
+        return f"{int(state.step)} updates, but records of {known.steps}"
+    return "" if int(state.stale) >= 0 else "a negative number of validations"
 
 
 def has_checkpoint(directory: str | Path) -> bool:
@@ -222,6 +253,8 @@ class Records:
                 "directory."
             )
         state = fill_tree(fresh.state, arrays, path, CheckpointError)
+        if problem := _impossible(state, known):
+            raise CheckpointError(f"{path} is damaged ({problem}): use an earlier copy.")
         if (self.directory / "run.json").exists():
             read_json(self.directory / "run.json", RunDocument)
         progress = TrainingProgress(
