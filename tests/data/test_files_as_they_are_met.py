@@ -4,6 +4,7 @@ import bz2
 import gzip
 import logging
 import lzma
+import os
 from pathlib import Path
 
 import ase.io
@@ -217,6 +218,13 @@ def test_placeholders_do_not_displace_energies_under_another_name(tmp_path: Path
     dataset = read(tmp_path / "a.xyz")
     assert [found.energy for found in dataset] == EXPECTED
     assert dataset.keys.energy == "REF_energy"
+
+
+def test_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.xyz")
+    for path in (tmp_path / "pipe.xyz", "/dev/zero"):
+        with pytest.raises(DataError, match="is a pipe or a device"):
+            read(path)
 
 
 def test_a_flag_is_no_energy(tmp_path: Path) -> None:

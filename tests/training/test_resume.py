@@ -204,6 +204,15 @@ def test_files_of_others_are_not_overwritten(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".training.lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(OutputError, match="Could not write"):
+        train(tmp_path / "run")
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
 def test_one_process_at_a_time(tmp_path, trained):
     shutil.copytree(trained, tmp_path / "run")
     with (tmp_path / "run" / ".training.lock").open("w") as other:

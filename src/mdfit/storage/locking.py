@@ -50,7 +50,7 @@ def only_writer(lock: str | Path, of: str | Path) -> Iterator[None]:
 def _locked(path: Path, of: str | Path) -> int | None:
     """An open lock file that is locked and still the one at ``path``."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

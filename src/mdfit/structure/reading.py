@@ -37,6 +37,8 @@ def read_atoms(path: str | Path, index: int | slice | str = ":") -> list[Atoms]:
         raise DataError(f"{path} does not exist (working directory {Path.cwd()}): check the name.")
     if path.is_dir():
         raise DataError(f"{path} is a directory: give the file inside it.")
+    if not path.is_file():
+        raise DataError(f"{path} is a pipe or a device, which may never end: give a file.")
     try:
         frames = _read(path, index)
     except DataError:
