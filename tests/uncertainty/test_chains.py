@@ -74,7 +74,7 @@ def test_steps_in_one_call_do_not_matter():
         {"keep": 8},
         {"likelihood": Points(*points(41), 10)},
     ],
-    ids=str,
+    ids=lambda change: next(iter(change)),
 )
 def test_other_chains_are_not_taken_up(tmp_path, change):
     sample(tmp_path / "run")
