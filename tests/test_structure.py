@@ -145,7 +145,7 @@ def test_files_that_cannot_be_read_give_one_clear_error(tmp_path: Path) -> None:
         read_atoms(tmp_path / "empty.xyz")
     content = gzip.compress(b"1\nProperties=species:S:1:pos:R:3\nSi 0 0 0\n" * 100)
     (tmp_path / "cut.xyz.gz").write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match=r"cut.xyz.gz cannot be read .*end"):
+    with pytest.raises(DataError, match=r"cut.xyz.gz cannot be read: .*end too early"):
         read_atoms(tmp_path / "cut.xyz.gz")
     ase.io.write(tmp_path / "one.xyz", Atoms("H"), format="extxyz")
     with pytest.raises(DataError, match=r"one\.xyz"):

@@ -25,6 +25,7 @@ from mdfit.potentials import (
     PaiNN,
     PairSpline,
     PeriodicDihedrals,
+    PotentialSet,
     StillingerWeber,
     energies,
     forces,
@@ -50,9 +51,17 @@ POTENTIALS = {
     "ListedInversePower": lambda: ListedInversePower(3, [(0, 2)], 0.1, 4.0, FAR),
     "ListedLennardJones": lambda: ListedLennardJones(3, [(0, 2)], 0.1, 4.0, FAR),
     "Excluding": lambda: Excluding(LennardJones(0.1, 2.0, 4.0), 3, [(0, 1)]),
+    "PotentialSet": lambda: PotentialSet.of([PaiNN([SILICON], 4.0, channels=4, layers=1), other_network()]),
     "sum": lambda: StillingerWeber.silicon() + ZBL("2 Å"),
     "sum with bonds": lambda: StillingerWeber.silicon() + HarmonicBonds(3, [(0, 1)], 2.0, 1.5, FAR),
 }
+
+
+def other_network():
+    """Of the same architecture with other parameters."""
+    return PaiNN([SILICON], 4.0, channels=4, layers=1, key=jax.random.key(5))
+
+
 #: Every class is there, unless it is the base of others.
 LEFT_OUT = {"Sum"}
 

@@ -43,7 +43,7 @@ def test_frames_of_structures_are_of_one_system():
     frames = Frames.of_structures([dimer(1.0), dimer(1.1)], Conditions("NVT", 300.0))
     assert frames.positions[:, 1, 2].tolist() == [1.0, 1.1]
     assert Trajectory.of_frames(frames).conditions == Conditions("NVT", 300.0)
-    with pytest.raises(DataError, match="Frame 1 has other atoms, masses or periodicity"):
+    with pytest.raises(DataError, match="Frame 1 has other atoms, masses, periodicity or frozen atoms"):
         Frames.of_structures([dimer(1.0), dimer(1.0, mass=2.0)])
     with pytest.raises(DataError, match="at least one structure"):
         Frames.of_structures([])

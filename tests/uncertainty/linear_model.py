@@ -10,7 +10,7 @@ from mdfit.uncertainty import Likelihood
 NOISE, PRIOR = 0.5, 2.0
 
 
-class Line(Model):
+class StraightLine(Model):
     """y = Σ_k w_k x^k."""
 
     weights: jax.Array

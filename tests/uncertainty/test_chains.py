@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from linear_model import Line, Points, points
+from linear_model import Points, StraightLine, points
 
 from mdfit.errors import CheckpointError, TrainingError
 from mdfit.models import load
@@ -20,7 +20,7 @@ from mdfit.uncertainty import (
 
 def sample(out=None, **settings):
     given = {
-        "starts": [Line.zero()] * 3,
+        "starts": [StraightLine.zero()] * 3,
         "likelihood": Points(*points(), 10),
         "kernel": PSGLD(),
         "schedule": PolynomialSteps(1e-2, 1e-3),

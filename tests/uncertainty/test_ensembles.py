@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from linear_model import Line, points
+from linear_model import StraightLine, points
 
 from mdfit.errors import TrainingError
 from mdfit.models import load
@@ -45,7 +45,7 @@ def squared_error(model, batch):
 
 def train(side_by_side, out=None, members=3, **settings):
     parts = member_indices(40, members, "random splits", seed=1)
-    starts = [Line(jax.random.normal(jax.random.key(n), (2,))) for n in range(members)]
+    starts = [StraightLine(jax.random.normal(jax.random.key(n), (2,))) for n in range(members)]
     # Clipping by the norm tells whether members are optimised by themselves.
     optimizer = optax.chain(optax.clip_by_global_norm(0.1), optax.adam(0.1))
     return train_ensemble(
@@ -126,12 +126,12 @@ def test_data_of_members():
         (lambda: train(False, members=1), "at least two members"),
         (lambda: SideBySide([Fit([0, 1]), Other()]), "one kind of objective"),
         (
-            lambda: train_ensemble([Line.zero()] * 2, [Fit([0, 1])], optimizer=optax.sgd(0.1), steps=1),
+            lambda: train_ensemble([StraightLine.zero()] * 2, [Fit([0, 1])], optimizer=optax.sgd(0.1), steps=1),
             "1 objectives do not belong to 2 members",
         ),
         (
             lambda: train_ensemble(
-                [Line.zero()] * 2,
+                [StraightLine.zero()] * 2,
                 [Fit([0, 1]), Fit(range(9))],
                 optimizer=optax.sgd(0.1),
                 steps=1,
@@ -163,5 +163,9 @@ def test_the_member_that_fails_is_named():
 
     with pytest.raises(TrainingError, match=r"Member 1: The loss is not finite at step 0"):
         train_ensemble(
-            [Line.zero()] * 2, [Fit([0, 1]), Broken([0, 1])], optimizer=optax.sgd(0.1), steps=2, show_progress=False
+            [StraightLine.zero()] * 2,
+            [Fit([0, 1]), Broken([0, 1])],
+            optimizer=optax.sgd(0.1),
+            steps=2,
+            show_progress=False,
         )

@@ -6,7 +6,7 @@ of a million cases.
 
 import numpy as np
 import pytest
-from linear_model import PRIOR, Line, Points, exact, points
+from linear_model import PRIOR, Points, StraightLine, exact, points
 from scipy import integrate
 
 from mdfit.errors import TrainingError
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.optimised
 def chains(kernel, schedule, batch_size=40, steps=20_000, **settings):
     likelihood = settings.pop("likelihood", None) or Points(*points(), batch_size)
     settings = {"prior": NormalPrior(PRIOR), "seed": 3, "steps_per_update": 2000, "keep": 2000, **settings}
-    starts = settings.pop("starts", [Line.zero()] * 2)
+    starts = settings.pop("starts", [StraightLine.zero()] * 2)
     return sample_posterior(
         starts, likelihood, kernel, schedule, steps=steps, burn_in=steps // 5, show_progress=False, **settings
     )
@@ -85,10 +85,10 @@ def test_variances_are_in_proportion_to_the_temperature(kernel):
 
 def test_nuts_is_exact():
     likelihood = Points(*points(), 40)
-    kernel, schedule = adapted_nuts(Line.zero(), likelihood, prior=NormalPrior(PRIOR), steps=300)
+    kernel, schedule = adapted_nuts(StraightLine.zero(), likelihood, prior=NormalPrior(PRIOR), steps=300)
     check(chains(kernel, schedule, steps=2000, steps_per_update=400, keep=1600))
     with pytest.raises(TrainingError, match="NUTS needs all data at once"):
-        adapted_nuts(Line.zero(), Points(*points(), 10))
+        adapted_nuts(StraightLine.zero(), Points(*points(), 10))
 
 
 def test_noise_scales_are_sampled_with_their_prior():
@@ -120,12 +120,12 @@ def test_a_flat_prior_leaves_the_likelihood():
 
 
 def test_priors_have_widths_and_centres_of_their_own():
-    one, two = Line.zero(), Line.zero()
+    one, two = StraightLine.zero(), StraightLine.zero()
     import equinox as eqx
 
     centre = eqx.tree_at(lambda line: line.weights, one, np.asarray([1.0, -1.0]))
     scale = eqx.tree_at(lambda line: line.weights, two, np.asarray([0.5, 2.0]))
-    found = NormalPrior(scale, centre).log_density(Line.zero())
+    found = NormalPrior(scale, centre).log_density(StraightLine.zero())
     assert float(found) == pytest.approx(-0.5 * (4 + 0.25))
     with pytest.raises(TrainingError, match="above 0"):
         NormalPrior(0.0)

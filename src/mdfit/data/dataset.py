@@ -83,8 +83,8 @@ class Dataset:
     Example:
         >>> from mdfit import Structure
         >>> from mdfit.data import Dataset, LabelledStructure
-        >>> atom = Structure.in_open_space([[0, 0, 0]], species=18)
-        >>> dataset = Dataset([LabelledStructure(atom, energy=-0.1 * n) for n in range(10)])
+        >>> dimers = [Structure.in_open_space([[0, 0, 0], [0, 0, 3.5 + 0.1 * n]], species=18) for n in range(10)]
+        >>> dataset = Dataset([LabelledStructure(dimer, energy=-0.01) for dimer in dimers])
         >>> train, test = dataset.split(0.8, seed=0)
         >>> len(train), len(test)
         (8, 2)
@@ -192,7 +192,7 @@ class Dataset:
         fixed = [unit for unit in units if isolated.issuperset(unit)]
         units, fixed = (units, []) if len(units) < len(fixed) + 2 else ([u for u in units if u not in fixed], fixed)
         if len(units) < 2:
-            what = "frame" if group is None else f"value of '{group}'"
+            what = "structure" if group is None else f"value of '{group}'"
             raise DataError(f"The data set has one {what} only, so it cannot be split: give more, or split otherwise.")
         order = np.random.default_rng(seed).permutation(len(units))
         sizes = np.cumsum([len(units[unit]) for unit in order])[:-1]

@@ -161,8 +161,8 @@ class Output(ABC):
         frames = self._read_frames(header)
         if self.digest.hexdigest() != header.digest:
             raise CheckpointError(
-                f"{self.path} was changed since it was written, or is of another run; restore the file, or start the run "
-                "again in another file."
+                f"{self.path} was changed since it was written, or is of another run than {restart_path(self.path)}; "
+                "restore the files, or start the run again in another file."
             )
         return frames
 
