@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,10 +25,12 @@ from mdfit.report.run_files import RunFiles, read_run
 from mdfit.report.tables import duration, number
 from mdfit.storage import Document, read_json, remedy, write_json, write_text
 
+log = logging.getLogger(__name__)
+
 #: The record by which results are known.
 PROVENANCE = "provenance.json"
 #: In bytes; larger models stay in the run.
-LARGEST_MODEL = 500_000
+LARGEST_MODEL = 1_000_000
 
 
 def save_small_plots(directory: str | Path, to: str | Path) -> list[Path]:
@@ -81,8 +84,12 @@ def copy_models(models: Iterable[tuple[Path, str]], to: Path) -> None:
     """
     try:
         for path, name in models:
-            if path.is_file() and not path.is_symlink() and path.stat().st_size < LARGEST_MODEL:
+            if not path.is_file() or path.is_symlink():
+                continue
+            if path.stat().st_size < LARGEST_MODEL:
                 shutil.copyfile(path, to / name)
+            else:
+                log.warning("%s has %d kB and stays in the run.", path, path.stat().st_size // 1000)
     except OSError as error:
         raise OutputError(f"Could not write {to}: {error.strerror or error}; {remedy(error)}.") from error
 
