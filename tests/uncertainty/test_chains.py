@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from linear_model import Points, StraightLine, points
+from linear_model import Points, StraightLine, killed_at, points
 
 from mdfit.errors import CheckpointError, TrainingError
 from mdfit.models import load
@@ -44,16 +44,8 @@ def test_an_interrupted_chain_goes_on_bit_for_bit(tmp_path):
     whole = sample()
     assert whole.log_density.shape == (3, 7)
     assert len(whole.models) == 21
-    count = 0
-
-    def stop(record):
-        nonlocal count
-        count += 1
-        if count == 4:
-            raise RuntimeError("killed")
-
     with pytest.raises(RuntimeError, match="killed"):
-        sample(tmp_path / "run", on_record=stop)
+        sample(tmp_path / "run", on_record=killed_at(4))
     assert_same(sample(tmp_path / "run"), whole)
     # Finished: returned as it is.
     assert_same(sample(tmp_path / "run"), whole)
@@ -91,9 +83,17 @@ def test_chains_are_independent_and_samples_in_order():
     assert found.weights == pytest.approx(1 / 150)
 
 
+class Vanishing(ConstantSteps):
+    """Steps that end at zero."""
+
+    def sizes(self, steps):
+        return np.linspace(self.size, 0.0, steps)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        ({"schedule": Vanishing(1e-3)}, "steps that are not above 0"),
         ({"temperature": 0.0}, "temperature of a posterior is above 0"),
         ({"burn_in": 97}, "burn-in of 97 steps leaves nothing of a chain of 97"),
         ({"keep": 78}, "78 samples are wanted of each chain, but there are 77 states"),

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from linear_model import StraightLine, points
+from linear_model import StraightLine, killed_at, points
 
 from mdfit.errors import TrainingError
 from mdfit.models import load
@@ -85,16 +85,9 @@ def test_each_member_keeps_its_best(monkeypatch):
 
 @pytest.mark.parametrize("side_by_side", [True, False])
 def test_an_interrupted_ensemble_goes_on(tmp_path, side_by_side):
-    whole, count = train(side_by_side), 0
-
-    def stop(record):
-        nonlocal count
-        count += 1
-        if count == 5:
-            raise RuntimeError("killed")
-
+    whole = train(side_by_side)
     with pytest.raises(RuntimeError, match="killed"):
-        train(side_by_side, tmp_path / "run", on_record=stop)
+        train(side_by_side, tmp_path / "run", on_record=killed_at(5))
     resumed = train(side_by_side, tmp_path / "run")
     np.testing.assert_array_equal(resumed.models.stacked.weights, whole.models.stacked.weights)
     if side_by_side:

@@ -5,12 +5,12 @@ import pytest
 from scipy import stats
 
 from mdfit.errors import ObservableError
-from mdfit.uncertainty import Coverage, convergence, credible_interval, reliability, student_factor, variance_scale
+from mdfit.uncertainty import Coverage, convergence, credible_interval, prediction_factor, reliability, variance_scale
 
 
 def test_the_factor_of_eight_models():
-    assert student_factor(8) == pytest.approx(2.51, abs=0.005)
-    assert student_factor(10**6) == pytest.approx(1.96, abs=0.001)
+    assert prediction_factor(8) == pytest.approx(2.51, abs=0.005)
+    assert prediction_factor(10**6) == pytest.approx(1.96, abs=0.001)
 
 
 @pytest.mark.parametrize("models", [2, 4, 8, 40, 150])

@@ -184,10 +184,10 @@ class Dataset:
         """
         if not 0 < fraction < 1:
             raise DataError(f"The fraction of a split is {fraction}: give a number between 0 and 1, such as 0.9.")
-        from mdfit.data.duplicates import together
+        from mdfit.data.duplicates import groups_of_equal
         from mdfit.data.reference_energies import isolated_atoms
 
-        units = together(self) if group is None else list(self.groups(group).values())
+        units = groups_of_equal(self) if group is None else list(self.groups(group).values())
         isolated = {index for frames in isolated_atoms(self).values() for index in frames}
         fixed = [unit for unit in units if isolated.issuperset(unit)]
         units, fixed = (units, []) if len(units) < len(fixed) + 2 else ([u for u in units if u not in fixed], fixed)

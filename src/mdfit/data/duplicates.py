@@ -19,7 +19,7 @@ def first_of_equal(dataset: Dataset) -> np.ndarray:
     )
 
 
-def together(dataset: Dataset) -> list[list[int]]:
+def groups_of_equal(dataset: Dataset) -> list[list[int]]:
     """The frames as lists of equal structures, which belong to one side of a split."""
     units: dict[int, list[int]] = {}
     for index, first in enumerate(first_of_equal(dataset).tolist()):

@@ -14,8 +14,6 @@ from mdfit.errors import DataError, StructureError
 from mdfit.structure import Conditions
 from mdfit.units import quantity
 
-#: What mdfit writes beside the particles.
-FREEDOM = "degrees_of_freedom"
 #: No array of numbers is compressed to less than this share of its bytes.
 MOST_COMPRESSED = 1000
 #: Names of :class:`Frames` and of the quantities of a file.
@@ -69,7 +67,7 @@ def _read(file: Any, particles: str, path: Path) -> dict[str, Any]:
         "names": tuple(_text(name) for name in group["names"]) if "names" in group else (),
         "conditions": _conditions(file, particles),
         "frozen": group["frozen"][:].astype(bool) if "frozen" in group else None,
-        "degrees_of_freedom": int(group.attrs[FREEDOM]) if FREEDOM in group.attrs else None,
+        "degrees_of_freedom": int(group.attrs[h5md.FREEDOM]) if h5md.FREEDOM in group.attrs else None,
         "source": str(path),
         **arrays,
     }

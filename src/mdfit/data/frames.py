@@ -13,7 +13,7 @@ import numpy as np
 from mdfit.data.dataset import Dataset, LabelledStructure
 from mdfit.data.frame_files import read_arrays
 from mdfit.data.intervals import runs
-from mdfit.data.unwrapping import crosses_boundary
+from mdfit.data.unwrapping import by_nearest_images
 from mdfit.errors import DataError, StructureError
 from mdfit.structure import Conditions, Structure
 from mdfit.structure.conditions import UNKNOWN
@@ -105,8 +105,8 @@ class Frames:
         for name in ("species", "masses", "periodic", "frozen"):
             object.__setattr__(self, name, getattr(first, name))
         if self.unwrapped is None:
-            jumps = crosses_boundary(self.positions, self.cells, self.periodic)
-            object.__setattr__(self, "unwrapped", not jumps)
+            followed, _ = by_nearest_images(self.positions, self.cells, self.periodic)
+            object.__setattr__(self, "unwrapped", followed is self.positions)
 
     def _check(self, name: str, shape: tuple[int, ...]) -> None:
         if getattr(self, name) is None:

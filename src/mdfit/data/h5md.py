@@ -27,6 +27,8 @@ QUANTITIES = {
     "potential_energies": ("observables/{}/potential_energy", "eV"),
     "stresses": ("observables/{}/stress", "eV Å-3"),
 }
+#: What mdfit writes beside particles that H5MD does not know.
+FREEDOM = "degrees_of_freedom"
 #: Seconds to wait for a program that reads a file which is to be written.
 PATIENCE = 60.0
 #: Bytes that must stay free beyond what is written, for the tables of an HDF5 file.

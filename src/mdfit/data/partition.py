@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mdfit.data.dataset import Dataset, LabelledStructure
-from mdfit.data.duplicates import first_of_equal, together
+from mdfit.data.duplicates import first_of_equal, groups_of_equal
 from mdfit.data.labels import LabelKeys
 from mdfit.data.reading import read
 from mdfit.data.reference_energies import isolated_atoms
@@ -62,7 +62,7 @@ def partition(
     if by == "group" and group is not None:
         units = list(dataset.groups(group).values())
     else:
-        units = together(dataset) if by == "random" else [[row] for row in range(len(dataset))]
+        units = groups_of_equal(dataset) if by == "random" else [[row] for row in range(len(dataset))]
     movable = [unit for unit in units if not isolated.issuperset(unit)]
     if by != "time":
         movable = [movable[index] for index in np.random.default_rng(seed).permutation(len(movable))]

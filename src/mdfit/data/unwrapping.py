@@ -32,19 +32,6 @@ def jumps_without_cell(positions: np.ndarray) -> bool:
     return False
 
 
-def crosses_boundary(positions: np.ndarray, cells: np.ndarray, periodic: np.ndarray) -> bool:
-    """Whether an atom of [F, N, 3] moves by more than half the cell between frames, as where it is put back."""
-    if not np.any(periodic):
-        return False
-    before = _fractional(positions[0], cells[0])
-    for frame in range(1, len(positions)):
-        now = _fractional(positions[frame], cells[frame])
-        if np.any(np.abs(now - before)[:, np.asarray(periodic, bool)] > 0.5):
-            return True
-        before = now
-    return False
-
-
 def by_nearest_images(positions: np.ndarray, cells: np.ndarray, periodic: np.ndarray) -> tuple[np.ndarray, float]:
     """Each atom moved by whole cells so that it is nearest to where it was in the frame before.
 

@@ -172,7 +172,7 @@ class H5MDOutput(Output):
             group = h5md.write_particles(file, name, particles.species, particles.masses, particles.periodic)
             group["names"] = np.array(particles.names, dtype=object) if particles.names else np.zeros(0, "S1")
             file[f"connectivity/{name}/constraints"] = particles.constraints
-            group.attrs["degrees_of_freedom"] = particles.degrees_of_freedom
+            group.attrs[h5md.FREEDOM] = particles.degrees_of_freedom
             if particles.frozen is not None:
                 group["frozen"] = particles.frozen
             stated = file.require_group(f"parameters/{name}").attrs

@@ -5,7 +5,7 @@ from mdfit.uncertainty.chains import MarkovChains, Plan
 from mdfit.uncertainty.convergence import Convergence, convergence
 from mdfit.uncertainty.ensembles import Ensemble, member_indices, train_ensemble
 from mdfit.uncertainty.hamiltonian import NUTS, adapted_nuts
-from mdfit.uncertainty.intervals import Coverage, Interval, credible_interval, student_factor
+from mdfit.uncertainty.intervals import Coverage, Interval, credible_interval, prediction_factor
 from mdfit.uncertainty.kernels import PSGLD, SGHMC, SGLD, SGNHT, ContourSGLD, Kernel, Target
 from mdfit.uncertainty.label_likelihood import LabelLikelihood
 from mdfit.uncertainty.posterior import FlatPrior, Likelihood, NormalPrior, Posterior
@@ -47,9 +47,9 @@ __all__ = [
     "credible_interval",
     "for_each_member",
     "member_indices",
+    "prediction_factor",
     "reliability",
     "sample_posterior",
-    "student_factor",
     "thinned",
     "train_ensemble",
     "variance_scale",

@@ -16,6 +16,7 @@ from mdfit.objectives import Objective, Step
 from mdfit.objectives.base import Metrics, child_seed
 from mdfit.uncertainty.kernels import Kernel, Target
 from mdfit.uncertainty.posterior import FlatPrior, Likelihood, NormalPrior, Posterior
+from mdfit.uncertainty.stacking import stacked
 
 #: No parameter is larger than this, but of a chain that runs away.
 LARGEST = 1e15
@@ -87,7 +88,7 @@ class MarkovChains(Objective):
 
     Args:
         likelihood: of the data.
-        prior: of the parameters.
+        prior: of the parameters; independent normal distributions of width 1 for None.
         kernel: how chains move.
         plan: step sizes, samples, temperature.
 
@@ -111,12 +112,12 @@ class MarkovChains(Objective):
     takes_steps = True
     validates = False
 
-    def __init__(self, likelihood: Likelihood, prior: NormalPrior | FlatPrior, kernel: Kernel, plan: Plan):
+    def __init__(self, likelihood: Likelihood, prior: NormalPrior | FlatPrior | None, kernel: Kernel, plan: Plan):
         self.likelihood, self.prior, self.kernel, self.plan = likelihood, prior, kernel, plan
 
     @property
     def posterior(self) -> Posterior:
-        return Posterior(self.likelihood.pure, self.likelihood.number, dict(self.likelihood.noise), self.prior)
+        return Posterior.of(self.likelihood, self.prior)
 
     def initial_state(self, seed: int, parameters: Parameters) -> ChainsState:
         trained = parameters.trained.stacked
@@ -137,18 +138,16 @@ class MarkovChains(Objective):
         example = parameters.combine()[0].model
         if self.likelihood.is_full_batch:
             return self.likelihood.draw(example, state.draws[0])[0], state
-        draws, rows = list(state.draws), []
+        draws, batches = list(state.draws), []
         for _ in range(self.plan.steps_per_update):
-            row = []
             for chain, own in enumerate(draws):
                 batch, draws[chain] = self.likelihood.draw(example, own)
-                row.append(batch)
-            rows.append(row)
-        leaves = zip(*(jax.tree.leaves(batch) for row in rows for batch in row), strict=True)
-        every = [jnp.asarray(np.stack(own)) for own in leaves]
-        shaped = [leaf.reshape(len(rows), len(draws), *leaf.shape[1:]) for leaf in every]
-        stacked = jax.tree.unflatten(jax.tree.structure(rows[0][0]), shaped)
-        return stacked, state._replace(draws=tuple(draws))
+                batches.append(batch)
+        together = stacked(batches)
+        shape = (self.plan.steps_per_update, len(draws))
+        return jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), together), state._replace(
+            draws=tuple(draws)
+        )
 
     def loss(self, model: Any, batch: Any) -> tuple[Float[Array, ""], Metrics]:
         """−log-density of the chains' models on the first batches, the mean of all chains."""

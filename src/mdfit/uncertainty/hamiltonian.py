@@ -79,9 +79,7 @@ def adapted_nuts(
         raise TrainingError("NUTS needs all data at once: give a likelihood with is_full_batch, or take SGLD or PSGLD.")
     blackjax = require_blackjax()
     parameters = Parameters.of(Sampled.of(start, likelihood.noise))
-    posterior = Posterior(
-        likelihood.pure, likelihood.number, dict(likelihood.noise), NormalPrior() if prior is None else prior
-    )
+    posterior = Posterior.of(likelihood, prior)
     batch, _ = likelihood.draw(start, likelihood.initial_state(seed, start))
 
     def log_density(where: Any) -> Float[Array, ""]:

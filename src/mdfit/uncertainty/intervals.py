@@ -87,12 +87,12 @@ def credible_interval(
     if number >= QUANTILES_FROM and standard_errors is None:
         low, high = _quantiles(values, share, ((1 - level) / 2, (1 + level) / 2))
     else:
-        half = student_factor(number, level) * spread
+        half = prediction_factor(number, level) * spread
         low, high = mean - half, mean + half
     return Interval(mean, spread, low, high, level, len(values))
 
 
-def student_factor(models: float, level: float = 0.95) -> float:
+def prediction_factor(models: float, level: float = 0.95) -> float:
     """T √(1 + 1/S) for S models: how many standard deviations an interval of this level reaches to each side."""
     from scipy import stats
 

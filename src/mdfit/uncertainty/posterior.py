@@ -137,6 +137,13 @@ class Posterior(eqx.Module):
     expected_noise: dict[str, float]
     prior: NormalPrior | FlatPrior
 
+    @classmethod
+    def of(cls, likelihood: Likelihood, prior: NormalPrior | FlatPrior | None) -> Posterior:
+        """With independent normal priors of width 1 unless given."""
+        return cls(
+            likelihood.pure, likelihood.number, dict(likelihood.noise), NormalPrior() if prior is None else prior
+        )
+
     def log_density(self, trained: Any, fixed: Any, batch: Any) -> Float[Array, ""]:
         """At a :class:`Sampled` model, split into what is sampled and the rest."""
         model: Sampled = eqx.combine(trained, fixed)

@@ -59,7 +59,8 @@ class PosteriorSamples:
     def of_chain(self, index: int) -> ModelSet:
         """The samples of one chain."""
         each = len(self.models) // self.chains
-        return ModelSet.of([self.models[index * each + sample] for sample in range(each)])
+        own = slice(index * each, (index + 1) * each)
+        return ModelSet(each, jax.tree.map(lambda leaf: leaf[own] if eqx.is_array(leaf) else leaf, self.models.stacked))
 
     def by_chain(self, values: np.ndarray) -> np.ndarray:
         """``(chains, samples, ...)`` of values ``(chains * samples, ...)`` of the models."""
@@ -121,8 +122,13 @@ def sample_posterior(
     if steps_per_update < 1:
         raise TrainingError(f"steps_per_update is at least 1, not {steps_per_update}.")
     kept = thinned(schedule, steps, burn_in, keep, seed)
-    plan = Plan(schedule.sizes(steps), kept, float(temperature), min(steps_per_update, steps))
-    objective = MarkovChains(likelihood, NormalPrior() if prior is None else prior, kernel, plan)
+    sizes = schedule.sizes(steps)
+    if not (np.float32(sizes) > 0).all():
+        raise TrainingError(
+            "The schedule has steps that are not above 0 in single precision, in which nothing would move."
+        )
+    plan = Plan(sizes, kept, float(temperature), min(steps_per_update, steps))
+    objective = MarkovChains(likelihood, prior, kernel, plan)
     chains = ModelSet.of([Sampled.of(start, likelihood.noise) for start in starts])
 
     def flags(chains: Any) -> Any:

@@ -16,6 +16,7 @@ from mdfit.errors import TrainingError
 from mdfit.models import Parameters
 from mdfit.objectives import Evaluation, Objective
 from mdfit.objectives.base import Metrics, PureLoss, child_seed
+from mdfit.uncertainty.stacking import stacked
 
 
 class SideBySide(Objective):
@@ -68,7 +69,7 @@ class SideBySide(Objective):
     def draw(self, parameters: Parameters, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         members = zip(self.objectives, _members(parameters), state, strict=True)
         batches, states = zip(*(objective.draw(member, own) for objective, member, own in members), strict=True)
-        return _stacked(batches), states
+        return stacked(batches), states
 
     def loss(self, model: Any, batch: Any) -> tuple[Float[Array, ""], Metrics]:
         """The sum over members; the means of their metrics."""
@@ -81,8 +82,7 @@ class SideBySide(Objective):
 
     def validate(self, model: Any) -> tuple[np.ndarray, dict[str, float]]:
         """The loss of each member by its own objective, and the means of their numbers."""
-        members = [own.combine() for own in _members(Parameters(*eqx.partition(model, eqx.is_array)))]
-        found = [objective.validate(member) for objective, member in zip(self.objectives, members, strict=True)]
+        found = [objective.validate(member) for objective, member in zip(self.objectives, model, strict=True)]
         names = found[0][1]
         means = {name: float(np.mean([numbers[name] for _, numbers in found])) for name in names}
         return np.array([float(loss) for loss, _ in found]), means
@@ -109,22 +109,6 @@ def _members(parameters: Parameters) -> list[Parameters]:
 
     members = range(parameters.fixed.number)
     return [Parameters(own(parameters.trained, index), own(parameters.fixed, index)) for index in members]
-
-
-def _stacked(batches: Sequence[Any]) -> Any:
-    shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(batch)] for batch in batches]
-    if any(shape != shapes[0] for shape in shapes):
-        raise TrainingError(
-            "Members cannot be trained side by side: their batches differ in shape; train them one after the other, or "
-            "give them as many data in batches of one size."
-        )
-    return jax.tree.map(
-        lambda *leaves: jnp.asarray(np.stack(leaves)) if _on_host(leaves) else jnp.stack(leaves), *batches
-    )
-
-
-def _on_host(leaves: Sequence[Any]) -> bool:
-    return all(isinstance(leaf, np.ndarray) for leaf in leaves)
 
 
 def _sum_of(loss: PureLoss, model: Any, batch: Any) -> tuple[Array, Metrics]:
