@@ -143,11 +143,9 @@ class MarkovChains(Objective):
             for chain, own in enumerate(draws):
                 batch, draws[chain] = self.likelihood.draw(example, own)
                 batches.append(batch)
-        together = stacked(batches)
         shape = (self.plan.steps_per_update, len(draws))
-        return jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), together), state._replace(
-            draws=tuple(draws)
-        )
+        together = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), stacked(batches))
+        return together, state._replace(draws=tuple(draws))
 
     def loss(self, model: Any, batch: Any) -> tuple[Float[Array, ""], Metrics]:
         """−log-density of the chains' models on the first batches, the mean of all chains."""
