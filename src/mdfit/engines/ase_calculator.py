@@ -18,7 +18,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from mdfit.errors import NeighborListError
 from mdfit.graph import Graph, NeighborTable, neighbor_table
 from mdfit.graph.graph import conditions_of
-from mdfit.potentials import Potential, PotentialSet, Prediction, evaluate, evaluate_set, load
+from mdfit.potentials import Potential, Prediction, evaluate, evaluate_with_spread, knows_spread, load
 from mdfit.precision import cast
 from mdfit.structure import Structure
 from mdfit.units import quantity
@@ -89,8 +89,8 @@ class Calculator(ASECalculator):
         """Fills ``results``; called by ASE."""
         super().calculate(atoms, properties, system_changes)
         graph = self._graph(self.atoms)
-        if isinstance(self.potential, PotentialSet):
-            found = _evaluate_set(self.potential, graph)
+        if knows_spread(self.potential):
+            found = _evaluate_with_spread(self.potential, graph)
             spread = self._numbers(found.spread)
             results = self._numbers(found.mean) | {f"{name}_spread": value for name, value in spread.items()}
         else:
@@ -182,4 +182,4 @@ class _Lists:
 
 
 _evaluate = eqx.filter_jit(evaluate)
-_evaluate_set = eqx.filter_jit(evaluate_set)
+_evaluate_with_spread = eqx.filter_jit(evaluate_with_spread)

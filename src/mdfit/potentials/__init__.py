@@ -21,6 +21,7 @@ from mdfit.potentials.prior_statistics import prior_from_statistics
 from mdfit.potentials.prior_table import PriorTable
 from mdfit.potentials.readout import Scaling
 from mdfit.potentials.spline import PairSpline
+from mdfit.potentials.spread import UncertainPotential, WithSpread, evaluate_with_spread, knows_spread
 from mdfit.potentials.stiffness import born_stiffness, lagrangian_stiffness
 from mdfit.potentials.stillinger_weber import StillingerWeber
 from mdfit.potentials.term_by_term import distinct_cutoffs, energy_and_derivatives, temperature_derivatives
@@ -54,6 +55,8 @@ __all__ = [
     "SetPrediction",
     "StillingerWeber",
     "Sum",
+    "UncertainPotential",
+    "WithSpread",
     "born_stiffness",
     "check_dataset",
     "distinct_cutoffs",
@@ -61,8 +64,10 @@ __all__ = [
     "energy_and_derivatives",
     "evaluate",
     "evaluate_set",
+    "evaluate_with_spread",
     "field_curve",
     "forces",
+    "knows_spread",
     "labelled_by",
     "lagrangian_stiffness",
     "load",

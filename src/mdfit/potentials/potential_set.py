@@ -19,10 +19,11 @@ from mdfit.models.files import build
 from mdfit.potentials.base import Potential
 from mdfit.potentials.evaluation import Prediction, evaluate
 from mdfit.potentials.gradient import Gradient
+from mdfit.potentials.spread import UncertainPotential, WithSpread
 from mdfit.structure import Structure
 
 
-class PotentialSet(ModelSet, Potential):
+class PotentialSet(ModelSet, UncertainPotential):
     """The weighted mean of several potentials, which knows how far they differ.
 
     It is used like one potential, whose energies, forces and stresses are the means over the members; :meth:`members` tells
@@ -119,6 +120,9 @@ class PotentialSet(ModelSet, Potential):
         squares = jnp.tensordot(share, (values - self.mean(values)) ** 2, axes=1)
         return jnp.sqrt(squares * effective / (effective - 1))
 
+    def with_spread(self, graph: Graph) -> SetPrediction:
+        return evaluate_set(self, graph)
+
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
         return self.mean(self.map(_atomic_energies, graph))
 
@@ -127,7 +131,7 @@ class PotentialSet(ModelSet, Potential):
         return jax.tree.map(self.mean, self.map(_differentiate, graph))
 
 
-class SetPrediction(eqx.Module):
+class SetPrediction(WithSpread):
     """What a set of potentials says of the structures of a graph.
 
     Attributes:
@@ -146,8 +150,6 @@ class SetPrediction(eqx.Module):
         ((2, 2, 3), (2, 3))
     """
 
-    mean: Prediction
-    spread: Prediction
     members: Prediction
 
 

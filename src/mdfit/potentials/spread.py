@@ -1,0 +1,75 @@
+"""Potentials that know how sure they are: a mean and a spread of everything they say."""
+
+from __future__ import annotations
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from mdfit.errors import PotentialError
+from mdfit.graph import Graph
+from mdfit.potentials.base import Potential, Sum, seen_by, terms_of
+from mdfit.potentials.evaluation import Prediction, evaluate
+
+
+class WithSpread(eqx.Module):
+    """What an uncertain potential says of the structures of a graph.
+
+    Attributes:
+        mean: what :func:`~mdfit.potentials.evaluate` gives.
+        spread: a standard deviation for each number of it: of the energy in eV, of forces in eV/Å, and so on.
+    """
+
+    mean: Prediction
+    spread: Prediction
+
+
+class UncertainPotential(Potential):
+    """A potential that gives a spread beside its energies, forces and stresses; used like any other one where not asked."""
+
+    @abc.abstractmethod
+    def with_spread(self, graph: Graph) -> WithSpread:
+        """Mean and spread for the structures of a graph; what a potential cannot say a spread of is NaN."""
+        raise NotImplementedError
+
+
+def knows_spread(potential: Potential) -> bool:
+    """True for uncertain potentials, and for sums that hold one.
+
+    Example:
+        >>> from mdfit.potentials import ZBL, LennardJones, PotentialSet, knows_spread
+        >>> both = PotentialSet.of([LennardJones(epsilon=0.9), LennardJones(epsilon=1.1)])
+        >>> knows_spread(both + ZBL()), knows_spread(ZBL())
+        (True, False)
+    """
+    return any(isinstance(term, UncertainPotential) for term in terms_of(potential))
+
+
+def evaluate_with_spread(potential: Potential, graph: Graph) -> WithSpread:
+    """Mean and spread of an uncertain potential; the uncertain terms of a sum are independent, so that squares add.
+
+    Raises:
+        PotentialError: for a potential that knows no spread.
+    """
+    if not knows_spread(potential):
+        raise PotentialError(
+            f"{type(potential).__name__} is one potential, which says nothing of its own error; give a set of potentials, "
+            "or one with an uncertain last layer."
+        )
+    if isinstance(potential, UncertainPotential):
+        return potential.with_spread(graph)
+    parts, spreads = [], []
+    for term in terms_of(potential):
+        seen = seen_by(term, graph) if isinstance(potential, Sum) else graph
+        if isinstance(term, UncertainPotential):
+            found = term.with_spread(seen)
+            parts.append(found.mean)
+            spreads.append(found.spread)
+        else:
+            parts.append(evaluate(term, seen))
+    return WithSpread(
+        jax.tree.map(lambda *terms: sum(terms[1:], start=terms[0]), *parts),
+        jax.tree.map(lambda *terms: jnp.sqrt(sum(term**2 for term in terms)), *spreads),
+    )
