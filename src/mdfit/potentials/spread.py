@@ -20,6 +20,15 @@ class WithSpread(eqx.Module):
     Attributes:
         mean: what :func:`~mdfit.potentials.evaluate` gives.
         spread: a standard deviation for each number of it: of the energy in eV, of forces in eV/Å, and so on.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import LennardJones, PotentialSet, evaluate_with_spread
+        >>> both = PotentialSet.of([LennardJones(epsilon=0.9), LennardJones(epsilon=1.1)])
+        >>> dimer = build_graph(Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]]), cutoff=both.cutoff)
+        >>> evaluate_with_spread(both, dimer).spread.energy.round(3)
+        Array([0.126], dtype=float64)
     """
 
     mean: Prediction
@@ -27,7 +36,13 @@ class WithSpread(eqx.Module):
 
 
 class UncertainPotential(Potential):
-    """A potential that gives a spread beside its energies, forces and stresses; used like any other one where not asked."""
+    """A potential that gives a spread beside its energies, forces and stresses; used like any other one where not asked.
+
+    Example:
+        >>> from mdfit.potentials import PotentialSet, UncertainPotential
+        >>> issubclass(PotentialSet, UncertainPotential)
+        True
+    """
 
     @abc.abstractmethod
     def with_spread(self, graph: Graph) -> WithSpread:
