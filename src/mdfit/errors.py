@@ -50,6 +50,10 @@ class SimulationError(MdfitError):
     """A simulation became unphysical or was set up inconsistently."""
 
 
+class ExplosionError(SimulationError):
+    """A simulation became unphysical: it left the range of the potential, or its time step is too long."""
+
+
 class ObservableError(MdfitError):
     """An observable cannot be computed from this trajectory, or with these parameters."""
 

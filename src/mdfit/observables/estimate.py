@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable, TrajectoryObservable
 from mdfit.observables.block_averages import BlockAverages, checked_weights, one_replica
+from mdfit.observables.frame_effects import frame_effects
 from mdfit.observables.low_frequencies import student_factor
 from mdfit.observables.per_frame import per_frame
 from mdfit.observables.statistics import MANY_REPLICAS, error_of_mean, warnings_of
@@ -195,7 +195,7 @@ def _of_averages(
     values = per_frame(observable, trajectory, potential)
     averages = values.mean(axis=(0, 1)) if weights is None else np.tensordot(weights, values, 2) / weights.sum()
     combined = np.asarray(observable.combine(jnp.asarray(averages)))
-    effects = _effects(observable, values, averages, weights)
+    effects = frame_effects(observable, values, averages, weights)
     error, effective = error_of_mean(effects.reshape(*values.shape[:2], -1))
     warnings = (
         _still(observable, trajectory)
@@ -244,25 +244,6 @@ def _warnings(effective: np.ndarray, error: np.ndarray, replicas: int, observabl
     varying = effective[error > 0]
     is_curve = observable.grid is not None or len(observable.shape) > 1
     return warnings_of(varying, replicas, is_curve) if varying.size else ()
-
-
-def _effects(
-    observable: Observable, values: np.ndarray, averages: np.ndarray, weights: np.ndarray | None
-) -> np.ndarray:
-    """What each frame adds to the combined value, to first order."""
-    if weights is not None:
-        # That of a ratio of averages: heavy frames that are far off count most.
-        shares = (weights / weights.mean()).reshape(*values.shape[:2], *[1] * averages.ndim)
-        values = averages + shares * (values - averages)
-    if observable.is_plain_average:
-        return values
-    deviations = jnp.asarray((values - averages).reshape(-1, *averages.shape))
-
-    def change(deviation: jax.Array) -> jax.Array:
-        return jax.jvp(observable.combine, (jnp.asarray(averages),), (deviation,))[1]
-
-    changes = np.asarray(jax.vmap(change)(deviations))
-    return changes.reshape(*values.shape[:2], *changes.shape[1:])
 
 
 def _of_correlations(observable: TrajectoryObservable, trajectory: Trajectory, blocks: int | None) -> Estimate:

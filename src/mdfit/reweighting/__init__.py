@@ -14,7 +14,7 @@ from mdfit.reweighting.resampling import systematic_resampling
 from mdfit.reweighting.reweighted import Reweighted, reweight
 from mdfit.reweighting.samples import SampledFrames, Samples, Starts
 from mdfit.reweighting.tail import ParetoTail, pareto_tail
-from mdfit.reweighting.weighted_average import WeightedAverage, average_with_error
+from mdfit.reweighting.weighted_average import WeightedAverage, average_with_error, worth_of_weights
 from mdfit.reweighting.weights import average, log_weights, reduced_energy, thermal_energy
 
 __all__ = [
@@ -43,4 +43,5 @@ __all__ = [
     "reweight",
     "systematic_resampling",
     "thermal_energy",
+    "worth_of_weights",
 ]

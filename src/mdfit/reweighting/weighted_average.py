@@ -102,6 +102,22 @@ def average_with_error(
     return WeightedAverage(mean.reshape(shape), error.reshape(shape), worth, warnings)
 
 
+def worth_of_weights(change: Float[ArrayLike, "replicas frames"]) -> tuple[float, tuple[str, ...]]:
+    """Independent samples of equal weight that frames are worth, and why averages over them cannot be trusted, in words.
+
+    Args:
+        change: of the reduced energy, in the order of time.
+
+    Raises:
+        ReweightingError: a number is not finite.
+    """
+    energies, _ = series_of(change, None)
+    logarithms = log_weights(energies.reshape(-1))
+    inefficiency = float(statistical_inefficiency(energies[..., None]).max(initial=1.0))
+    worth = min(float(kish_effective_size(logarithms)), _expected_number(energies)) / inefficiency
+    return worth, _warnings(worth, np.asarray(logarithms), inefficiency)
+
+
 def _expected_number(energies: np.ndarray) -> float:
     """Kish's number for normal changes, N exp(−var Δu), of the side of large weights.
 

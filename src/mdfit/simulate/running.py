@@ -110,8 +110,8 @@ def run(
 
     Raises:
         SimulationInterrupted: after Ctrl-C; with ``out`` a restart file has been written.
-        SimulationError: when the dynamics explodes; frames up to there are in ``out``.  For settings that make no sense,
-            or state points of different atoms.
+        ExplosionError: when the dynamics explodes; frames up to there are in ``out``.
+        SimulationError: for settings that make no sense, or state points of different atoms.
         CheckpointError: when ``out`` cannot be resumed, for instance because it was written with other settings or
             another potential.
         UnknownSpeciesError: when the potential does not know an element of the structure.

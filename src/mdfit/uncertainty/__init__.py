@@ -8,11 +8,20 @@ from mdfit.uncertainty.hamiltonian import NUTS, adapted_nuts
 from mdfit.uncertainty.intervals import Coverage, Interval, credible_interval, prediction_factor
 from mdfit.uncertainty.kernels import PSGLD, SGHMC, SGLD, SGNHT, ContourSGLD, Kernel, Target
 from mdfit.uncertainty.label_likelihood import LabelLikelihood
+from mdfit.uncertainty.member_reweighting import MemberWeights, estimate_reweighted, member_weights
+from mdfit.uncertainty.member_simulations import (
+    MemberSimulations,
+    SimulationPlan,
+    estimate_simulated,
+    simulate_members,
+)
 from mdfit.uncertainty.posterior import FlatPrior, Likelihood, NormalPrior, Posterior
+from mdfit.uncertainty.propagation import Propagated, estimate
 from mdfit.uncertainty.sampled import Sampled
 from mdfit.uncertainty.sampling import PosteriorSamples, sample_posterior
 from mdfit.uncertainty.schedules import ConstantSteps, CyclicalSteps, PolynomialSteps, Schedule, thinned
 from mdfit.uncertainty.side_by_side import SideBySide, for_each_member
+from mdfit.uncertainty.uncertain_estimate import UncertainEstimate
 
 __all__ = [
     "NUTS",
@@ -32,24 +41,34 @@ __all__ = [
     "LabelLikelihood",
     "Likelihood",
     "MarkovChains",
+    "MemberSimulations",
+    "MemberWeights",
     "NormalPrior",
     "Plan",
     "PolynomialSteps",
     "Posterior",
     "PosteriorSamples",
+    "Propagated",
     "Reliability",
     "Sampled",
     "Schedule",
     "SideBySide",
+    "SimulationPlan",
     "Target",
+    "UncertainEstimate",
     "adapted_nuts",
     "convergence",
     "credible_interval",
+    "estimate",
+    "estimate_reweighted",
+    "estimate_simulated",
     "for_each_member",
     "member_indices",
+    "member_weights",
     "prediction_factor",
     "reliability",
     "sample_posterior",
+    "simulate_members",
     "thinned",
     "train_ensemble",
     "variance_scale",

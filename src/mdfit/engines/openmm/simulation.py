@@ -14,7 +14,7 @@ import numpy as np
 
 from mdfit.data import Frames
 from mdfit.engines.openmm.system import BIAS_GROUP, NANOMETRE, ReferenceSystem, require_openmm
-from mdfit.errors import CheckpointError, SimulationError, nearest
+from mdfit.errors import CheckpointError, ExplosionError, SimulationError, nearest
 from mdfit.progress import Bar
 from mdfit.simulate import Frame, Langevin, MonteCarloNPT, Particles, Simulation, StatePoint
 from mdfit.simulate.health import check_frame
@@ -271,7 +271,7 @@ class _Replica:
         try:
             work()
         except self._openmm.OpenMMException as problem:
-            raise SimulationError(
+            raise ExplosionError(
                 f"After {when} OpenMM stopped ({problem}): the dynamics explodes. Use a shorter time step or another "
                 "start; frames up to here are kept."
             ) from None

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mdfit.errors import CheckpointError, MdfitError, SimulationError
+from mdfit.errors import CheckpointError, ExplosionError, MdfitError, SimulationError
 from mdfit.potentials import Potential
 from mdfit.precision import cast
 from mdfit.progress import Bar
@@ -327,14 +327,14 @@ class JaxSimulation(Simulation):
                 fresh = True
 
     def _check_structures(self) -> None:
-        """Raises SimulationError when the potential can tell what is wrong with the present structure of a replica."""
+        """Raises ExplosionError when the potential can tell what is wrong with the present structure of a replica."""
         positions = np.asarray(self.state.position, np.float64)
         cells = np.asarray(self.dynamics.cells(self.state, self.context), np.float64)
         for replica, (places, cell) in enumerate(zip(positions, cells, strict=True)):
             try:
                 self.potential.check_structure(self.structure.replace(positions=places, cell=cell, velocities=None))
             except MdfitError as problem:
-                raise SimulationError(
+                raise ExplosionError(
                     f"At {self.time:.3f} fs replica {replica} has left the range of the potential. {problem}"
                 ) from problem
 
