@@ -54,6 +54,10 @@ class ExplosionError(SimulationError):
     """A simulation became unphysical: it left the range of the potential, or its time step is too long."""
 
 
+class ExtrapolationError(SimulationError):
+    """A simulation went where the data do not know its potential, and was to stop there."""
+
+
 class ObservableError(MdfitError):
     """An observable cannot be computed from this trajectory, or with these parameters."""
 

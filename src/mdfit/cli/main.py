@@ -9,7 +9,7 @@ import errno
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -248,6 +248,13 @@ def _finish(metrics: Metrics, directory: Path) -> None:
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("trajectory.h5"), show_default=True)
 @click.option("--resume", "resumed", is_flag=True, help="Only go on with the run that wrote OUT.")
+@click.option(
+    "--when-unsure",
+    type=click.Choice(["warn", "stop"]),
+    default="warn",
+    show_default=True,
+    help="Where the forces of a set of potentials spread more than on its validation data.",
+)
 def simulate(
     potential: Path,
     structure: Path,
@@ -263,6 +270,7 @@ def simulate(
     seed: int,
     out: Path,
     resumed: bool,
+    when_unsure: Literal["warn", "stop"],
 ) -> None:
     """Run molecular dynamics with a saved POTENTIAL from a STRUCTURE file."""
     from mdfit.cli.environment import prepare
@@ -289,6 +297,7 @@ def simulate(
             key=key(seed),
             out=out,
             resume=resumed or "auto",
+            when_unsure=when_unsure,
             show_progress=True,
         )
         if trajectory.frozen is not None:
@@ -314,7 +323,8 @@ def evaluate(
 ) -> None:
     """Compare a saved POTENTIAL with the labels of a data FILE.
 
-    Energies are also compared after one shift per element, which takes out another reference energy.
+    Energies are also compared after one shift per element, which takes out another reference energy.  Of a set of
+    potentials the errors are those of its mean, beside how well its spread predicts them.
     """
     from mdfit.cli.environment import prepare
 
@@ -322,18 +332,22 @@ def evaluate(
     import numpy as np
 
     from mdfit.data import read
-    from mdfit.potentials import load
+    from mdfit.potentials import knows_spread, load
     from mdfit.recipes.metric_lines import metrics_table
-    from mdfit.recipes.metrics import accuracy_metrics
+    from mdfit.recipes.metrics import accuracy_metrics, spread_metrics
     from mdfit.training import accuracy
+    from mdfit.uncertainty import label_spread
 
     dataset = read(file, energy_key, forces_key, stress_key, virial_key)
     for finding in dataset.findings:
         click.echo(str(finding), err=True)
-    errors, composition = accuracy(load(potential), dataset), dataset.composition()
+    loaded, composition = load(potential), dataset.composition()
+    errors = accuracy(loaded, dataset)
     parts = {file.stem: errors}
     for name, frames in dataset.groups(group).items() if group is not None else ():
         parts[f"{group}={name}"] = errors.of_frames(np.array(frames))
+    if knows_spread(loaded):
+        click.echo(metrics_table(spread_metrics(file.stem, label_spread(loaded, dataset))))
     for name, part in parts.items():
         metrics = accuracy_metrics(name, part, "eV/Å", composition)
         click.echo(metrics_table(metrics))

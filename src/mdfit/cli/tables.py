@@ -13,6 +13,9 @@ def trajectory_lines(trajectory: Trajectory) -> list[str]:
         return [f"Fewer than {FEWEST_FRAMES} frames: no averages with error bars."]
     observables = [Temperature(), PotentialEnergy(), *([Pressure()] if trajectory.periodic.all() else [])]
     lines = [f"{observable.name}: {estimate(observable, trajectory)}" for observable in observables]
+    if trajectory.force_spreads is not None:
+        spreads = trajectory.force_spreads
+        lines.append(f"spread of the forces: {spreads.mean():.3g} eV/Å, at most {spreads.max():.3g} eV/Å")
     return lines + [
         f"warning: {name}: {warning}"
         for name, warnings in equilibration_warnings(trajectory).items()

@@ -26,6 +26,7 @@ QUANTITIES = {
     "cells": ("particles/{}/box/edges", "Å"),
     "potential_energies": ("observables/{}/potential_energy", "eV"),
     "stresses": ("observables/{}/stress", "eV Å-3"),
+    "force_spreads": ("observables/{}/force_spread", "eV Å-1"),
 }
 #: What mdfit writes beside particles that H5MD does not know.
 FREEDOM = "degrees_of_freedom"

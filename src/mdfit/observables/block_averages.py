@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,7 @@ from mdfit.observables.per_frame import per_frame
 from mdfit.observables.statistics import bootstrap, jackknife
 from mdfit.potentials import Potential
 from mdfit.simulate import Trajectory
-from mdfit.simulate.trajectory import PER_FRAME
+from mdfit.simulate.trajectory import per_frame_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,9 +145,10 @@ class BlockAverages:
 
 def one_replica(trajectory: Trajectory, replica: int) -> Trajectory:
     """A trajectory of one of the replicas."""
-    chosen = {name: getattr(trajectory, name)[replica : replica + 1] for name in PER_FRAME}
-    forces = None if trajectory.forces is None else trajectory.forces[replica : replica + 1]
-    return dataclasses.replace(trajectory, forces=forces, **chosen)
+    chosen: dict[str, Any] = {
+        name: array[replica : replica + 1] for name, array in per_frame_arrays(trajectory).items()
+    }
+    return dataclasses.replace(trajectory, **chosen)
 
 
 def _limits(frames: int, blocks: int) -> list[int]:

@@ -3,7 +3,13 @@
 from mdfit.models import Constant, trainable
 from mdfit.potentials.base import Potential, Sum, load, trainable_except
 from mdfit.potentials.curves import field_curve, pair_curve
-from mdfit.potentials.dataset_predictions import FramePrediction, check_dataset, labelled_by, predict
+from mdfit.potentials.dataset_predictions import (
+    FramePrediction,
+    check_dataset,
+    labelled_by,
+    predict,
+    predict_with_spread,
+)
 from mdfit.potentials.dihedrals import PeriodicDihedrals
 from mdfit.potentials.dimenet import DimeNetPP
 from mdfit.potentials.evaluation import Prediction, energies, evaluate, forces
@@ -21,7 +27,14 @@ from mdfit.potentials.prior_statistics import prior_from_statistics
 from mdfit.potentials.prior_table import PriorTable
 from mdfit.potentials.readout import Scaling
 from mdfit.potentials.spline import PairSpline
-from mdfit.potentials.spread import UncertainPotential, WithSpread, evaluate_with_spread, knows_spread
+from mdfit.potentials.spread import (
+    UncertainPotential,
+    WithSpread,
+    evaluate_with_spread,
+    known_spread,
+    knows_spread,
+    largest_force_spread,
+)
 from mdfit.potentials.stiffness import born_stiffness, lagrangian_stiffness
 from mdfit.potentials.stillinger_weber import StillingerWeber
 from mdfit.potentials.term_by_term import distinct_cutoffs, energy_and_derivatives, temperature_derivatives
@@ -67,12 +80,15 @@ __all__ = [
     "evaluate_with_spread",
     "field_curve",
     "forces",
+    "known_spread",
     "knows_spread",
     "labelled_by",
     "lagrangian_stiffness",
+    "largest_force_spread",
     "load",
     "pair_curve",
     "predict",
+    "predict_with_spread",
     "prior_from_statistics",
     "temperature_derivatives",
     "trainable",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import equinox as eqx
@@ -12,7 +12,8 @@ from mdfit.data import Dataset, LabelledStructure
 from mdfit.errors import MdfitError
 from mdfit.graph.batches import Batches
 from mdfit.potentials.base import Potential
-from mdfit.potentials.evaluation import evaluate
+from mdfit.potentials.evaluation import Prediction, evaluate
+from mdfit.potentials.spread import evaluate_with_spread
 from mdfit.structure import Structure
 
 
@@ -56,14 +57,44 @@ def predict(
         result = _evaluate(potential, batch.graph)
         if not np.isfinite(result.energy).all():
             check_dataset(potential, dataset)
-        energy, forces, strain = (np.asarray(a) for a in (result.energy, result.forces, result.strain_derivative))
-        start = 0
-        for index in range(min(batches.batch_size, len(dataset) - len(predictions))):
-            structure = dataset[len(predictions)].structure
-            count = structure.number_of_atoms
-            stress = strain[index] / structure.volume if structure.periodic.all() else None
-            predictions.append(FramePrediction(float(energy[index]), forces[start : start + count], stress))
-            start += count
+        frames = dataset.frames[len(predictions) : len(predictions) + batches.batch_size]
+        predictions += _of_frames(result, frames)
+    return predictions
+
+
+def predict_with_spread(
+    potential: Potential, dataset: Dataset, batch_size: int = 8
+) -> list[tuple[FramePrediction, FramePrediction]]:
+    """Mean and spread of an uncertain potential for every frame of a data set, in its order.
+
+    Args:
+        potential: one that knows its spread.
+        dataset: its labels are not used.
+        batch_size: structures evaluated together.
+
+    Raises:
+        PotentialError: for a potential that knows no spread.
+        UnknownSpeciesError, StructureError: as :func:`check_dataset`.
+    """
+    check_dataset(potential, dataset)
+    found: list[tuple[FramePrediction, FramePrediction]] = []
+    for batch in Batches(dataset, potential.cutoff, batch_size).in_order():
+        result = _evaluate_with_spread(potential, batch.graph)
+        frames = dataset.frames[len(found) : len(found) + batch_size]
+        found += zip(_of_frames(result.mean, frames), _of_frames(result.spread, frames), strict=True)
+    return found
+
+
+def _of_frames(result: Prediction, frames: Sequence[LabelledStructure]) -> list[FramePrediction]:
+    """Of the structures of a batch, in its order."""
+    energy, forces, strain = (np.asarray(a) for a in (result.energy, result.forces, result.strain_derivative))
+    predictions, start = [], 0
+    for index, frame in enumerate(frames):
+        structure = frame.structure
+        count = structure.number_of_atoms
+        stress = strain[index] / structure.volume if structure.periodic.all() else None
+        predictions.append(FramePrediction(float(energy[index]), forces[start : start + count], stress))
+        start += count
     return predictions
 
 
@@ -102,3 +133,4 @@ def check_dataset(potential: Potential, dataset: Dataset) -> None:
 
 
 _evaluate = eqx.filter_jit(evaluate)
+_evaluate_with_spread = eqx.filter_jit(evaluate_with_spread)

@@ -33,6 +33,7 @@ class PotentialSet(ModelSet, UncertainPotential):
         number: of members.
         stacked: a potential whose arrays have one leading axis more, that of the members.
         weights: ``(members,)``, with a sum of 1.
+        known_spread: see :class:`UncertainPotential`.
 
     Raises:
         PotentialError: for members that differ in more than their parameters, and weights that are none.
@@ -49,12 +50,14 @@ class PotentialSet(ModelSet, UncertainPotential):
 
     kind: ClassVar[str] = "potential"
     nested: ClassVar[str] = "member"
+    later_settings: ClassVar[tuple[str, ...]] = ("known_spread",)
     number: int = eqx.field(static=True)
     stacked: Potential
     weights: Constant
+    known_spread: float | None = eqx.field(static=True)
 
-    def __init__(self, number: int, stacked: Potential, weights: Any = None):
-        self.number, self.stacked = number, stacked
+    def __init__(self, number: int, stacked: Potential, weights: Any = None, known_spread: float | None = None):
+        self.number, self.stacked, self.known_spread = number, stacked, known_spread
         given = jnp.full(number, 1 / number) if weights is None else weights
         self.weights = Constant(jnp.asarray(given, jnp.float64))
 
@@ -96,11 +99,16 @@ class PotentialSet(ModelSet, UncertainPotential):
         return self.stacked.fixed_in_space
 
     def describe(self) -> dict[str, Any]:
-        return {**super().describe(), "class": type(self).__name__}
+        return {"class": type(self).__name__, "settings": self.settings(), "member": self.stacked.describe()}
 
     @classmethod
     def build(cls, architecture: dict[str, Any], path: str | Path) -> PotentialSet:
-        return cls.of([build(architecture["member"], path)] * architecture["settings"]["number"])
+        settings = architecture["settings"]
+        made = cls.of([build(architecture["member"], path)] * settings["number"])
+        return made.knowing(settings.get("known_spread"))
+
+    def knowing(self, spread: float | None) -> PotentialSet:
+        return PotentialSet(self.number, self.stacked, self.weights.value, spread)
 
     def check_structure(self, structure: Structure) -> None:
         self[0].check_structure(structure)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import abc
+from typing import TYPE_CHECKING, Self
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from mdfit.errors import PotentialError
 from mdfit.graph import Graph
@@ -38,15 +40,28 @@ class WithSpread(eqx.Module):
 class UncertainPotential(Potential):
     """A potential that gives a spread beside its energies, forces and stresses; used like any other one where not asked.
 
+    Attributes:
+        known_spread: the largest spread of a force, in eV/Å, up to which the data know a structure; None when it was not
+            found yet (:func:`mdfit.uncertainty.with_known_spread`).
+
     Example:
         >>> from mdfit.potentials import PotentialSet, UncertainPotential
         >>> issubclass(PotentialSet, UncertainPotential)
         True
     """
 
+    if TYPE_CHECKING:
+        # A static field of the subclass.
+        known_spread: float | None
+
     @abc.abstractmethod
     def with_spread(self, graph: Graph) -> WithSpread:
         """Mean and spread for the structures of a graph; what a potential cannot say a spread of is NaN."""
+        raise NotImplementedError
+
+    @abc.abstractmethod
+    def knowing(self, spread: float | None) -> Self:
+        """The same potential with this :attr:`known_spread`."""
         raise NotImplementedError
 
 
@@ -60,6 +75,22 @@ def knows_spread(potential: Potential) -> bool:
         (True, False)
     """
     return any(isinstance(term, UncertainPotential) for term in terms_of(potential))
+
+
+def known_spread(potential: Potential) -> float | None:
+    """The :attr:`UncertainPotential.known_spread` of a potential, or of the uncertain terms of a sum together."""
+    known = [term.known_spread for term in terms_of(potential) if isinstance(term, UncertainPotential)]
+    given = [one for one in known if one is not None]
+    return float(sum(one**2 for one in given) ** 0.5) if given and len(given) == len(known) else None
+
+
+def largest_force_spread(spread: Prediction, graph: Graph) -> Float[Array, " structures"]:
+    """How unsure a structure is: the largest length, over its atoms, of the spread of a force, in eV/Å."""
+    lengths = jnp.linalg.norm(spread.forces, axis=-1)
+    lengths = jnp.where(graph.atom_mask, lengths, jnp.zeros((), lengths.dtype))
+    if graph.number_of_structures == 1:
+        return jnp.max(lengths, keepdims=True)
+    return jax.ops.segment_max(lengths, graph.structure, graph.number_of_structures)
 
 
 def evaluate_with_spread(potential: Potential, graph: Graph) -> WithSpread:

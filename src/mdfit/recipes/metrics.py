@@ -20,6 +20,7 @@ from mdfit.storage import Document, read_json, write_json
 if TYPE_CHECKING:
     from mdfit.observables import BlockAverages, Observable
     from mdfit.simulate import Trajectory
+    from mdfit.uncertainty import LabelSpread
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,26 @@ def accuracy_metrics(
         out[f"{prefix}/{name}_mae"] = Metric(absolute, absolute_error, unit, warning)
         if name == "energy" and composition is not None:
             out |= _after_shift(prefix, error, composition[frames], unit)
+    return out
+
+
+def spread_metrics(prefix: str, spread: LabelSpread) -> Metrics:
+    """How well an uncertain potential predicts its errors: for each kind of label the root mean square of its spread, the
+    standard deviation of error / spread, which should be 1, and the rank correlation of |error| and spread.
+
+    Args:
+        prefix: name of the test set.
+        spread: of an uncertain potential.
+    """
+    from mdfit.units import GIGAPASCAL
+
+    factors = {"energy": (1e3, "meV/atom"), "forces": (1.0, "eV/Å"), "stress": (1 / GIGAPASCAL, "GPa")}
+    out: Metrics = {}
+    for kind, found in spread.reliability().items():
+        name, (factor, unit) = kind.removesuffix("s") if kind == "forces" else kind, factors[kind]
+        out[f"{prefix}/{name}_spread"] = Metric(factor * found.sharpness, None, unit)
+        out[f"{prefix}/{name}_z_score_deviation"] = Metric(found.z_score_deviation, None, "")
+        out[f"{prefix}/{name}_spearman"] = Metric(found.spearman, None, "")
     return out
 
 

@@ -103,8 +103,11 @@ class XYZOutput(Output):
         return (
             f"{lattice}Properties=species:S:1:pos:R:3:momenta:R:3:masses:R:1{mask} "
             f'energy={float(frame["potential_energies"][0])!r} stress="{numbers(_matrix(frame["stresses"][0][_VOIGT]))}" '
-            f'pbc="{periodic}"'
+            f'pbc="{periodic}"{self._spread(frame)}'
         )
+
+    def _spread(self, frame: dict[str, np.ndarray]) -> str:
+        return f" force_spread={float(frame['force_spreads'][0])!r}" if "force_spreads" in frame else ""
 
     def _frame(self, atoms: Atoms) -> dict[str, np.ndarray]:
         number_format = self.plan.number_format
@@ -117,6 +120,8 @@ class XYZOutput(Output):
             "potential_energies": np.array([atoms.get_potential_energy()]),
             "stresses": atoms.get_stress(voigt=False)[None],
         }
+        if "force_spread" in atoms.info:
+            frame["force_spreads"] = np.array([float(atoms.info["force_spread"])])
         if not all(np.isfinite(array).all() for array in frame.values()):
             raise ValueError("not finite")
         return frame

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from mdfit.errors import SimulationError
-from mdfit.potentials import Potential
+from mdfit.potentials import Potential, known_spread
 from mdfit.progress import progress_bar, stop_on_interrupt
 from mdfit.simulate.engine import Engine, Frame, Simulation
 from mdfit.simulate.jax_md.engine import JaxMD
@@ -19,6 +19,7 @@ from mdfit.simulate.lengths import Lengths
 from mdfit.simulate.output import Resume, checked_path, open_output
 from mdfit.simulate.restart import Output, Plan, writing
 from mdfit.simulate.samplers import Sampler, without_drift
+from mdfit.simulate.spread_watch import SpreadWatch, WhenUnsure
 from mdfit.simulate.state_point import StatePoint
 from mdfit.simulate.trajectory import Recording, Trajectory
 from mdfit.storage import digest
@@ -41,6 +42,7 @@ def run(
     engine: Engine | None = None,
     out: str | Path | None = None,
     resume: Resume = "auto",
+    when_unsure: WhenUnsure = "warn",
     show_progress: bool = False,
 ) -> Trajectory: ...
 
@@ -60,6 +62,7 @@ def run(
     engine: Engine | None = None,
     out: str | Path | None = None,
     resume: Resume = "auto",
+    when_unsure: WhenUnsure = "warn",
     show_progress: bool = False,
 ) -> list[Trajectory]: ...
 
@@ -78,6 +81,7 @@ def run(
     engine: Engine | None = None,
     out: str | Path | None = None,
     resume: Resume = "auto",
+    when_unsure: WhenUnsure = "warn",
     show_progress: bool = False,
 ) -> Trajectory | list[Trajectory]:
     """Simulates a state point, or several of the same atoms side by side.
@@ -100,6 +104,8 @@ def run(
         out: a ``.h5`` (H5MD) or ``.xyz``/``.extxyz`` file, written as the run goes (extxyz for one replica).
         resume: ``"auto"`` goes on where the run that wrote ``out`` stopped, and returns its frames when it is whole;
             True: there must be one; False: there must be none.
+        when_unsure: what is done at frames where the forces of an uncertain potential spread more than on the data that it
+            was validated on (``potential.known_spread``): ``"warn"`` or ``"stop"``.
         show_progress: a progress bar with the time left.
 
     Ctrl-C (or SIGTERM) ends the run after the present interval.  A run goes on only as it was begun: the same system,
@@ -111,6 +117,7 @@ def run(
     Raises:
         SimulationInterrupted: after Ctrl-C; with ``out`` a restart file has been written.
         ExplosionError: when the dynamics explodes; frames up to there are in ``out``.
+        ExtrapolationError: for ``"stop"``; frames up to there are in ``out``.
         SimulationError: for settings that make no sense, or state points of different atoms.
         CheckpointError: when ``out`` cannot be resumed, for instance because it was written with other settings or
             another potential.
@@ -124,6 +131,7 @@ def run(
     lengths = Lengths.of(duration, every, equilibrate, sampler.timestep_fs)
     places = _starts(points, starts, replicas, sampler)
     simulation = engine.simulation(system, points, sampler, places)
+    watch = SpreadWatch(known_spread(system) if isinstance(system, Potential) else None, when_unsure)
     depends_on = tuple(system.reads.conditions) if isinstance(system, Potential) else ()
     recording = Recording(
         simulation.particles,
@@ -145,7 +153,8 @@ def run(
             if output is not None:
                 # From here on the run can be resumed, however long its equilibration takes.
                 output.write_restart(simulation.checkpoint())
-        _advance(simulation, recording, lengths, frames, output, show_progress)
+        _advance(simulation, recording, lengths, frames, output, watch, show_progress)
+        watch.end(len(frames) * len(places))
     trajectories = recording.trajectories(frames[: lengths.frames])
     return trajectories[0] if isinstance(at, StatePoint) else trajectories
 
@@ -173,6 +182,7 @@ def _advance(
     lengths: Lengths,
     frames: list[Frame],
     output: Output | None,
+    watch: SpreadWatch,
     show_progress: bool,
 ) -> None:
     """Simulates until there are enough ``frames``.
@@ -194,6 +204,7 @@ def _advance(
                 frames.append(frame if output is None else output.as_kept(frame))
                 if output is not None and output.append(frames[-1], len(frames) == lengths.frames):
                     output.write_restart(simulation.checkpoint())
+                watch.look(frame, len(frames) * recording.interval)
         except SimulationError:
             if output is not None:
                 output.flush()

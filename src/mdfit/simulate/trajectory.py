@@ -120,6 +120,8 @@ class Trajectory:
         unwrapped: whether positions follow each atom across the boundary of the cell.
         frozen: ``(atoms,)``, the atoms that were held, or None when all moved.
         forces: ``(replicas, frames, atoms, 3)`` in eV/Å, without those of constraints, or None where they are not known.
+        force_spreads: ``(replicas, frames)`` in eV/Å: how unsure an uncertain potential was, by the atom of the largest
+            spread of its force; None for other potentials.
         constraints: ``(constraints, 2)``, pairs of atoms that were held at a fixed distance.
         names: of the atoms, such as ``"CA"``; empty when unknown.
 
@@ -153,6 +155,7 @@ class Trajectory:
     forces: np.ndarray | None = None
     constraints: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     names: tuple[str, ...] = ()
+    force_spreads: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.conditions.ensemble is None or self.conditions.temperature is None:
@@ -274,9 +277,8 @@ class Trajectory:
     def part(self, start: int = 0, stop: int | None = None, every: int = 1) -> Trajectory:
         """Some of the frames."""
         chosen = slice(start, stop, every)
-        arrays = {name: getattr(self, name)[:, chosen] for name in PER_FRAME}
-        forces = None if self.forces is None else self.forces[:, chosen]
-        return dataclasses.replace(self, times=self.times[chosen], forces=forces, **arrays)
+        arrays: dict[str, Any] = {name: array[:, chosen] for name, array in per_frame_arrays(self).items()}
+        return dataclasses.replace(self, times=self.times[chosen], **arrays)
 
     def frames(self, replica: int = 0) -> Frames:
         """The frames of one replica, which a mapping reads, and from which data sets are made."""
@@ -336,3 +338,11 @@ _CELL_CHANGE = 1e-6
 
 #: The arrays of every trajectory that have one entry per replica and frame.
 PER_FRAME = ("positions", "velocities", "cells", "potential_energies", "stresses")
+#: Those that some trajectories have beside them.
+_SOMETIMES = ("forces", "force_spreads")
+
+
+def per_frame_arrays(trajectory: Trajectory) -> dict[str, np.ndarray]:
+    """All arrays of a trajectory that have one entry per replica and frame."""
+    found = {name: getattr(trajectory, name) for name in (*PER_FRAME, *_SOMETIMES)}
+    return {name: array for name, array in found.items() if array is not None}

@@ -26,7 +26,7 @@ from mdfit.errors import ObservableError, UnitError
 from mdfit.observables import Observable, estimate, per_frame
 from mdfit.potentials import Potential
 from mdfit.simulate import Trajectory
-from mdfit.simulate.trajectory import PER_FRAME
+from mdfit.simulate.trajectory import PER_FRAME, per_frame_arrays
 from mdfit.units import quantity
 
 
@@ -170,5 +170,5 @@ OBSERVABLE_CONTRACT: tuple[Callable[[ObservableCase], None], ...] = (
 
 
 def _changed(trajectory: Trajectory, change: Callable[[np.ndarray], np.ndarray]) -> Trajectory:
-    arrays: dict[str, Any] = {name: change(getattr(trajectory, name)) for name in PER_FRAME}
+    arrays: dict[str, Any] = {name: change(array) for name, array in per_frame_arrays(trajectory).items()}
     return dataclasses.replace(trajectory, **arrays)

@@ -7,7 +7,9 @@ from mdfit.uncertainty.ensembles import Ensemble, member_indices, train_ensemble
 from mdfit.uncertainty.hamiltonian import NUTS, adapted_nuts
 from mdfit.uncertainty.intervals import Coverage, Interval, credible_interval, prediction_factor
 from mdfit.uncertainty.kernels import PSGLD, SGHMC, SGLD, SGNHT, ContourSGLD, Kernel, Target
+from mdfit.uncertainty.known_spread import force_spreads, with_known_spread
 from mdfit.uncertainty.label_likelihood import LabelLikelihood
+from mdfit.uncertainty.label_spread import LabelSpread, label_spread
 from mdfit.uncertainty.member_reweighting import MemberWeights, estimate_reweighted, member_weights
 from mdfit.uncertainty.member_simulations import (
     MemberSimulations,
@@ -39,6 +41,7 @@ __all__ = [
     "Interval",
     "Kernel",
     "LabelLikelihood",
+    "LabelSpread",
     "Likelihood",
     "MarkovChains",
     "MemberSimulations",
@@ -63,6 +66,8 @@ __all__ = [
     "estimate_reweighted",
     "estimate_simulated",
     "for_each_member",
+    "force_spreads",
+    "label_spread",
     "member_indices",
     "member_weights",
     "prediction_factor",
@@ -72,4 +77,5 @@ __all__ = [
     "thinned",
     "train_ensemble",
     "variance_scale",
+    "with_known_spread",
 ]

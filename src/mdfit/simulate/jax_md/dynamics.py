@@ -12,7 +12,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from mdfit.potentials import Potential, Prediction, energies, evaluate, forces
+from mdfit.potentials import (
+    Potential,
+    Prediction,
+    energies,
+    evaluate,
+    evaluate_with_spread,
+    forces,
+    knows_spread,
+    largest_force_spread,
+)
 from mdfit.simulate.jax_md.integrators import Conditions, Frozen, Integrator, Interactions, integrator
 from mdfit.simulate.jax_md.neighbours import Neighbours
 from mdfit.simulate.samplers import Sampler
@@ -163,8 +172,8 @@ class Dynamics:
         """Up to ``steps`` time steps of all replicas, fewer when a list becomes too old for the next one."""
         return self._advance(state, context, jnp.asarray(steps, jnp.int32))
 
-    def record(self, state: Any, context: Context) -> Prediction:
-        """Energy, forces and stress of every replica."""
+    def record(self, state: Any, context: Context) -> tuple[Prediction, Float[Array, "replicas 1"] | None]:
+        """Energy, forces and stress of every replica, and its largest spread of a force if the potential knows one."""
         return self._record(state, context)
 
     def most_neighbours(self, positions: Float[Array, "replicas atoms 3"], context: Context) -> Int[Array, ""]:
@@ -281,12 +290,18 @@ class Dynamics:
 
         return jnp.max(over_replicas(one)(positions, context.neighbours))
 
-    def _record_all(self, state: Any, context: Context) -> Prediction:
+    def _record_all(self, state: Any, context: Context) -> tuple[Prediction, Float[Array, "replicas 1"] | None]:
         potential, species = context.potential, context.species
 
-        def one(single: Any, neighbours: Neighbours, conditions: dict[str, Float[Array, ""]] | None) -> Prediction:
+        def one(
+            single: Any, neighbours: Neighbours, conditions: dict[str, Float[Array, ""]] | None
+        ) -> tuple[Prediction, Float[Array, " structures"] | None]:
             scale = _scale(single.box, neighbours) if self._variable_cell else None
-            return evaluate(potential, neighbours.graph_of(potential, species, single.position, scale, conditions))
+            graph = neighbours.graph_of(potential, species, single.position, scale, conditions)
+            if not knows_spread(potential):
+                return evaluate(potential, graph), None
+            found = evaluate_with_spread(potential, graph)
+            return found.mean, largest_force_spread(found.spread, graph)
 
         return over_replicas(one)(state, context.neighbours, context.conditions)
 

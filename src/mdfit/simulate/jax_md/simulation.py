@@ -345,7 +345,7 @@ class JaxSimulation(Simulation):
 
     def frame(self) -> Frame:
         state = self.state
-        prediction = self.dynamics.record(state, self.context)
+        prediction, spread = self.dynamics.record(state, self.context)
         cells = np.asarray(self.dynamics.cells(state, self.context), np.float64)
         velocities = np.asarray(state.momentum / state.mass)
         energy = np.asarray(prediction.energy[:, 0])
@@ -360,10 +360,11 @@ class JaxSimulation(Simulation):
         positions = np.asarray(state.position)
         if self._unwrapped and self._images.any():
             positions = positions.astype(np.float64) + self._images @ cells
-        return {
+        frame = {
             "positions": positions,
             "velocities": velocities,
             "cells": cells,
             "potential_energies": energy,
             "stresses": np.asarray(prediction.strain_derivative[:, 0]) / volumes[:, None, None],
         }
+        return frame if spread is None else {**frame, "force_spreads": np.asarray(spread[:, 0], np.float64)}

@@ -1,0 +1,132 @@
+"""The spread of the forces along a simulation: recorded, kept in files, compared with what the data know."""
+
+from __future__ import annotations
+
+import logging
+
+import jax
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from mdfit import StatePoint, Structure
+from mdfit.data import Dataset, Frames, LabelledStructure
+from mdfit.errors import DataError, ExtrapolationError, PotentialError, SimulationError
+from mdfit.graph import build_graph
+from mdfit.potentials import (
+    ZBL,
+    LennardJones,
+    PotentialSet,
+    evaluate_set,
+    known_spread,
+    load,
+)
+from mdfit.simulate import Langevin, run
+from mdfit.uncertainty import force_spreads, with_known_spread
+
+_ARGON = Structure.from_ase(bulk("Ar", "fcc", a=5.4, cubic=True).repeat(2))
+_AT = StatePoint(_ARGON, "60 K")
+_SETTINGS = {"duration": "0.4 ps", "every": "20 fs", "key": jax.random.key(0)}
+
+
+def _argon_set():
+    return PotentialSet.of([LennardJones(epsilon=0.0104, sigma=s, cutoff=5.0) for s in (3.38, 3.4, 3.42)])
+
+
+def _norms(spread):
+    return float(np.linalg.norm(np.asarray(spread.forces), axis=1).max())
+
+
+def _run(potential, **settings):
+    return run(potential, _AT, Langevin("2 fs"), **(_SETTINGS | settings))
+
+
+def test_frames_hold_the_largest_spread_of_a_force():
+    trajectory = _run(_argon_set(), replicas=2)
+    assert trajectory.force_spreads.shape == (2, 20)
+    for replica, frame in ((0, 3), (1, 19)):
+        graph = build_graph(trajectory.structure(frame, replica), 5.0)
+        assert trajectory.force_spreads[replica, frame] == pytest.approx(
+            _norms(evaluate_set(_argon_set(), graph).spread), rel=1e-3
+        )
+    assert trajectory.part(5).force_spreads.shape == (2, 15)
+    assert _run(_argon_set()[0]).force_spreads is None
+
+
+@pytest.mark.parametrize("name", ["run.h5", "run.xyz"])
+def test_files_keep_it_and_a_run_goes_on_with_it(tmp_path, name):
+    whole = _run(_argon_set())
+    part = _run(_argon_set(), out=tmp_path / name, duration="0.2 ps")
+    assert np.array_equal(part.force_spreads, whole.force_spreads[:, :10])
+    on = _run(_argon_set(), out=tmp_path / name)
+    assert np.array_equal(on.force_spreads, whole.force_spreads)
+    assert np.array_equal(_run(_argon_set(), out=tmp_path / name).force_spreads, whole.force_spreads)
+
+
+def test_a_frame_in_xyz_says_it(tmp_path):
+    import ase.io
+
+    trajectory = _run(_argon_set(), out=tmp_path / "run.xyz")
+    told = [atoms.info["force_spread"] for atoms in ase.io.read(tmp_path / "run.xyz", ":")]
+    assert told == trajectory.force_spreads[0].tolist()
+
+
+def test_a_run_warns_or_stops_beyond_what_the_data_know(tmp_path, caplog):
+    free = _run(_argon_set())
+    limit = float(np.sort(free.force_spreads[0])[-4])
+    potential = _argon_set().knowing(limit)
+    with caplog.at_level(logging.WARNING):
+        warned = _run(potential)
+    assert np.array_equal(warned.positions, free.positions)
+    assert "has left what the data know" in caplog.text
+    assert "In 3 of 20 frames" in caplog.text
+    first = int(np.argmax(free.force_spreads[0] > limit))
+    out = tmp_path / "run.h5"
+    with pytest.raises(ExtrapolationError, match=rf"At {20.0 * (first + 1):.3f} fs the spread of the forces is"):
+        _run(potential, out=out, when_unsure="stop")
+    assert len(Frames.read(out)) == first + 1
+
+
+def test_a_run_that_stops_needs_to_know_where():
+    with pytest.raises(SimulationError, match="with_known_spread"):
+        _run(_argon_set(), when_unsure="stop")
+    with pytest.raises(SimulationError, match="with_known_spread"):
+        _run(LennardJones(), when_unsure="stop")
+    with pytest.raises(SimulationError, match="'warn' or 'stop'"):
+        _run(_argon_set(), when_unsure="ignore")
+
+
+def _rattled(number, size, seed=0):
+    random = np.random.default_rng(seed)
+    return Dataset(
+        [
+            LabelledStructure(
+                _ARGON.replace(positions=_ARGON.positions + size * random.standard_normal(_ARGON.positions.shape))
+            )
+            for _ in range(number)
+        ]
+    )
+
+
+def test_the_limit_comes_from_validation_data_and_is_kept_in_the_file(tmp_path):
+    validation = _rattled(40, 0.05)
+    spreads = force_spreads(_argon_set(), validation)
+    one = build_graph(validation[7].structure, 5.0)
+    assert spreads[7] == pytest.approx(_norms(evaluate_set(_argon_set(), one).spread), rel=1e-4)
+    potential = with_known_spread(_argon_set(), validation, flagged=0.1)
+    assert np.sum(spreads > known_spread(potential)) == 4 or np.sum(spreads > known_spread(potential)) == 3
+    assert known_spread(load(potential.save(tmp_path / "set.mdfit"))) == known_spread(potential)
+    assert np.mean(force_spreads(potential, _rattled(20, 0.3)) > known_spread(potential)) == 1
+    joined = with_known_spread(_argon_set() + ZBL(), validation)
+    assert known_spread(joined) == pytest.approx(spreads.max(), rel=1e-5)
+
+
+def test_bad_input():
+    with pytest.raises(DataError, match="do not tell which spread is usual"):
+        with_known_spread(_argon_set(), _rattled(5, 0.1))
+    with pytest.raises(DataError, match="is flagged"):
+        with_known_spread(_argon_set(), _rattled(20, 0.1), flagged=1.0)
+    with pytest.raises(PotentialError, match="says nothing of its own error"):
+        with_known_spread(LennardJones(), _rattled(20, 0.1))
+    with pytest.raises(PotentialError, match="a set of sums"):
+        with_known_spread(_argon_set() + _argon_set(), _rattled(20, 0.1))
