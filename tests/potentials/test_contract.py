@@ -4,8 +4,17 @@ import jax
 import numpy as np
 import pytest
 
-from mdfit.potentials import ZBL, DimeNetPP, InversePower, LennardJones, PaiNN, PairSpline, StillingerWeber
-from mdfit.testing import CONTRACT
+from mdfit.potentials import (
+    ZBL,
+    DimeNetPP,
+    InversePower,
+    LennardJones,
+    PaiNN,
+    PairSpline,
+    PotentialSet,
+    StillingerWeber,
+)
+from mdfit.testing import CONTRACT, SPREAD_CONTRACT, contract
 
 POTENTIALS = {
     "lennard_jones_switch": lambda: LennardJones(0.01, 3.4, 8.5),
@@ -29,3 +38,22 @@ POTENTIALS = {
 @pytest.mark.parametrize("name", POTENTIALS)
 def test_contract(name, check):
     check(POTENTIALS[name]())
+
+
+UNCERTAIN = {
+    "set": lambda: PotentialSet.of(
+        [PaiNN((6, 8), 4.0, channels=8, layers=2, radial_functions=5, key=jax.random.key(k)) for k in range(3)],
+        weights=[0.5, 0.25, 0.25],
+    ),
+    "sum_with_a_set": lambda: (
+        PotentialSet.of([LennardJones(e, 3.4, 6.0) for e in (0.009, 0.010, 0.012)]) + InversePower(0.01, 3.1, 5.0)
+    ),
+}
+
+
+@pytest.mark.parametrize("check", (*CONTRACT, *SPREAD_CONTRACT), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", UNCERTAIN)
+def test_contract_of_uncertain_potentials(name, check):
+    potential = UNCERTAIN[name]()
+    assert check in contract(potential)
+    check(potential)

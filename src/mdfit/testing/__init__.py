@@ -4,12 +4,14 @@ from mdfit.testing.engine_contract import ENGINE_CONTRACT, EngineCase, check_eng
 from mdfit.testing.objective_contract import OBJECTIVE_CONTRACT, ObjectiveCase, check_objective
 from mdfit.testing.observable_contract import OBSERVABLE_CONTRACT, ObservableCase, check_observable
 from mdfit.testing.potential_contract import CONTRACT, check_potential, contract
+from mdfit.testing.spread_contract import SPREAD_CONTRACT
 
 __all__ = [
     "CONTRACT",
     "ENGINE_CONTRACT",
     "OBJECTIVE_CONTRACT",
     "OBSERVABLE_CONTRACT",
+    "SPREAD_CONTRACT",
     "EngineCase",
     "ObjectiveCase",
     "ObservableCase",

@@ -19,14 +19,23 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import DTypeLike
 from jaxtyping import Array, ArrayLike, Float
 from scipy.spatial.transform import Rotation
 
-from mdfit.graph import Graph, build_graph
-from mdfit.potentials import Potential, Prediction, evaluate
+from mdfit.graph import Graph
+from mdfit.potentials import Potential, Prediction, evaluate, knows_spread
 from mdfit.precision import cast
 from mdfit.structure import Structure
+from mdfit.testing.contract_structures import (
+    LENGTH_WITHOUT_CUTOFF,
+    changed,
+    close,
+    cluster,
+    crystal,
+    graph_of,
+    species_of,
+)
+from mdfit.testing.spread_contract import SPREAD_CONTRACT
 
 _evaluate = eqx.filter_jit(evaluate)
 
@@ -40,7 +49,7 @@ def check_potential(potential: Potential) -> None:
 def contract(potential: Potential) -> tuple[Callable[[Potential], None], ...]:
     """The checks that apply: all, but for those of :data:`OF_INTERNAL_ENERGIES` where a term is fixed in space, those of
     :data:`OF_EQUAL_ATOMS` where the order of atoms matters, and those of :data:`OF_SHORT_RANGE` where more is read than
-    edges.
+    edges; and those of :data:`SPREAD_CONTRACT` for a potential that knows its spread.
 
     See ``reads`` and ``fixed_in_space`` of :class:`mdfit.potentials.Potential`.  The structures of the
     other checks have six atoms or twice six: give bonded potentials a topology of six atoms.
@@ -52,44 +61,45 @@ def contract(potential: Potential) -> tuple[Callable[[Potential], None], ...]:
         left_out |= OF_EQUAL_ATOMS
     if potential.reads.positions or potential.reads.cell:
         left_out |= OF_SHORT_RANGE
-    return tuple(check for check in CONTRACT if check not in left_out)
+    checks = (*CONTRACT, *SPREAD_CONTRACT) if knows_spread(potential) else CONTRACT
+    return tuple(check for check in checks if check not in left_out)
 
 
 def invariant_under_translation(potential: Potential) -> None:
     """Moving everything, also across the cell's faces, changes nothing."""
-    structure = _crystal(potential)
+    structure = crystal(potential)
     before = _predict(potential, structure)
-    after = _predict(potential, _with(structure, positions=structure.positions + [3.1, -17.3, 40.7]))
-    _close(before.energy, after.energy, 1e-10, "energy after a translation")
-    _close(before.forces, after.forces, 1e-8, "forces after a translation")
+    after = _predict(potential, changed(structure, positions=structure.positions + [3.1, -17.3, 40.7]))
+    close(before.energy, after.energy, 1e-10, "energy after a translation")
+    close(before.forces, after.forces, 1e-8, "forces after a translation")
 
 
 def invariant_under_rotation_and_reflection(potential: Potential) -> None:
     """Turned or mirrored, the energy stays and the forces and the stress turn along."""
-    structure = _crystal(potential)
+    structure = crystal(potential)
     before = _predict(potential, structure)
     for sign in (1, -1):
         turn = sign * Rotation.from_rotvec([0.4, -1.1, 0.7]).as_matrix()
-        turned = _with(structure, positions=structure.positions @ turn.T, cell=structure.cell @ turn.T)
+        turned = changed(structure, positions=structure.positions @ turn.T, cell=structure.cell @ turn.T)
         after = _predict(potential, turned)
-        _close(before.energy, after.energy, 1e-9, "energy after a rotation or reflection")
-        _close(before.forces @ turn.T, after.forces, 1e-7, "forces after a rotation or reflection")
-        _close(turn @ before.strain_derivative[0] @ turn.T, after.strain_derivative[0], 1e-7, "stress after a rotation")
+        close(before.energy, after.energy, 1e-9, "energy after a rotation or reflection")
+        close(before.forces @ turn.T, after.forces, 1e-7, "forces after a rotation or reflection")
+        close(turn @ before.strain_derivative[0] @ turn.T, after.strain_derivative[0], 1e-7, "stress after a rotation")
 
 
 def invariant_under_permutation(potential: Potential) -> None:
     """The order of the atoms does not matter."""
-    structure = _crystal(potential)
+    structure = crystal(potential)
     order = np.random.default_rng(0).permutation(structure.number_of_atoms)
-    shuffled = _with(structure, positions=structure.positions[order], species=structure.species[order])
+    shuffled = changed(structure, positions=structure.positions[order], species=structure.species[order])
     before, after = _predict(potential, structure), _predict(potential, shuffled)
-    _close(before.energy, after.energy, 1e-10, "energy after a permutation")
-    _close(before.forces[order], after.forces, 1e-8, "forces after a permutation")
+    close(before.energy, after.energy, 1e-10, "energy after a permutation")
+    close(before.forces[order], after.forces, 1e-8, "forces after a permutation")
 
 
 def forces_are_derivatives(potential: Potential) -> None:
     """Forces equal the finite differences of the energy to 1e-6 of the largest force."""
-    structure = _crystal(potential)
+    structure = crystal(potential)
     forces = np.asarray(_predict(potential, structure).forces)
     scale = np.abs(forces).max()
     step = 1e-4
@@ -103,7 +113,7 @@ def forces_are_derivatives(potential: Potential) -> None:
 
 def stress_is_derivative(potential: Potential) -> None:
     """The strain derivative equals the finite differences of the energy to 1e-6 of its largest element."""
-    structure = _crystal(potential)
+    structure = crystal(potential)
     strain_derivative = np.asarray(_predict(potential, structure).strain_derivative[0])
     scale = np.abs(strain_derivative).max()
     step = 1e-4
@@ -141,7 +151,7 @@ def smooth_at_symmetric_structures(potential: Potential) -> None:
 
     The stiffness of a diamond lattice, whose sites have no inversion, is the same from strains of 10⁻⁴ and 10⁻².
     """
-    number = _species(potential)[0]
+    number = species_of(potential)[0]
     edge = 0.5 * (potential.cutoff or LENGTH_WITHOUT_CUTOFF) * 4 / 3**0.5
     corner = np.array([[0, 0, 0], [0, 2, 2], [2, 0, 2], [2, 2, 0]]) / 4
     places = np.concatenate([corner, corner + 0.25]) * edge
@@ -166,10 +176,10 @@ def smooth_at_symmetric_structures(potential: Potential) -> None:
 
 def additive_when_far_apart(potential: Potential) -> None:
     """Two molecules beyond the cutoff have the sum of their energies."""
-    one = _cluster(potential)
-    other = _with(one, positions=one.positions @ Rotation.from_rotvec([0, 0, 1.0]).as_matrix())
+    one = cluster(potential)
+    other = changed(one, positions=one.positions @ Rotation.from_rotvec([0, 0, 1.0]).as_matrix())
     far = other.positions + [50.0 + 2 * potential.cutoff, 0, 0]
-    both = _with(
+    both = changed(
         one,
         positions=np.concatenate([one.positions, far]),
         species=np.concatenate([one.species, other.species]),
@@ -177,12 +187,12 @@ def additive_when_far_apart(potential: Potential) -> None:
     )
     total = float(_predict(potential, both).energy[0])
     parts = float(_predict(potential, one).energy[0]) + float(_predict(potential, other).energy[0])
-    _close(total, parts, 1e-10, "energy of two molecules far apart")
+    close(total, parts, 1e-10, "energy of two molecules far apart")
 
 
 def isolated_atoms_are_finite(potential: Potential) -> None:
     """A single atom has a finite energy, no force and no gradient that is NaN."""
-    for number in _species(potential):
+    for number in species_of(potential):
         structure = Structure(
             species=np.array([number], np.int32),
             positions=np.zeros((1, 3)),
@@ -197,21 +207,21 @@ def isolated_atoms_are_finite(potential: Potential) -> None:
 
 def padding_changes_nothing(potential: Potential) -> None:
     """More room for atoms and neighbours leaves energy, forces and stress as they are."""
-    structure = _crystal(potential)
-    graph = _graph(potential, structure)
+    structure = crystal(potential)
+    graph = graph_of(potential, structure)
     atoms, neighbours = graph.mask.shape
-    padded = _graph(potential, structure, atoms=atoms + 7, neighbours=neighbours + 5)
+    padded = graph_of(potential, structure, atoms=atoms + 7, neighbours=neighbours + 5)
     wide = cast(potential, jnp.float64)
     before, after = _evaluate(wide, graph), _evaluate(wide, padded)
-    _close(before.energy, after.energy, 1e-10, "energy with padding")
-    _close(before.forces, after.forces[:atoms], 1e-8, "forces with padding")
-    _close(before.strain_derivative, after.strain_derivative, 1e-8, "stress with padding")
+    close(before.energy, after.energy, 1e-10, "energy with padding")
+    close(before.forces, after.forces[:atoms], 1e-8, "forces with padding")
+    close(before.strain_derivative, after.strain_derivative, 1e-8, "stress with padding")
     assert (np.asarray(after.forces[atoms:]) == 0).all(), "a padding atom feels a force"
 
 
 def gradients_are_finite(potential: Potential) -> None:
     """No parameter gradient of a force loss is NaN, with padding, isolated atoms and straight angles present."""
-    number = _species(potential)[0]
+    number = species_of(potential)[0]
     spacing = 0.5 * (potential.cutoff or LENGTH_WITHOUT_CUTOFF)
     places = np.array([[0, 0, 0], [spacing, 0, 0], [2 * spacing, 0, 0], [30 + 10 * spacing, 0, 0]])
     structure = Structure(
@@ -221,7 +231,7 @@ def gradients_are_finite(potential: Potential) -> None:
         periodic=np.zeros(3, bool),
         masses=np.ones(4),
     )
-    graph = _graph(potential, structure, atoms=6, neighbours=5, dtype=jnp.float32)
+    graph = graph_of(potential, structure, atoms=6, neighbours=5, dtype=jnp.float32)
     parameters, rest = eqx.partition(potential, eqx.is_inexact_array)
 
     def loss(parameters: Any) -> Float[Array, ""]:
@@ -235,8 +245,8 @@ def gradients_are_finite(potential: Potential) -> None:
 
 def compiles_once_per_size(potential: Potential) -> None:
     """A second structure of the same padded size does not compile again."""
-    structure = _crystal(potential)
-    width = _graph(potential, structure).mask.shape[1] + 4
+    structure = crystal(potential)
+    width = graph_of(potential, structure).mask.shape[1] + 4
     count = 0
 
     @eqx.filter_jit
@@ -247,14 +257,14 @@ def compiles_once_per_size(potential: Potential) -> None:
 
     for seed in (0, 1):
         moved = structure.positions + np.random.default_rng(seed).normal(0, 0.01, structure.positions.shape)
-        counted(potential, _graph(potential, _with(structure, positions=moved), neighbours=width))
+        counted(potential, graph_of(potential, changed(structure, positions=moved), neighbours=width))
     assert count == 1, f"the same padded size was compiled {count} times"
 
 
 def single_precision_stays_single(potential: Potential) -> None:
     """With single-precision edges the forces are single precision and agree with double precision."""
-    structure = _crystal(potential)
-    single = _evaluate(potential, _graph(potential, structure, dtype=jnp.float32))
+    structure = crystal(potential)
+    single = _evaluate(potential, graph_of(potential, structure, dtype=jnp.float32))
     assert single.forces.dtype == jnp.float32, f"forces are {single.forces.dtype} for float32 edges"
     assert single.energy.dtype == jnp.float64, f"energies are summed in {single.energy.dtype}, not float64"
     double = _predict(potential, structure)
@@ -314,49 +324,10 @@ OF_EQUAL_ATOMS = frozenset(
     }
 )
 
+
 #: Length in Å of the test structures of potentials without a cutoff.
-LENGTH_WITHOUT_CUTOFF = 3.0
-
-
-def _species(potential: Potential) -> tuple[int, ...]:
-    return potential.species or (18,)
-
-
-def _crystal(potential: Potential) -> Structure:
-    """A distorted, triclinic cell that is narrower than the cutoff in one direction, of all species."""
-    spacing = 0.55 * (potential.cutoff or LENGTH_WITHOUT_CUTOFF)
-    random = np.random.default_rng(3)
-    grid = np.stack(np.meshgrid(range(1), range(2), range(3), indexing="ij"), -1).reshape(-1, 3)
-    cell = spacing * np.array([[1.1, 0.1, 0.0], [0.2, 2.2, 0.1], [-0.3, 0.2, 3.1]])
-    fractional = grid / np.array([1, 2, 3]) + random.normal(0, 0.02, grid.shape)
-    known = _species(potential)
-    species = np.array([known[i % len(known)] for i in range(len(grid))], np.int32)
-    return Structure(
-        species=species,
-        positions=fractional @ cell,
-        cell=cell,
-        periodic=np.ones(3, bool),
-        masses=np.ones(len(grid)),
-    )
-
-
-def _cluster(potential: Potential) -> Structure:
-    crystal = _crystal(potential)
-    return _with(crystal, cell=np.zeros((3, 3)), periodic=np.zeros(3, bool))
-
-
-def _with(structure: Structure, **changes: Any) -> Structure:
-    import dataclasses
-
-    return dataclasses.replace(structure, **changes)
-
-
-def _graph(potential: Potential, structure: Structure, dtype: DTypeLike = jnp.float64, **sizes: Any) -> Graph:
-    return build_graph(structure, potential.cutoff, dtype=dtype, **sizes)
-
-
 def _predict(potential: Potential, structure: Structure) -> Prediction:
-    return _evaluate(cast(potential, jnp.float64), _graph(potential, structure))
+    return _evaluate(cast(potential, jnp.float64), graph_of(potential, structure))
 
 
 def _energy(potential: Potential, structure: Structure) -> float:
@@ -364,19 +335,19 @@ def _energy(potential: Potential, structure: Structure) -> float:
 
 
 def _moved(potential: Potential, structure: Structure, shift: np.ndarray) -> float:
-    return _energy(potential, _with(structure, positions=structure.positions + shift))
+    return _energy(potential, changed(structure, positions=structure.positions + shift))
 
 
 def _strain_derivative(potential: Potential, structure: Structure, strain: np.ndarray) -> np.ndarray:
     deformation = np.eye(3) + strain
-    strained = _with(structure, positions=structure.positions @ deformation, cell=structure.cell @ deformation)
+    strained = changed(structure, positions=structure.positions @ deformation, cell=structure.cell @ deformation)
     return np.asarray(_predict(potential, strained).strain_derivative[0])
 
 
 def _strained(potential: Potential, structure: Structure, strain: np.ndarray) -> float:
     deformation = np.eye(3) + strain
     return _energy(
-        potential, _with(structure, positions=structure.positions @ deformation, cell=structure.cell @ deformation)
+        potential, changed(structure, positions=structure.positions @ deformation, cell=structure.cell @ deformation)
     )
 
 
@@ -388,7 +359,7 @@ def _derivative(function: Callable[[float], float], step: float) -> float:
 
 def _pair_energy(potential: Potential, distance: Float[ArrayLike, ""]) -> Float[Array, ""]:
     """Energy of two atoms at a distance, differentiable, with an edge also beyond the cutoff."""
-    number = _species(potential)[0]
+    number = species_of(potential)[0]
     vector = jnp.zeros(3).at[0].set(distance)
     graph = Graph(
         species=jnp.full(2, number, jnp.int32),
@@ -400,10 +371,3 @@ def _pair_energy(potential: Potential, distance: Float[ArrayLike, ""]) -> Float[
         number_of_structures=1,
     )
     return jnp.sum(cast(potential, jnp.float64).atomic_energies(graph))
-
-
-def _close(first: ArrayLike, second: ArrayLike, tolerance: float, what: str) -> None:
-    first, second = np.asarray(first), np.asarray(second)
-    scale = max(np.abs(first).max(), 1e-12)
-    error = np.abs(first - second).max() / scale
-    assert error < tolerance, f"{what}: relative difference {error:.3g} (allowed {tolerance:g})"
