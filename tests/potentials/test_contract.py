@@ -42,7 +42,7 @@ def test_contract(name, check):
 
 UNCERTAIN = {
     "set": lambda: PotentialSet.of(
-        [PaiNN((6, 8), 4.0, channels=8, layers=2, radial_functions=5, key=jax.random.key(k)) for k in range(3)],
+        [PaiNN((6, 8), 4.0, channels=4, layers=1, radial_functions=4, key=jax.random.key(k)) for k in range(3)],
         weights=[0.5, 0.25, 0.25],
     ),
     "sum_with_a_set": lambda: (
@@ -51,7 +51,7 @@ UNCERTAIN = {
 }
 
 
-@pytest.mark.parametrize("check", (*CONTRACT, *SPREAD_CONTRACT), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", [*CONTRACT, *SPREAD_CONTRACT], ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", UNCERTAIN)
 def test_contract_of_uncertain_potentials(name, check):
     potential = UNCERTAIN[name]()

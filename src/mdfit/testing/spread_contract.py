@@ -44,7 +44,7 @@ def spreads_are_positive(potential: Potential) -> None:
 
 
 def the_frame_does_not_matter(potential: Potential) -> None:
-    """Moved and turned, spreads of energies stay, and of forces how unsure the structure is to a factor of √3."""
+    """Moved and turned, the spread of the energy stays, and so do the lengths of those of the forces."""
     structure = crystal(potential)
     before = _predict(potential, structure)
     turn = Rotation.from_rotvec([0.4, -1.1, 0.7]).as_matrix()
@@ -62,11 +62,9 @@ def the_frame_does_not_matter(potential: Potential) -> None:
 def padding_and_neighbours_in_a_batch_change_no_spread(potential: Potential) -> None:
     """A structure has the same spread alone, with padding, and beside another one."""
     structure = crystal(potential)
-    moved = changed(
-        structure, positions=structure.positions + 0.03 * np.sin(np.arange(structure.positions.size)).reshape(-1, 3)
-    )
-    alone = _predict(potential, structure)
-    data = Dataset([LabelledStructure(structure), LabelledStructure(moved), LabelledStructure(structure)])
+    shift = 0.03 * np.sin(np.arange(structure.positions.size)).reshape(-1, 3)
+    moved = changed(structure, positions=structure.positions + shift)
+    data = Dataset(tuple(LabelledStructure(one) for one in (structure, moved, structure)))
     atoms = structure.number_of_atoms
     for batch in Batches(data, potential.cutoff, 2).in_order():
         found = _with_spread(potential, batch.graph)
@@ -79,7 +77,7 @@ def padding_and_neighbours_in_a_batch_change_no_spread(potential: Potential) -> 
             1e-3,
             "largest spread of a force in a batch",
         )
-    graph = graph_of(potential, structure)
+    alone, graph = _predict(potential, structure), graph_of(potential, structure)
     padded = graph_of(potential, structure, atoms=graph.mask.shape[0] + 7, neighbours=graph.mask.shape[1] + 5)
     wide = _with_spread(cast(potential, jnp.float64), padded)
     close(alone.spread.energy, wide.spread.energy, 1e-8, "spread of the energy with padding")
