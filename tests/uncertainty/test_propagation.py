@@ -187,6 +187,23 @@ def test_members_that_explode_are_counted_and_told(tmp_path):
     assert np.array_equal(again.trajectories[0].positions, simulations.trajectories[0].positions)
 
 
+def test_side_by_side_is_the_same_and_falls_back_when_one_explodes(tmp_path, caplog):
+    stiffnesses = np.array([0.3, 0.6, 1.2])
+    plan = _plan(replicas=4)
+    simulations = simulate_members(_set(*stiffnesses), plan, _KEY, out=tmp_path, side_by_side=True)
+    assert [one.replicas for one in simulations.trajectories.values()] == [4, 4, 4]
+    (found,) = estimate_simulated([_Square()], simulations)
+    exact = _KT / 2 / stiffnesses
+    assert np.abs(found.members / exact - 1).max() < 0.25
+    for member, trajectory in simulations.trajectories.items():
+        expected = stiffnesses[member] * trajectory.positions[..., 0, 0].astype(np.float64) ** 2
+        np.testing.assert_allclose(trajectory.potential_energies, expected, rtol=1e-4, atol=1e-9)
+    assert not caplog.records
+    one_by_one = simulate_members(_set(0.5, 4e6, 0.7), _plan(duration="1 ps"), _KEY, side_by_side=True)
+    assert sorted(one_by_one.exploded) == [1]
+    assert "they are simulated one by one" in caplog.text
+
+
 def test_one_member_that_holds_is_too_few():
     simulations = simulate_members(_set(0.5, 4e6), _plan(duration="1 ps"), _KEY)
     with pytest.raises(ObservableError, match=r"1 member of the set.*1 exploded"):

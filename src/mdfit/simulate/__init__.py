@@ -1,5 +1,6 @@
 """Molecular dynamics: state points, samplers, engines, runs and trajectories."""
 
+from mdfit.simulate.each_member import EachMember
 from mdfit.simulate.engine import Engine, Frame, Simulation
 from mdfit.simulate.jax_md import JaxMD
 from mdfit.simulate.lengths import Lengths
@@ -14,6 +15,7 @@ __all__ = [
     "NPT",
     "NVE",
     "Brownian",
+    "EachMember",
     "Engine",
     "Frame",
     "JaxMD",

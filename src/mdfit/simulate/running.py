@@ -13,6 +13,7 @@ import numpy as np
 from mdfit.errors import SimulationError
 from mdfit.potentials import Potential, known_spread
 from mdfit.progress import progress_bar, stop_on_interrupt
+from mdfit.simulate.each_member import EachMember
 from mdfit.simulate.engine import Engine, Frame, Simulation
 from mdfit.simulate.jax_md.engine import JaxMD
 from mdfit.simulate.lengths import Lengths
@@ -87,7 +88,8 @@ def run(
     """Simulates a state point, or several of the same atoms side by side.
 
     Args:
-        system: what makes the forces: a potential, or a system of the engine's program.
+        system: what makes the forces: a potential, :class:`~mdfit.simulate.EachMember` of a set, or a system of the
+            engine's program.
         at: structure, temperature and pressure; or a list of them with the same species, masses, periodic directions and
             frozen atoms, each with its own temperature, pressure, cell and starting positions.
         sampler: ensemble and equations of motion.
@@ -132,7 +134,7 @@ def run(
     places = _starts(points, starts, replicas, sampler)
     simulation = engine.simulation(system, points, sampler, places)
     watch = SpreadWatch(known_spread(system) if isinstance(system, Potential) else None, when_unsure)
-    depends_on = tuple(system.reads.conditions) if isinstance(system, Potential) else ()
+    depends_on = tuple(system.reads.conditions) if isinstance(system, (Potential, EachMember)) else ()
     recording = Recording(
         simulation.particles,
         tuple(point.conditions(sampler.ensemble, depends_on) for point in points),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,7 +15,8 @@ from mdfit.errors import ExplosionError
 from mdfit.observables import Observable, TrajectoryObservable, estimate
 from mdfit.potentials import Potential, PotentialSet
 from mdfit.progress import progress_bar
-from mdfit.simulate import Engine, Sampler, StatePoint, Trajectory, run
+from mdfit.simulate import EachMember, Engine, Sampler, StatePoint, Trajectory, run
+from mdfit.simulate.trajectory import per_frame_arrays
 from mdfit.uncertainty.uncertain_estimate import UncertainEstimate
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,11 @@ class SimulationPlan:
     engine: Engine | None = None
 
     def run(
-        self, potential: Potential, key: jax.Array, out: str | Path | None = None, show_progress: bool = False
+        self,
+        potential: Potential | EachMember,
+        key: jax.Array,
+        out: str | Path | None = None,
+        show_progress: bool = False,
     ) -> Trajectory:
         """Simulates a potential; with ``out`` it goes on where it was stopped.
 
@@ -108,6 +114,7 @@ def simulate_members(
     key: jax.Array,
     out: str | Path | None = None,
     show_progress: bool = False,
+    side_by_side: bool = False,
 ) -> MemberSimulations:
     """Simulates each member with noise of its own; one that explodes is counted, and does not keep the others from running.
 
@@ -117,11 +124,17 @@ def simulate_members(
         key: random key.
         out: directory of the trajectories, ``member_0.h5`` and so on, where the same call goes on.
         show_progress: one bar for all.
+        side_by_side: all members in one compiled program, which pays where a single one leaves the device idle; when one of
+            them explodes, they are simulated one by one.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; with ``out`` the same call goes on.
         SimulationError, CheckpointError, OutputError: see :func:`mdfit.simulate.run`; not for dynamics that explodes.
     """
+    if side_by_side:
+        together = _side_by_side(potentials, plan, key, out, show_progress)
+        if together is not None:
+            return together
     trajectories: dict[int, Trajectory] = {}
     exploded: dict[int, str] = {}
     with progress_bar("Simulating members", len(potentials), show=show_progress) as bar:
@@ -134,6 +147,26 @@ def simulate_members(
                 log.warning("Member %d of %d exploded: %s", member, len(potentials), error)
             bar.advance(exploded=len(exploded))
     return MemberSimulations(trajectories, exploded, np.asarray(potentials.weights.value))
+
+
+def _side_by_side(
+    potentials: PotentialSet, plan: SimulationPlan, key: jax.Array, out: str | Path | None, show_progress: bool
+) -> MemberSimulations | None:
+    """All members together; None when one of them explodes."""
+    everyone = replace(plan, replicas=plan.replicas * len(potentials))
+    path = None if out is None else Path(out) / "members.h5"
+    try:
+        found = everyone.run(EachMember(potentials), key, path, show_progress)
+    except ExplosionError as error:
+        log.warning("One of the members explodes (%s): they are simulated one by one.", error)
+        return None
+    own = {member: _replicas(found, plan.replicas * member, plan.replicas) for member in range(len(potentials))}
+    return MemberSimulations(own, {}, np.asarray(potentials.weights.value))
+
+
+def _replicas(trajectory: Trajectory, first: int, number: int) -> Trajectory:
+    arrays: dict[str, Any] = {n: a[first : first + number] for n, a in per_frame_arrays(trajectory).items()}
+    return replace(trajectory, **arrays)
 
 
 def estimate_simulated(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -58,6 +58,7 @@ def estimate(
     way: Way = "auto",
     made_by: Potential | None = None,
     trajectory: Trajectory | None = None,
+    side_by_side: bool = False,
     out: str | Path | None = None,
     show_progress: bool = False,
 ) -> Propagated:
@@ -76,6 +77,7 @@ def estimate(
         made_by: drives the one trajectory; by default the mean of the set, each step of which costs as much as one of every
             member.  A single member costs that part of it.
         trajectory: one that is there already, instead; of ``made_by``, or with its potential energies.
+        side_by_side: see :func:`simulate_members`.
         out: directory of the trajectories, where the same call goes on.
         show_progress: bars with the time left.
 
@@ -94,7 +96,7 @@ def estimate(
     if way == "simulate" or (way == "auto" and ordered):
         if ordered and way == "auto":
             log.info("%s needs the order of frames: each member is simulated.", ordered[0])
-        return _simulated(wanted, potentials, plan, key, None, out, show_progress)
+        return _simulated(wanted, simulate_members(potentials, plan, key, out, show_progress, side_by_side), potentials)
     if trajectory is None:
         path = None if out is None else Path(out) / "mean.h5"
         driver = potentials if made_by is None else made_by
@@ -107,18 +109,12 @@ def estimate(
             "Reweighting is not sound (%s): each member is simulated.",
             "; ".join(f"member {member}: {text}" for member, text in frames.problems.items()),
         )
-        return _simulated(wanted, potentials, plan, key, frames, out, show_progress)
+        simulations = simulate_members(potentials, plan, key, out, show_progress, side_by_side)
+        return replace(_simulated(wanted, simulations, potentials), reweighted=frames)
     return Propagated(tuple(estimate_reweighted(wanted, frames, way == "first order")), frames, None)
 
 
 def _simulated(
-    observables: list[Observable | TrajectoryObservable],
-    potentials: PotentialSet,
-    plan: SimulationPlan,
-    key: jax.Array,
-    frames: MemberWeights | None,
-    out: str | Path | None,
-    show_progress: bool,
+    observables: list[Observable | TrajectoryObservable], simulations: MemberSimulations, potentials: PotentialSet
 ) -> Propagated:
-    simulations = simulate_members(potentials, plan, key, out, show_progress)
-    return Propagated(tuple(estimate_simulated(observables, simulations, potentials)), frames, simulations)
+    return Propagated(tuple(estimate_simulated(observables, simulations, potentials)), None, simulations)

@@ -38,6 +38,7 @@ class Context(NamedTuple):
         kT: ``(replicas,)`` in eV where replicas differ in temperature, else None.
         pressure: ``(replicas,)`` in eV/Å³ where replicas differ in pressure, else None.
         conditions: ``(replicas,)`` each, those that the potential reads.
+        members: arrays of the potential of each replica where they differ, ``(replicas, ...)``, else None.
     """
 
     potential: Potential
@@ -47,16 +48,21 @@ class Context(NamedTuple):
     kT: Float[Array, " replicas"] | None = None
     pressure: Float[Array, " replicas"] | None = None
     conditions: dict[str, Float[Array, " replicas"]] | None = None
+    members: Any = None
 
     @property
     def of_replicas(self) -> tuple[Any, ...]:
         """What each replica has of its own."""
-        return self.neighbours, self.kT, self.pressure, self.conditions
+        return self.neighbours, self.kT, self.pressure, self.conditions, self.members
 
-    def arguments(self, neighbours: Any, kT: Any, pressure: Any, conditions: Any) -> dict[str, Any]:
+    def potential_of(self, member: Any) -> Potential:
+        """That of one replica, from its arrays."""
+        return self.potential if member is None else eqx.combine(member, self.potential)
+
+    def arguments(self, neighbours: Any, kT: Any, pressure: Any, conditions: Any, member: Any) -> dict[str, Any]:
         """Of the integrator, for one replica."""
         own = {"kT": kT, "pressure": pressure, "conditions": conditions}
-        common = {"potential": self.potential, "species": self.species, "frozen": self.frozen}
+        common = {"potential": self.potential_of(member), "species": self.species, "frozen": self.frozen}
         return {**common, "neighbours": neighbours, **{n: v for n, v in own.items() if v is not None}}
 
 
@@ -200,12 +206,13 @@ class Dynamics:
             kT: Float[Array, ""] | None,
             pressure: Float[Array, ""] | None,
             conditions: dict[str, Float[Array, ""]] | None,
+            member: Any,
         ) -> Any:
             if context.frozen is not None:
                 key, own = jax.random.split(key)
                 momentum = self._momenta(own, masses, momentum, context.frozen, kT)
             raw = jax.random.key_data(key)
-            arguments = context.arguments(neighbours, kT, pressure, conditions)
+            arguments = context.arguments(neighbours, kT, pressure, conditions, member)
             return self._integrator.initialize(raw, place, masses, momentum, neighbours.cell, **arguments)
 
         return over_replicas(one)(keys, positions, momenta, *context.of_replicas)
@@ -291,19 +298,18 @@ class Dynamics:
         return jnp.max(over_replicas(one)(positions, context.neighbours))
 
     def _record_all(self, state: Any, context: Context) -> tuple[Prediction, Float[Array, "replicas 1"] | None]:
-        potential, species = context.potential, context.species
-
         def one(
-            single: Any, neighbours: Neighbours, conditions: dict[str, Float[Array, ""]] | None
+            single: Any, neighbours: Neighbours, conditions: dict[str, Float[Array, ""]] | None, member: Any
         ) -> tuple[Prediction, Float[Array, " structures"] | None]:
             scale = _scale(single.box, neighbours) if self._variable_cell else None
-            graph = neighbours.graph_of(potential, species, single.position, scale, conditions)
+            potential = context.potential_of(member)
+            graph = neighbours.graph_of(potential, context.species, single.position, scale, conditions)
             if not knows_spread(potential):
                 return evaluate(potential, graph), None
             found = evaluate_with_spread(potential, graph)
             return found.mean, largest_force_spread(found.spread, graph)
 
-        return over_replicas(one)(state, context.neighbours, context.conditions)
+        return over_replicas(one)(state, context.neighbours, context.conditions, context.members)
 
 
 def over_replicas(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from mdfit.errors import SimulationError
 from mdfit.potentials import Potential
+from mdfit.simulate.each_member import EachMember
 from mdfit.simulate.engine import Engine
 from mdfit.simulate.jax_md.simulation import JaxSimulation, Settings
 from mdfit.simulate.samplers import Sampler
@@ -64,7 +65,7 @@ class JaxMD(Engine):
 
     def simulation(
         self,
-        system: Potential,
+        system: Potential | EachMember,
         state_points: Sequence[StatePoint],
         sampler: Sampler,
         starts: Sequence[Structure],
@@ -73,7 +74,7 @@ class JaxMD(Engine):
         """See :meth:`mdfit.simulate.Engine.simulation`.
 
         Args:
-            system: a potential.
+            system: a potential, or a set of which each member drives replicas of its own.
             state_points: of the same atoms.
             sampler: one of mdfit, or of your own that has an :func:`~mdfit.simulate.jax_md.integrator`.
             starts: of every replica.
@@ -85,18 +86,19 @@ class JaxMD(Engine):
             UnknownSpeciesError, PotentialError, StructureError: for structures that the potential does not know.
         """
         check_same_atoms(state_points)
-        if not isinstance(system, Potential):
+        one = system.first if isinstance(system, EachMember) else system
+        if not isinstance(one, Potential):
             raise SimulationError(
                 f"JaxMD simulates a Potential, not a {type(system).__name__}: give engine=OpenMM() for a ReferenceSystem, "
-                "and simulate the members of a set one by one."
+                "and simulate the members of a set that are no potentials one by one."
             )
         for structure in (*(point.structure for point in state_points), *starts):
-            system.check_structure(structure)
+            one.check_structure(structure)
         if sampler.ensemble == "NPT":
-            _check_constant_pressure(system, state_points)
+            _check_constant_pressure(one, state_points)
         return JaxSimulation(system, state_points, sampler, starts, self.settings, unwrapped)
 
-    def fingerprint(self, system: Potential) -> str:
+    def fingerprint(self, system: Potential | EachMember) -> str:
         return system.fingerprint()
 
 

@@ -16,6 +16,7 @@ from mdfit.errors import CheckpointError, ExplosionError, MdfitError, Simulation
 from mdfit.potentials import Potential
 from mdfit.precision import cast
 from mdfit.progress import Bar
+from mdfit.simulate.each_member import EachMember
 from mdfit.simulate.engine import Frame, Simulation
 from mdfit.simulate.health import check_frame, explosion
 from mdfit.simulate.jax_md.dynamics import Context, shared_dynamics
@@ -109,7 +110,7 @@ class JaxSimulation(Simulation):
     """A running simulation of all replicas.
 
     Args:
-        potential: drives the atoms.
+        potential: drives the atoms, or each of its members replicas of its own.
         state_points: of the same atoms, whose replicas are simulated side by side.
         sampler: ensemble and integrator.
         starts: of every replica.
@@ -120,7 +121,7 @@ class JaxSimulation(Simulation):
 
     def __init__(
         self,
-        potential: Potential,
+        potential: Potential | EachMember,
         state_points: Sequence[StatePoint],
         sampler: Sampler,
         starts: Sequence[Structure],
@@ -138,6 +139,10 @@ class JaxSimulation(Simulation):
             self.structure.frozen,
         )
         self._dtype = jnp.dtype(settings.dtype)
+        self._members = None
+        if isinstance(potential, EachMember):
+            self._members = self.in_its_precision(potential.of_replicas(len(self._starts)))
+            potential = potential.first
         self.potential = self.in_its_precision(potential)
         self._unwrapped = unwrapped
         self._frozen = Frozen.of(self.structure.frozen)
@@ -165,7 +170,7 @@ class JaxSimulation(Simulation):
         self.dynamics = shared_dynamics(self.sampler, conditions, cutoff, self.skin)
         self._packed_width = 0
 
-    def in_its_precision(self, potential: Potential) -> Potential:
+    def in_its_precision(self, potential: Any) -> Any:
         """The potential in the number format of the simulation."""
         return cast(potential, jnp.float64) if self._dtype == jnp.float64 else potential
 
@@ -206,7 +211,7 @@ class JaxSimulation(Simulation):
         species = jnp.asarray(self.structure.species, jnp.int32)
         lists = self._builder.build(positions, jnp.asarray(cells, dtype)).with_packed_width(self._packed_width)
         own, seen = self._own_conditions(len(positions)), self._conditions_seen_by(potential, len(positions))
-        self.context = Context(potential, species, lists, self._frozen, *own, seen)
+        self.context = Context(potential, species, lists, self._frozen, *own, seen, self._members)
         if potential.many_body:
             crowd = int(self.dynamics.most_neighbours(positions, self.context))
             if crowd > self._packed_width:
