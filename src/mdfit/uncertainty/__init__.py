@@ -8,6 +8,7 @@ from mdfit.uncertainty.hamiltonian import NUTS, adapted_nuts
 from mdfit.uncertainty.intervals import Coverage, Interval, credible_interval, prediction_factor
 from mdfit.uncertainty.kernels import PSGLD, SGHMC, SGLD, SGNHT, ContourSGLD, Kernel, Target
 from mdfit.uncertainty.label_likelihood import LabelLikelihood
+from mdfit.uncertainty.last_layer import last_layer
 from mdfit.uncertainty.posterior import FlatPrior, Likelihood, NormalPrior, Posterior
 from mdfit.uncertainty.sampled import Sampled
 from mdfit.uncertainty.sampling import PosteriorSamples, sample_posterior
@@ -46,6 +47,7 @@ __all__ = [
     "convergence",
     "credible_interval",
     "for_each_member",
+    "last_layer",
     "member_indices",
     "prediction_factor",
     "reliability",
