@@ -356,6 +356,37 @@ def evaluate(
 
 
 @main.command()
+@click.argument("potential", type=click.Path(path_type=Path))
+@click.argument("pool", type=click.Path(path_type=Path))
+@click.option("--number", type=click.IntRange(min=1), required=True, help="Of structures to choose.")
+@click.option("--known", type=click.Path(path_type=Path), default=None, help="Those that are labelled already.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("selected.extxyz"), show_default=True)
+def select(potential: Path, pool: Path, number: int, known: Path | None, out: Path) -> None:
+    """Choose structures to label, by uncertainty and diversity.
+
+    POTENTIAL is a set of potentials or has an uncertain last layer.  POOL is a trajectory of mdfit (.h5) or a file of
+    structures, such as .extxyz.
+    """
+    from mdfit.cli.environment import prepare
+
+    prepare()
+    import numpy as np
+
+    from mdfit.potentials import known_spread, load
+    from mdfit.uncertainty import select as choose
+    from mdfit.uncertainty.pool import read_pool, write_selected
+
+    structures, loaded = read_pool(pool), load(potential)
+    found = choose(loaded, structures, number, None if known is None else read_pool(known))
+    write_selected(out, structures, found)
+    limit = known_spread(loaded)
+    if limit is not None:
+        click.echo(f"{(found.spreads > limit).sum()} of {len(structures)} lie beyond what validation data know.")
+    least, most = np.sort(found.spreads[found.indices])[[0, -1]]
+    click.echo(f"{number} of {len(structures)} structures in {out}, with spreads of {least:.3g} to {most:.3g} eV/Å")
+
+
+@main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option(
     "--results",

@@ -37,6 +37,26 @@ def read_arrays(path: str | Path, particles: str | None = None) -> dict[str, Any
         raise DataError(f"{path} cannot be read as H5MD ({problem}): check that it is complete.") from problem
 
 
+def particles_in(path: str | Path) -> list[str]:
+    """The names of the groups of particles of an H5MD file, those with numbers in their order.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    import h5py
+
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path} does not exist (working directory {Path.cwd()}): check the name.")
+    try:
+        with h5py.File(path, "r") as file:
+            return sorted(
+                file["particles"], key=lambda name: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)]
+            )
+    except (OSError, LookupError, TypeError, AttributeError) as problem:
+        raise DataError(f"{path} cannot be read as H5MD ({problem}): check that it is complete.") from problem
+
+
 def _choose(available: list[str], particles: str | None, path: Path) -> str:
     if particles is None and len(available) == 1:
         return available[0]

@@ -18,8 +18,10 @@ from mdfit.potentials.external import ExternalField, ExternalPolynomial, Externa
 from mdfit.potentials.gradient import Gradient
 from mdfit.potentials.harmonic import HarmonicAngles, HarmonicBonds
 from mdfit.potentials.inverse_power import InversePower
+from mdfit.potentials.last_layer import LastLayer, Scales
 from mdfit.potentials.lennard_jones import LennardJones
 from mdfit.potentials.listed_pairs import ListedInversePower, ListedLennardJones
+from mdfit.potentials.neural import NeuralPotential
 from mdfit.potentials.painn import PaiNN
 from mdfit.potentials.pair import PairPotential
 from mdfit.potentials.potential_set import PotentialSet, SetPrediction, evaluate_set
@@ -53,9 +55,11 @@ __all__ = [
     "HarmonicAngles",
     "HarmonicBonds",
     "InversePower",
+    "LastLayer",
     "LennardJones",
     "ListedInversePower",
     "ListedLennardJones",
+    "NeuralPotential",
     "PaiNN",
     "PairPotential",
     "PairSpline",
@@ -64,6 +68,7 @@ __all__ = [
     "PotentialSet",
     "Prediction",
     "PriorTable",
+    "Scales",
     "Scaling",
     "SetPrediction",
     "StillingerWeber",

@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import functools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -87,25 +87,8 @@ class Potential(Model):
         Raises:
             PotentialError: when the graph does not hold what the potential reads.
         """
-        seen = graph.only(self.reads)
-        arguments = {"vectors": seen.vectors} if self.reads.edges else {}
-        if self.reads.positions:
-            arguments["positions"] = seen.known_positions()
-        if self.reads.cell:
-            arguments["cells"] = seen.known_cells()
-
-        def total(arguments: dict[str, Any]) -> tuple[Float[Array, ""], Float[Array, " atoms"]]:
-            local = self.atomic_energies(dataclasses.replace(seen, **arguments))
-            local = jnp.where(seen.atom_mask, local, jnp.zeros((), local.dtype))
-            return jnp.sum(local), local
-
-        (_, local), slopes = jax.value_and_grad(total, has_aux=True)(arguments)
-        edges, positions = slopes.get("vectors"), slopes.get("positions")
-        if edges is not None:
-            edges = jnp.where(seen.mask[..., None], edges, jnp.zeros((), edges.dtype))
-        if self.fixed_in_space:
-            return local, Gradient(edges, fixed=positions)
-        return local, Gradient(edges, positions, cells=slopes.get("cells"))
+        local, gradient, _ = differentiate_with(self, graph, lambda seen: (self.atomic_energies(seen), None))
+        return local, gradient
 
     def __add__(self, other: Potential) -> Sum:
         return Sum((*terms_of(self), *terms_of(other)))
@@ -137,6 +120,41 @@ class Potential(Model):
             StructureError: for bonds that are broken.
         """
         self.check_species(set(structure.species.tolist()))
+
+
+def differentiate_with(
+    potential: Potential, graph: Graph, function: Callable[[Graph], tuple[Float[Array, " atoms"], Any]]
+) -> tuple[Float[Array, " atoms"], Gradient, Any]:
+    """What :meth:`Potential.differentiate` gives, and what ``function`` returns beside the energies of the atoms.
+
+    Args:
+        potential: that the energies are of.
+        graph: where they are wanted.
+        function: from the graph as the potential sees it to its energies of atoms and anything else, in one pass.
+
+    Raises:
+        PotentialError: when the graph does not hold what the potential reads.
+    """
+    reads = potential.reads
+    seen = graph.only(reads)
+    arguments = {"vectors": seen.vectors} if reads.edges else {}
+    if reads.positions:
+        arguments["positions"] = seen.known_positions()
+    if reads.cell:
+        arguments["cells"] = seen.known_cells()
+
+    def total(arguments: dict[str, Any]) -> tuple[Float[Array, ""], tuple[Float[Array, " atoms"], Any]]:
+        local, beside = function(dataclasses.replace(seen, **arguments))
+        local = jnp.where(seen.atom_mask, local, jnp.zeros((), local.dtype))
+        return jnp.sum(local), (local, beside)
+
+    (_, (local, beside)), slopes = jax.value_and_grad(total, has_aux=True)(arguments)
+    edges, positions = slopes.get("vectors"), slopes.get("positions")
+    if edges is not None:
+        edges = jnp.where(seen.mask[..., None], edges, jnp.zeros((), edges.dtype))
+    if potential.fixed_in_space:
+        return local, Gradient(edges, fixed=positions), beside
+    return local, Gradient(edges, positions, cells=slopes.get("cells")), beside
 
 
 class Sum(Potential):

@@ -17,9 +17,10 @@ from jaxtyping import Array, Float
 
 from mdfit.graph import Graph, Reads
 from mdfit.models import Constant
-from mdfit.potentials.base import Potential
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
+from mdfit.potentials.neural import NeuralPotential
 from mdfit.potentials.readout import (
+    EnergiesAndFeatures,
     Scaling,
     keeps_isolated_atoms,
     reference_table,
@@ -144,16 +145,15 @@ class Output(eqx.Module):
         self.hidden = [Dense(output, output, k, orthogonal=True) for k in keys[2:-1]]
         self.final = Dense(output, 1, keys[-1], bias=False, orthogonal=True)
 
-    def __call__(
-        self, geometry: Geometry, messages: Float[Array, "atoms neighbours channels"]
-    ) -> Float[Array, " atoms"]:
+    def __call__(self, geometry: Geometry, messages: Float[Array, "atoms neighbours channels"]) -> EnergiesAndFeatures:
+        """The contribution, and the features of the last layer that it is linear in."""
         x = self.up(jnp.sum(messages * self.radial(geometry.radial), axis=1))
         for layer in self.hidden:
             x = silu(layer(x))
-        return self.final(x)[:, 0]
+        return self.final(x)[:, 0], x
 
 
-class DimeNetPP(Potential):
+class DimeNetPP(NeuralPotential):
     """Directional message passing on edges, with the true angle i–j–k of each triplet.
 
     The sum over triplets is a matrix product: the angular functions are Legendre polynomials of the cosine, so that no
@@ -283,12 +283,22 @@ class DimeNetPP(Potential):
             key=key,
         )
 
-    def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
-        if self.isolated_at_reference:
-            return with_isolated_atoms_at_reference(self._energies, graph, self.species, self.reference.value)
-        return self._energies(graph)
+    @property
+    def last_layer(self) -> Float[Array, " features"]:
+        return jnp.concatenate([output.final.weight[:, 0] for output in self.outputs])
 
-    def _energies(self, graph: Graph) -> Float[Array, " atoms"]:
+    def with_last_layer(self, weights: Float[Array, " features"]) -> DimeNetPP:
+        new = jnp.split(weights.astype(self.outputs[0].final.weight.dtype), len(self.outputs))
+        return eqx.tree_at(
+            lambda own: [output.final.weight for output in own.outputs], self, [part[:, None] for part in new]
+        )
+
+    def energies_and_features(self, graph: Graph) -> EnergiesAndFeatures:
+        if self.isolated_at_reference:
+            return with_isolated_atoms_at_reference(self._learned, graph, self.species, self.reference.value)
+        return self._learned(graph)
+
+    def _learned(self, graph: Graph) -> EnergiesAndFeatures:
         kinds = SpeciesTable(self.species)(graph.species)
         geometry = self._geometry(graph)
         own = self.embedding[kinds]
@@ -298,11 +308,14 @@ class DimeNetPP(Potential):
         )
         radial = silu(self.embed_radial(geometry.radial))
         messages = silu(self.embed(jnp.concatenate([sender, receiver, radial], axis=-1)))
-        energies = self.outputs[0](geometry, messages)
+        found = [self.outputs[0](geometry, messages)]
         for interaction, output in zip(self.interactions, self.outputs[1:], strict=True):
             messages = interaction(graph, geometry, messages)
-            energies = energies + output(geometry, messages)
-        return (energies * self.scale.value).astype(jnp.float64) + self.reference.value[kinds]
+            found.append(output(geometry, messages))
+        energies, features = zip(*found, strict=True)
+        total = sum(energies[1:], start=energies[0])
+        learned = (total * self.scale.value).astype(jnp.float64) + self.reference.value[kinds]
+        return learned, jnp.concatenate(features, axis=1) * self.scale.value
 
     def _geometry(self, graph: Graph) -> Geometry:
         distances = graph.distances()

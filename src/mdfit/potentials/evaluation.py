@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from mdfit.graph import Graph
 from mdfit.potentials.base import Potential, Sum, seen_by
+from mdfit.potentials.gradient import Gradient
 
 
 class Prediction(eqx.Module):
@@ -62,7 +63,11 @@ def evaluate(potential: Potential, graph: Graph) -> Prediction:
     doi:10.1063/1.3245303) and for sums in reciprocal space.  A term that is fixed in space adds to the forces, but not to
     the strain derivative, which is that of the internal energy.
     """
-    local, gradient = potential.differentiate(graph)
+    return prediction_of(*potential.differentiate(graph), graph)
+
+
+def prediction_of(local: Float[Array, " atoms"], gradient: Gradient, graph: Graph) -> Prediction:
+    """The prediction that follows from what :meth:`Potential.differentiate` gives."""
     virial = gradient.by_deformation(graph)
     return Prediction(
         energy=graph.sum_structures(local),

@@ -14,9 +14,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mdfit.graph import Graph
-from mdfit.potentials.base import Potential
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
+from mdfit.potentials.neural import NeuralPotential
 from mdfit.potentials.readout import (
+    EnergiesAndFeatures,
     Readout,
     Scaling,
     keeps_isolated_atoms,
@@ -103,7 +104,7 @@ class Update(eqx.Module):
         return scalars, vectors + parts[2][:, None] * left if self.to_vectors else vectors
 
 
-class PaiNN(Potential):
+class PaiNN(NeuralPotential):
     """Equivariant message passing with scalar and vector features.
 
     The cutoff is the polynomial envelope, smooth to second order, in place of the paper's cosine; the messages are
@@ -202,12 +203,23 @@ class PaiNN(Potential):
         scaling = Scaling.of(dataset)
         return cls(dataset.species, length, channels, layers, radial_functions, neighbours, scaling, key)
 
-    def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
-        if self.isolated_at_reference:
-            return with_isolated_atoms_at_reference(self._energies, graph, self.species, self.readout.reference.value)
-        return self._energies(graph)
+    @property
+    def last_layer(self) -> Float[Array, " features"]:
+        outer = self.readout.outer
+        return jnp.concatenate([outer.weight[:, 0], outer.bias])
 
-    def _energies(self, graph: Graph) -> Float[Array, " atoms"]:
+    def with_last_layer(self, weights: Float[Array, " features"]) -> PaiNN:
+        outer = self.readout.outer
+        new = weights.astype(outer.weight.dtype)
+        parts = (new[:-1, None], new[-1:])
+        return eqx.tree_at(lambda own: (own.readout.outer.weight, own.readout.outer.bias), self, parts)
+
+    def energies_and_features(self, graph: Graph) -> EnergiesAndFeatures:
+        if self.isolated_at_reference:
+            return with_isolated_atoms_at_reference(self._learned, graph, self.species, self.readout.reference.value)
+        return self._learned(graph)
+
+    def _learned(self, graph: Graph) -> EnergiesAndFeatures:
         kinds = SpeciesTable(self.species)(graph.species)
         distances = graph.distances()
         weight = jnp.where(graph.mask, polynomial_envelope(distances / self.cutoff), 0) / self.mean_neighbours**0.5

@@ -19,7 +19,7 @@ from mdfit.models.files import build
 from mdfit.potentials.base import Potential
 from mdfit.potentials.evaluation import Prediction, evaluate
 from mdfit.potentials.gradient import Gradient
-from mdfit.potentials.spread import UncertainPotential, WithSpread
+from mdfit.potentials.spread import UncertainPotential, WithSpread, safe_root
 from mdfit.structure import Structure
 
 
@@ -126,7 +126,7 @@ class PotentialSet(ModelSet, UncertainPotential):
         share = self.weights.value.astype(values.dtype)
         effective = 1 / jnp.sum(share**2)
         squares = jnp.tensordot(share, (values - self.mean(values)) ** 2, axes=1)
-        return jnp.sqrt(squares * effective / (effective - 1))
+        return safe_root(squares * effective / (effective - 1))
 
     def with_spread(self, graph: Graph) -> SetPrediction:
         return evaluate_set(self, graph)

@@ -71,16 +71,20 @@ def keeps_isolated_atoms(chosen: bool | None, scaling: Scaling | None) -> bool:
     return chosen if chosen is not None else scaling is not None and scaling.isolated_at_reference
 
 
+#: Energies of atoms and the features of the last layer that they are linear in.
+EnergiesAndFeatures = tuple[Float[Array, " atoms"], Float[Array, "atoms features"]]
+
+
 def with_isolated_atoms_at_reference(
-    energies_of: Callable[[Graph], Float[Array, " atoms"]],
+    energies_of: Callable[[Graph], EnergiesAndFeatures],
     graph: Graph,
     species: tuple[int, ...],
     reference: Float[Array, " species"],
-) -> Float[Array, " atoms"]:
-    """Energies per atom, shifted by element so that atoms without neighbours have their reference energies.
+) -> EnergiesAndFeatures:
+    """Energies and features per atom, shifted by element so that atoms without neighbours have their reference energies.
 
     Args:
-        energies_of: the energies of the atoms of a graph.
+        energies_of: the energies and features of the atoms of a graph.
         graph: whose energies are wanted.
         species: atomic numbers that are known.
         reference: energies of these, in eV.
@@ -95,8 +99,10 @@ def with_isolated_atoms_at_reference(
         reverse=jnp.zeros((count, 1), jnp.int32),
         number_of_structures=1,
     )
-    shifts = energies_of(alone) - reference
-    return energies_of(graph) - shifts[SpeciesTable(species)(graph.species)]
+    shifts, features_alone = energies_of(alone)
+    energies, features = energies_of(graph)
+    kinds = SpeciesTable(species)(graph.species)
+    return energies - (shifts - reference)[kinds], features - features_alone[kinds]
 
 
 class Readout(eqx.Module):
@@ -117,6 +123,10 @@ class Readout(eqx.Module):
         self.scale = Constant(jnp.float32(1.0 if scaling is None else scaling.scale))
         self.reference = Constant(reference_table(species, scaling))
 
-    def __call__(self, features: Float[Array, "atoms channels"], kinds: Int[Array, " atoms"]) -> Float[Array, " atoms"]:
-        raw = self.outer(silu(self.hidden(features)))[:, 0]
-        return (raw * self.scale.value).astype(jnp.float64) + self.reference.value[kinds]
+    def __call__(self, inputs: Float[Array, "atoms channels"], kinds: Int[Array, " atoms"]) -> EnergiesAndFeatures:
+        """Energies in eV, and the features that they are linear in: those of the last layer, and 1 for its bias."""
+        hidden = silu(self.hidden(inputs))
+        raw = self.outer(hidden)[:, 0]
+        energies = (raw * self.scale.value).astype(jnp.float64) + self.reference.value[kinds]
+        features = jnp.concatenate([hidden, jnp.ones_like(hidden[:, :1])], axis=1)
+        return energies, features * self.scale.value

@@ -119,3 +119,9 @@ def evaluate_with_spread(potential: Potential, graph: Graph) -> WithSpread:
         jax.tree.map(lambda *terms: sum(terms[1:], start=terms[0]), *parts),
         jax.tree.map(lambda *terms: jnp.sqrt(sum(term**2 for term in terms)), *spreads),
     )
+
+
+def safe_root(squares: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """√x, whose derivative is 0 where x is 0, as in padding, in place of infinite."""
+    positive = squares > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), 0).astype(squares.dtype)

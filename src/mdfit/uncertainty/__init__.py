@@ -10,6 +10,7 @@ from mdfit.uncertainty.kernels import PSGLD, SGHMC, SGLD, SGNHT, ContourSGLD, Ke
 from mdfit.uncertainty.known_spread import force_spreads, with_known_spread
 from mdfit.uncertainty.label_likelihood import LabelLikelihood
 from mdfit.uncertainty.label_spread import LabelSpread, label_spread
+from mdfit.uncertainty.last_layer import last_layer
 from mdfit.uncertainty.member_reweighting import MemberWeights, estimate_reweighted, member_weights
 from mdfit.uncertainty.member_simulations import (
     MemberSimulations,
@@ -22,6 +23,7 @@ from mdfit.uncertainty.propagation import Propagated, estimate
 from mdfit.uncertainty.sampled import Sampled
 from mdfit.uncertainty.sampling import PosteriorSamples, sample_posterior
 from mdfit.uncertainty.schedules import ConstantSteps, CyclicalSteps, PolynomialSteps, Schedule, thinned
+from mdfit.uncertainty.selection import Selection, select, structure_features
 from mdfit.uncertainty.side_by_side import SideBySide, for_each_member
 from mdfit.uncertainty.uncertain_estimate import UncertainEstimate
 
@@ -55,6 +57,7 @@ __all__ = [
     "Reliability",
     "Sampled",
     "Schedule",
+    "Selection",
     "SideBySide",
     "SimulationPlan",
     "Target",
@@ -68,12 +71,15 @@ __all__ = [
     "for_each_member",
     "force_spreads",
     "label_spread",
+    "last_layer",
     "member_indices",
     "member_weights",
     "prediction_factor",
     "reliability",
     "sample_posterior",
+    "select",
     "simulate_members",
+    "structure_features",
     "thinned",
     "train_ensemble",
     "variance_scale",

@@ -74,8 +74,7 @@ class LabelLikelihood(Likelihood):
         dtype: DTypeLike = np.float32,
     ):
         given = {"energy": energy, "forces": forces, "stress": stress}
-        expected = {name: quantity(size, UNITS[name], name) for name, size in given.items() if size is not None}
-        _check(dataset, expected)
+        expected = expected_noise(dataset, given)
         if independent is not None and not 0 < independent <= len(dataset):
             raise TrainingError(
                 f"independent is a number of structures, above 0 and up to all {len(dataset)}, not {independent}."
@@ -112,7 +111,13 @@ class LabelLikelihood(Likelihood):
         return eqx.Partial(_log_likelihood, known=known, structures=self.batch_size)
 
 
-def _check(dataset: Dataset, expected: Mapping[str, float]) -> None:
+def expected_noise(dataset: Dataset, given: Mapping[str, str | float | None]) -> dict[str, float]:
+    """The expected noise of labels in the units of :data:`UNITS`, of those kinds that are given.
+
+    Raises:
+        TrainingError: without any, for a label that no frame has, or sizes that are not above 0.
+    """
+    expected = {name: quantity(size, UNITS[name], name) for name, size in given.items() if size is not None}
     if not expected:
         raise TrainingError(
             "A likelihood needs the expected noise of at least one kind of label: energy, forces or stress."
@@ -122,6 +127,7 @@ def _check(dataset: Dataset, expected: Mapping[str, float]) -> None:
             raise TrainingError(f"The expected noise of {name} is above 0, not {size} {UNITS[name]}.")
         if all(getattr(frame, name) is None for frame in dataset):
             raise TrainingError(f"No frame has the label {name}, whose noise is given; leave it out or add the label.")
+    return expected
 
 
 def _log_likelihood(

@@ -17,7 +17,7 @@ from mdfit.observables import Observable, TrajectoryObservable
 from mdfit.observables.frame_effects import frame_effects
 from mdfit.observables.per_frame import per_frame
 from mdfit.observables.statistics import error_of_mean
-from mdfit.potentials import Potential, PotentialSet, energies, evaluate
+from mdfit.potentials import Potential, PotentialSet, energies
 from mdfit.reweighting import require_finite, thermal_energy, worth_of_weights
 from mdfit.simulate import Trajectory
 from mdfit.simulate.frame_graphs import FrameGraphs
@@ -217,7 +217,7 @@ def _energies_on_frames(potential: Potential, trajectory: Trajectory) -> np.ndar
 def _evaluate_members(
     potentials: PotentialSet, graph: Graph
 ) -> tuple[Float[Array, "members structures"], Float[Array, "members structures 3 3"]]:
-    found = potentials.map(evaluate, graph)
+    found = potentials.members(graph)
     return found.energy, found.strain_derivative
 
 

@@ -1,0 +1,197 @@
+"""A network that knows how sure it is, from the features of its last layer.
+
+F. Bigi, S. Chong, M. Ceriotti, F. Grasselli, Mach. Learn.: Sci. Technol. 5, 045018 (2024), doi:10.1088/2632-2153/ad805f;
+for energies of atoms S. Chong et al., J. Chem. Theory Comput. 19, 8020 (2023), doi:10.1021/acs.jctc.3c00704.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from mdfit.errors import PotentialError
+from mdfit.graph import Graph, Reads
+from mdfit.models import Constant, build
+from mdfit.potentials.base import Potential, Sum, seen_by
+from mdfit.potentials.evaluation import Prediction, prediction_of
+from mdfit.potentials.gradient import Gradient
+from mdfit.potentials.neural import differentiate_with_features, network_of, with_each_last_layer
+from mdfit.potentials.spread import UncertainPotential, WithSpread, safe_root
+from mdfit.structure import Structure
+
+ForceSpread = Literal["cheap", "exact"]
+#: Derivatives that are computed side by side; more of them need more memory and are hardly faster.
+AT_ONCE = 16
+
+
+class Scales(NamedTuple):
+    """What the deviations of the last layer are multiplied by to have the size of errors; NaN where it is not known.
+
+    Attributes:
+        energy: of energies of structures and of atoms.
+        forces: of forces, in 1/Å where their spread is the cheap one.
+        stress: of stresses, where the spread of forces is exact.
+    """
+
+    energy: Float[ArrayLike, ""] = float("nan")
+    forces: Float[ArrayLike, ""] = float("nan")
+    stress: Float[ArrayLike, ""] = float("nan")
+
+
+class LastLayer(UncertainPotential):
+    """A potential with the uncertainty of the last layer of its network; made by :func:`mdfit.uncertainty.last_layer`.
+
+    With the features φ_i of the atoms and the covariance C = A Aᵀ of the weights of the last layer, the standard deviations
+    are α_E |Aᵀ Σ_i φ_i| of an energy, α_E |Aᵀ φ_i| of the energy of an atom, and of a force α_F |Aᵀ ∂/∂r Σ_i φ_i| where it
+    is ``"exact"``, which takes as many derivatives as there are features.  The ``"cheap"`` one is α_F |Aᵀ φ_i| for the
+    three components of the force on atom i, and takes no more than the features, which are there already; stresses have no
+    cheap one.  Means are those of the potential, which is not trained any more: its features would be others.
+
+    Attributes:
+        force_spread: ``"cheap"`` or ``"exact"``.
+        known_spread: see :class:`UncertainPotential`.
+        inner: the potential.
+        factor: ``(features, features)``, A.
+        scales: ``(3,)``, see :class:`Scales`.
+
+    Raises:
+        PotentialError: when the potential has no last layer, or the factor does not fit.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import LastLayer, PaiNN, Scales, evaluate_with_spread
+        >>> network = PaiNN([14], cutoff=4.0, channels=8, layers=1, key=jax.random.key(0))
+        >>> uncertain = LastLayer(network, 0.1 * jnp.eye(5), Scales(energy=1.0, forces=2.0))
+        >>> dimer = build_graph(Structure.in_open_space([[0, 0, 0], [0, 0, 2.3]], species=14), cutoff=4.0)
+        >>> spread = evaluate_with_spread(uncertain, dimer).spread
+        >>> spread.energy.shape, bool((spread.forces[0] == 2 * spread.atomic_energies[0]).all())
+        ((1,), True)
+    """
+
+    kind: ClassVar[str] = "potential"
+    nested: ClassVar[str] = "potential"
+    later_settings: ClassVar[tuple[str, ...]] = ("known_spread",)
+    force_spread: ForceSpread = eqx.field(static=True)
+    known_spread: float | None = eqx.field(static=True)
+    inner: Constant
+    factor: Constant
+    scales: Constant
+
+    def __init__(
+        self,
+        potential: Potential,
+        factor: Float[ArrayLike, "features features"],
+        scales: Scales,
+        force_spread: ForceSpread = "cheap",
+        known_spread: float | None = None,
+    ):
+        if force_spread not in ("cheap", "exact"):
+            raise PotentialError(f"The spread of forces is 'cheap' or 'exact', not {force_spread!r}.")
+        features = network_of(potential).last_layer.shape[0]
+        given = jnp.asarray(factor, jnp.float64)
+        if given.shape != (features, features):
+            raise PotentialError(
+                f"A factor of shape {given.shape} does not belong to the {features} weights of the last layer."
+            )
+        self.force_spread, self.known_spread = force_spread, known_spread
+        # Not trained: the covariance would belong to features of other parameters.
+        self.inner: Any = Constant(potential)  # type: ignore[arg-type]
+        self.factor, self.scales = Constant(given), Constant(jnp.asarray(scales, jnp.float64))
+
+    @property
+    def potential(self) -> Potential:
+        """The potential whose energies, forces and stresses are the means."""
+        return self.inner.value
+
+    @property
+    def cutoff(self) -> float:  # type: ignore[override]
+        return self.potential.cutoff
+
+    @property
+    def species(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.potential.species
+
+    @property
+    def many_body(self) -> bool:  # type: ignore[override]
+        return self.potential.many_body
+
+    @property
+    def reads(self) -> Reads:  # type: ignore[override]
+        return self.potential.reads
+
+    @property
+    def fixed_in_space(self) -> bool:  # type: ignore[override]
+        return self.potential.fixed_in_space
+
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "potential": self.potential.describe()}
+
+    @classmethod
+    def build(cls, architecture: dict[str, Any], path: str | Path) -> LastLayer:
+        potential = build(architecture["potential"], path)
+        features = network_of(potential).last_layer.shape[0]
+        settings = architecture["settings"]
+        return cls(
+            potential,
+            jnp.zeros((features, features)),
+            Scales(),
+            settings["force_spread"],
+            settings.get("known_spread"),
+        )
+
+    def knowing(self, spread: float | None) -> LastLayer:
+        return LastLayer(self.potential, self.factor.value, Scales(*self.scales.value), self.force_spread, spread)
+
+    def check_structure(self, structure: Structure) -> None:
+        self.potential.check_structure(structure)
+
+    def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
+        return self.potential.atomic_energies(graph)
+
+    def differentiate(self, graph: Graph) -> tuple[Float[Array, " atoms"], Gradient]:
+        return self.potential.differentiate(graph)
+
+    def with_spread(self, graph: Graph) -> WithSpread:
+        local, gradient, features = differentiate_with_features(self.potential, graph)
+        mean = prediction_of(local, gradient, graph)
+        energy_scale, force_scale, stress_scale = self.scales.value
+        weighted = features.astype(jnp.float64) @ self.factor.value
+        deviation = jnp.where(graph.atom_mask, norm_of(weighted), 0)
+        if self.force_spread == "exact":
+            slopes = slopes_of_features(self.potential, graph, self.factor.value.T)
+            forces = force_scale * safe_root(jnp.sum(slopes.forces.astype(jnp.float64) ** 2, axis=0))
+            strain = stress_scale * safe_root(jnp.sum(slopes.strain_derivative**2, axis=0))
+        else:
+            forces = jnp.broadcast_to(force_scale * deviation[:, None], mean.forces.shape)
+            strain = jnp.full_like(mean.strain_derivative, jnp.nan)
+        spread = Prediction(
+            energy=energy_scale * norm_of(graph.sum_structures(weighted)),
+            forces=forces.astype(mean.forces.dtype),
+            strain_derivative=strain,
+            atomic_energies=energy_scale * deviation,
+        )
+        return WithSpread(mean, spread)
+
+
+def norm_of(vectors: Float[Array, "*shape features"]) -> Float[Array, "*shape"]:
+    """The length of each vector, with a derivative where it is 0."""
+    return safe_root(jnp.sum(vectors**2, axis=-1))
+
+
+def slopes_of_features(
+    potential: Potential, graph: Graph, directions: Float[Array, "directions features"]
+) -> Prediction:
+    """−∂/∂r and ∂/∂ε of u · Σ_i φ_i for each direction u, as the forces and strain derivatives of a prediction.
+
+    They are those of the network with u for its last layer; its energies hold the references of the atoms as well.
+    """
+    network = network_of(potential)
+    seen = seen_by(network, graph) if isinstance(potential, Sum) else graph
+    return with_each_last_layer(network, seen, directions, AT_ONCE)
