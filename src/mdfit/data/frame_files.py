@@ -50,11 +50,14 @@ def particles_in(path: str | Path) -> list[str]:
         raise DataError(f"{path} does not exist (working directory {Path.cwd()}): check the name.")
     try:
         with h5py.File(path, "r") as file:
-            return sorted(
-                file["particles"], key=lambda name: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)]
-            )
+            return sorted(file["particles"], key=_by_number)
     except (OSError, LookupError, TypeError, AttributeError) as problem:
         raise DataError(f"{path} cannot be read as H5MD ({problem}): check that it is complete.") from problem
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """replica_2 before replica_10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _choose(available: list[str], particles: str | None, path: Path) -> str:
