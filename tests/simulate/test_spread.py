@@ -15,6 +15,7 @@ from mdfit.errors import DataError, ExtrapolationError, PotentialError, Simulati
 from mdfit.graph import build_graph
 from mdfit.potentials import (
     ZBL,
+    KnownSpread,
     LennardJones,
     PotentialSet,
     evaluate_set,
@@ -22,7 +23,7 @@ from mdfit.potentials import (
     load,
 )
 from mdfit.simulate import Langevin, run
-from mdfit.uncertainty import force_spreads, with_known_spread
+from mdfit.uncertainty import structure_spreads, times_known, with_known_spread
 
 _ARGON = Structure.from_ase(bulk("Ar", "fcc", a=5.4, cubic=True).repeat(2))
 _AT = StatePoint(_ARGON, "60 K")
@@ -74,7 +75,7 @@ def test_a_frame_in_xyz_says_it(tmp_path):
 def test_a_run_warns_or_stops_beyond_what_the_data_know(tmp_path, caplog):
     free = _run(_argon_set())
     limit = float(np.sort(free.force_spreads[0])[-4])
-    potential = _argon_set().knowing(limit)
+    potential = _argon_set().knowing(KnownSpread(limit, 1.0))
     with caplog.at_level(logging.WARNING):
         warned = _run(potential)
     assert np.array_equal(warned.positions, free.positions)
@@ -110,15 +111,28 @@ def _rattled(number, size, seed=0):
 
 def test_the_limit_comes_from_validation_data_and_is_kept_in_the_file(tmp_path):
     validation = _rattled(40, 0.05)
-    spreads = force_spreads(_argon_set(), validation)
-    one = build_graph(validation[7].structure, 5.0)
-    assert spreads[7] == pytest.approx(_norms(evaluate_set(_argon_set(), one).spread), rel=1e-4)
+    spreads = structure_spreads(_argon_set(), validation)
+    one = evaluate_set(_argon_set(), build_graph(validation[7].structure, 5.0)).spread
+    assert spreads.forces[7] == pytest.approx(_norms(one), rel=1e-4)
+    assert spreads.energy[7] == pytest.approx(float(one.energy[0]) / _ARGON.number_of_atoms, rel=1e-4)
     potential = with_known_spread(_argon_set(), validation, flagged=0.1)
-    assert np.sum(spreads > known_spread(potential)) == 4 or np.sum(spreads > known_spread(potential)) == 3
+    known = known_spread(potential)
+    assert np.sum(spreads.forces > known.forces) in (1, 2)
+    assert np.sum(spreads.energy > known.energy) in (1, 2)
+    assert 1 <= np.sum(times_known(spreads, known) > 1) <= 4
     assert known_spread(load(potential.save(tmp_path / "set.mdfit"))) == known_spread(potential)
-    assert np.mean(force_spreads(potential, _rattled(20, 0.3)) > known_spread(potential)) == 1
+    assert (times_known(structure_spreads(potential, _rattled(20, 0.3)), known) > 1).all()
     joined = with_known_spread(_argon_set() + ZBL(), validation)
-    assert known_spread(joined) == pytest.approx(spreads.max(), rel=1e-5)
+    assert known_spread(joined).forces == pytest.approx(spreads.forces.max(), rel=1e-5)
+
+
+def test_a_strained_perfect_crystal_is_known_by_its_energy():
+    """Its forces vanish by symmetry, and so does their spread."""
+    strained = _ARGON.replace(positions=1.1 * _ARGON.positions, cell=1.1 * _ARGON.cell)
+    potential = with_known_spread(_argon_set(), _rattled(40, 0.05))
+    found = structure_spreads(potential, Dataset((LabelledStructure(strained),)))
+    assert found.forces[0] < known_spread(potential).forces
+    assert found.energy[0] > known_spread(potential).energy
 
 
 def test_bad_input():

@@ -13,9 +13,9 @@ from mdfit import StatePoint, Structure
 from mdfit.cli.main import main
 from mdfit.data import Dataset, LabelledStructure
 from mdfit.errors import DataError, PotentialError
-from mdfit.potentials import ZBL, LennardJones, PaiNN, PotentialSet
+from mdfit.potentials import ZBL, KnownSpread, LennardJones, PaiNN, PotentialSet
 from mdfit.simulate import Langevin, run
-from mdfit.uncertainty import force_spreads, select, structure_features
+from mdfit.uncertainty import select, structure_features, structure_spreads, times_known
 from mdfit.uncertainty.pool import read_pool
 
 _ARGON = Structure.from_ase(bulk("Ar", "fcc", a=5.4, cubic=True))
@@ -27,6 +27,11 @@ def _set():
 
 def _networks():
     return PotentialSet.of([PaiNN([18], 4.5, channels=4, layers=1, key=jax.random.key(k)) for k in range(2)])
+
+
+def _unsure(potential, pool):
+    found = structure_spreads(potential, pool)
+    return times_known(found, KnownSpread(*(np.median(one) for one in found)))
 
 
 def _rattled(sizes, seed=0):
@@ -45,7 +50,7 @@ def test_the_most_unsure_one_comes_first_and_copies_last():
     doubled = Dataset((*pool.frames, *pool.frames))
     for potential in (_set(), _networks(), _networks() + ZBL(2.0)):
         found = select(potential, doubled, 6)
-        assert found.indices[0] == np.argmax(force_spreads(potential, doubled))
+        assert found.indices[0] == np.argmax(_unsure(potential, doubled))
         assert len(set(found.indices % 6)) == 6
         assert np.isinf(found.distances[0])
         assert (found.distances[1:] > 0).all()
@@ -58,7 +63,7 @@ def test_each_choice_is_the_largest_product_of_spread_and_distance():
     features = structure_features(potential, pool)
     varying = features.std(axis=0) > 1e-9 * features.std(axis=0).max()
     features = features[:, varying] / features[:, varying].std(axis=0)
-    spreads = force_spreads(potential, pool)
+    spreads = _unsure(potential, pool)
     chosen = [int(np.argmax(spreads))]
     for _ in range(4):
         distance = np.linalg.norm(features[:, None] - features[chosen], axis=-1).min(axis=1)
@@ -90,7 +95,7 @@ def test_bad_input():
 
 
 def test_the_command_reads_trajectories_and_files_and_writes_extended_xyz(tmp_path):
-    _set().knowing(1e-9).save(tmp_path / "set.mdfit")
+    _set().knowing(KnownSpread(1e-9, 1e-9)).save(tmp_path / "set.mdfit")
     key = jax.random.key(0)
     at = StatePoint(_ARGON, "60 K")
     trajectory = run(
@@ -108,7 +113,7 @@ def test_the_command_reads_trajectories_and_files_and_writes_extended_xyz(tmp_pa
     assert len(images) == 4
     place = images[2].info["pool_index"]
     np.testing.assert_allclose(images[2].positions, pool[place].structure.positions, atol=1e-6)
-    assert images[2].info["force_spread"] == pytest.approx(force_spreads(_set(), pool)[place], rel=1e-3)
+    assert images[2].info["force_spread"] == pytest.approx(structure_spreads(_set(), pool).forces[place], rel=1e-3)
     again = CliRunner().invoke(main, [*arguments, "--out", str(out)])
     assert again.exit_code == 1
     assert "exists" in again.output

@@ -374,6 +374,7 @@ def select(potential: Path, pool: Path, number: int, known: Path | None, out: Pa
 
     from mdfit.potentials import known_spread, load
     from mdfit.uncertainty import select as choose
+    from mdfit.uncertainty import times_known
     from mdfit.uncertainty.pool import read_pool, write_selected
 
     structures, loaded = read_pool(pool), load(potential)
@@ -381,9 +382,10 @@ def select(potential: Path, pool: Path, number: int, known: Path | None, out: Pa
     write_selected(out, structures, found)
     limit = known_spread(loaded)
     if limit is not None:
-        click.echo(f"{(found.spreads > limit).sum()} of {len(structures)} lie beyond what validation data know.")
-    least, most = np.sort(found.spreads[found.indices])[[0, -1]]
-    click.echo(f"{number} of {len(structures)} structures in {out}, with spreads of {least:.3g} to {most:.3g} eV/Å")
+        beyond = int(np.sum(times_known(found.spreads, limit) > 1))
+        click.echo(f"{beyond} of {len(structures)} lie beyond what validation data know.")
+    least, most = np.sort(np.asarray(found.spreads.forces)[found.indices])[[0, -1]]
+    click.echo(f"{number} of {len(structures)} structures in {out}; their forces spread {least:.3g} to {most:.3g} eV/Å")
 
 
 @main.command()

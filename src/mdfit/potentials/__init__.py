@@ -30,12 +30,14 @@ from mdfit.potentials.prior_table import PriorTable
 from mdfit.potentials.readout import Scaling
 from mdfit.potentials.spline import PairSpline
 from mdfit.potentials.spread import (
+    KnownSpread,
+    StructureSpread,
     UncertainPotential,
     WithSpread,
     evaluate_with_spread,
     known_spread,
     knows_spread,
-    largest_force_spread,
+    structure_spread,
 )
 from mdfit.potentials.stiffness import born_stiffness, lagrangian_stiffness
 from mdfit.potentials.stillinger_weber import StillingerWeber
@@ -55,6 +57,7 @@ __all__ = [
     "HarmonicAngles",
     "HarmonicBonds",
     "InversePower",
+    "KnownSpread",
     "LastLayer",
     "LennardJones",
     "ListedInversePower",
@@ -72,6 +75,7 @@ __all__ = [
     "Scaling",
     "SetPrediction",
     "StillingerWeber",
+    "StructureSpread",
     "Sum",
     "UncertainPotential",
     "WithSpread",
@@ -89,12 +93,12 @@ __all__ = [
     "knows_spread",
     "labelled_by",
     "lagrangian_stiffness",
-    "largest_force_spread",
     "load",
     "pair_curve",
     "predict",
     "predict_with_spread",
     "prior_from_statistics",
+    "structure_spread",
     "temperature_derivatives",
     "trainable",
     "trainable_except",

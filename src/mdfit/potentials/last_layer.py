@@ -6,6 +6,7 @@ for energies of atoms S. Chong et al., J. Chem. Theory Comput. 19, 8020 (2023), 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -20,7 +21,7 @@ from mdfit.potentials.base import Potential, Sum, seen_by
 from mdfit.potentials.evaluation import Prediction, prediction_of
 from mdfit.potentials.gradient import Gradient
 from mdfit.potentials.neural import differentiate_with_features, network_of, with_each_last_layer
-from mdfit.potentials.spread import UncertainPotential, WithSpread, safe_root
+from mdfit.potentials.spread import KnownSpread, UncertainPotential, WithSpread, safe_root
 from mdfit.structure import Structure
 
 ForceSpread = Literal["cheap", "exact"]
@@ -79,7 +80,7 @@ class LastLayer(UncertainPotential):
     nested: ClassVar[str] = "potential"
     later_settings: ClassVar[tuple[str, ...]] = ("known_spread",)
     force_spread: ForceSpread = eqx.field(static=True)
-    known_spread: float | None = eqx.field(static=True)
+    known_spread: KnownSpread | None = eqx.field(static=True)
     inner: Constant
     factor: Constant
     scales: Constant
@@ -90,7 +91,7 @@ class LastLayer(UncertainPotential):
         factor: Float[ArrayLike, "features features"],
         scales: Scales,
         force_spread: ForceSpread = "cheap",
-        known_spread: float | None = None,
+        known_spread: Sequence[float] | None = None,
     ):
         if force_spread not in ("cheap", "exact"):
             raise PotentialError(f"The spread of forces is 'cheap' or 'exact', not {force_spread!r}.")
@@ -100,7 +101,7 @@ class LastLayer(UncertainPotential):
             raise PotentialError(
                 f"A factor of shape {given.shape} does not belong to the {features} weights of the last layer."
             )
-        self.force_spread, self.known_spread = force_spread, known_spread
+        self.force_spread, self.known_spread = force_spread, KnownSpread.of(known_spread)
         # Not trained: the covariance would belong to features of other parameters.
         self.inner: Any = Constant(potential)  # type: ignore[arg-type]
         self.factor, self.scales = Constant(given), Constant(jnp.asarray(scales, jnp.float64))
@@ -146,7 +147,7 @@ class LastLayer(UncertainPotential):
             settings.get("known_spread"),
         )
 
-    def knowing(self, spread: float | None) -> LastLayer:
+    def knowing(self, spread: KnownSpread | None) -> LastLayer:
         return LastLayer(self.potential, self.factor.value, Scales(*self.scales.value), self.force_spread, spread)
 
     def check_structure(self, structure: Structure) -> None:

@@ -19,7 +19,7 @@ from mdfit.models.files import build
 from mdfit.potentials.base import Potential
 from mdfit.potentials.evaluation import Prediction, evaluate
 from mdfit.potentials.gradient import Gradient
-from mdfit.potentials.spread import UncertainPotential, WithSpread, safe_root
+from mdfit.potentials.spread import KnownSpread, UncertainPotential, WithSpread, safe_root
 from mdfit.structure import Structure
 
 
@@ -54,10 +54,12 @@ class PotentialSet(ModelSet, UncertainPotential):
     number: int = eqx.field(static=True)
     stacked: Potential
     weights: Constant
-    known_spread: float | None = eqx.field(static=True)
+    known_spread: KnownSpread | None = eqx.field(static=True)
 
-    def __init__(self, number: int, stacked: Potential, weights: Any = None, known_spread: float | None = None):
-        self.number, self.stacked, self.known_spread = number, stacked, known_spread
+    def __init__(
+        self, number: int, stacked: Potential, weights: Any = None, known_spread: Sequence[float] | None = None
+    ):
+        self.number, self.stacked, self.known_spread = number, stacked, KnownSpread.of(known_spread)
         given = jnp.full(number, 1 / number) if weights is None else weights
         self.weights = Constant(jnp.asarray(given, jnp.float64))
 
@@ -105,9 +107,9 @@ class PotentialSet(ModelSet, UncertainPotential):
     def build(cls, architecture: dict[str, Any], path: str | Path) -> PotentialSet:
         settings = architecture["settings"]
         made = cls.of([build(architecture["member"], path)] * settings["number"])
-        return made.knowing(settings.get("known_spread"))
+        return made.knowing(KnownSpread.of(settings.get("known_spread")))
 
-    def knowing(self, spread: float | None) -> PotentialSet:
+    def knowing(self, spread: KnownSpread | None) -> PotentialSet:
         return PotentialSet(self.number, self.stacked, self.weights.value, spread)
 
     def check_structure(self, structure: Structure) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from mdfit.errors import PotentialError
@@ -37,12 +39,43 @@ class WithSpread(eqx.Module):
     spread: Prediction
 
 
+class StructureSpread(NamedTuple):
+    """How unsure a potential is of structures: two numbers for each.
+
+    Forces vanish by symmetry in a perfect crystal, however strained it is, and with them their spread: energies tell.
+
+    Attributes:
+        forces: the largest length, over its atoms, of the spread of a force, in eV/Å.
+        energy: the spread of the energy per atom, in eV.
+    """
+
+    forces: Float[Array | np.ndarray, " structures"]
+    energy: Float[Array | np.ndarray, " structures"]
+
+
+class KnownSpread(NamedTuple):
+    """The spreads up to which the data know a structure; see :class:`StructureSpread`.
+
+    Attributes:
+        forces: in eV/Å.
+        energy: per atom, in eV.
+    """
+
+    forces: float
+    energy: float
+
+    @classmethod
+    def of(cls, numbers: Sequence[float] | None) -> KnownSpread | None:
+        """From two numbers, as files have them."""
+        return None if numbers is None else cls(*(float(number) for number in numbers))
+
+
 class UncertainPotential(Potential):
     """A potential that gives a spread beside its energies, forces and stresses; used like any other one where not asked.
 
     Attributes:
-        known_spread: the largest spread of a force, in eV/Å, up to which the data know a structure; None when it was not
-            found yet (:func:`mdfit.uncertainty.with_known_spread`).
+        known_spread: up to which the data know a structure; None when it was not found yet
+            (:func:`mdfit.uncertainty.with_known_spread`).
 
     Example:
         >>> from mdfit.potentials import PotentialSet, UncertainPotential
@@ -52,7 +85,7 @@ class UncertainPotential(Potential):
 
     if TYPE_CHECKING:
         # A static field of the subclass.
-        known_spread: float | None
+        known_spread: KnownSpread | None
 
     @abc.abstractmethod
     def with_spread(self, graph: Graph) -> WithSpread:
@@ -60,7 +93,7 @@ class UncertainPotential(Potential):
         raise NotImplementedError
 
     @abc.abstractmethod
-    def knowing(self, spread: float | None) -> Self:
+    def knowing(self, spread: KnownSpread | None) -> Self:
         """The same potential with this :attr:`known_spread`."""
         raise NotImplementedError
 
@@ -77,20 +110,22 @@ def knows_spread(potential: Potential) -> bool:
     return any(isinstance(term, UncertainPotential) for term in terms_of(potential))
 
 
-def known_spread(potential: Potential) -> float | None:
-    """The :attr:`UncertainPotential.known_spread` of a potential, or of the uncertain terms of a sum together."""
+def known_spread(potential: Potential) -> KnownSpread | None:
+    """The :attr:`UncertainPotential.known_spread` of a potential, or of the one uncertain term of a sum."""
     known = [term.known_spread for term in terms_of(potential) if isinstance(term, UncertainPotential)]
-    given = [one for one in known if one is not None]
-    return float(sum(one**2 for one in given) ** 0.5) if given and len(given) == len(known) else None
+    return known[0] if len(known) == 1 else None
 
 
-def largest_force_spread(spread: Prediction, graph: Graph) -> Float[Array, " structures"]:
-    """How unsure a structure is: the largest length, over its atoms, of the spread of a force, in eV/Å."""
+def structure_spread(spread: Prediction, graph: Graph) -> StructureSpread:
+    """How unsure a potential is of each structure of a graph."""
     lengths = jnp.linalg.norm(spread.forces, axis=-1)
     lengths = jnp.where(graph.atom_mask, lengths, jnp.zeros((), lengths.dtype))
     if graph.number_of_structures == 1:
-        return jnp.max(lengths, keepdims=True)
-    return jax.ops.segment_max(lengths, graph.structure, graph.number_of_structures)
+        largest = jnp.max(lengths, keepdims=True)
+    else:
+        largest = jax.ops.segment_max(lengths, graph.structure, graph.number_of_structures)
+    atoms = graph.sum_structures(jnp.ones_like(lengths))
+    return StructureSpread(largest, spread.energy / jnp.maximum(atoms, 1))
 
 
 def evaluate_with_spread(potential: Potential, graph: Graph) -> WithSpread:

@@ -19,6 +19,10 @@ _LONGEST_LINE = 1000
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
 
+#: What frames of uncertain potentials say beside energies.
+_SPREADS = ("force_spread", "energy_spread")
+
+
 class XYZOutput(Output):
     """Extended XYZ, readable by ASE and OVITO; numbers are written with all digits that they have."""
 
@@ -107,7 +111,7 @@ class XYZOutput(Output):
         )
 
     def _spread(self, frame: dict[str, np.ndarray]) -> str:
-        return f" force_spread={float(frame['force_spreads'][0])!r}" if "force_spreads" in frame else ""
+        return "".join(f" {name}={float(frame[f'{name}s'][0])!r}" for name in _SPREADS if f"{name}s" in frame)
 
     def _frame(self, atoms: Atoms) -> dict[str, np.ndarray]:
         number_format = self.plan.number_format
@@ -120,8 +124,7 @@ class XYZOutput(Output):
             "potential_energies": np.array([atoms.get_potential_energy()]),
             "stresses": atoms.get_stress(voigt=False)[None],
         }
-        if "force_spread" in atoms.info:
-            frame["force_spreads"] = np.array([float(atoms.info["force_spread"])])
+        frame |= {f"{name}s": np.array([float(atoms.info[name])]) for name in _SPREADS if name in atoms.info}
         if not all(np.isfinite(array).all() for array in frame.values()):
             raise ValueError("not finite")
         return frame

@@ -16,7 +16,7 @@ from mdfit.simulate.trajectory import Recording
 #: Seconds for which frames may wait before they are written.
 LONGEST_WAIT = 1.0
 #: What is recorded in double precision whatever the positions have.
-_DOUBLE = ("cells", "potential_energies", "stresses", "force_spreads")
+_DOUBLE = ("cells", "potential_energies", "stresses", "force_spreads", "energy_spreads")
 
 
 class H5MDOutput(Output):
@@ -132,7 +132,7 @@ class H5MDOutput(Output):
             raise self.lost_frames(found)
         atoms = self.recording.particles.number
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("positions", "velocities", "forces"), (atoms, 3))
-        shapes["potential_energies"] = shapes["force_spreads"] = ()
+        shapes |= dict.fromkeys(("potential_energies", "force_spreads", "energy_spreads"), ())
         single = ("float64",) if name in _DOUBLE else (self.plan.number_format,)
         # Positions far from the cell are kept in double precision.
         formats = (*single, "float64") if name == "positions" else single

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from mdfit.errors import ExtrapolationError, SimulationError
+from mdfit.potentials import KnownSpread
 from mdfit.simulate.engine import Frame
 
 log = logging.getLogger(__name__)
@@ -17,47 +18,48 @@ WhenUnsure = Literal["warn", "stop"]
 
 
 class SpreadWatch:
-    """Compares the spread of the forces of each frame with the largest one that the data know.
+    """Compares the spreads of forces and energies of each frame with the largest ones that the data know.
 
     Args:
-        limit: in eV/Å; None where it is not known, so that nothing is compared.
+        known: these; None where they are not known, so that nothing is compared.
         when_unsure: whether frames beyond are told of, or end the run.
 
     Attributes:
-        beyond: frames so far, of any replica, that were beyond the limit.
+        beyond: frames so far, of any replica, that were beyond.
 
     Raises:
         SimulationError: for anything else to do beyond, or to stop at a limit that is not known.
     """
 
-    def __init__(self, limit: float | None, when_unsure: WhenUnsure):
+    def __init__(self, known: KnownSpread | None, when_unsure: WhenUnsure):
         if when_unsure not in ("warn", "stop"):
             raise SimulationError(f"when_unsure is 'warn' or 'stop', not {when_unsure!r}.")
-        if when_unsure == "stop" and limit is None:
+        if when_unsure == "stop" and known is None:
             raise SimulationError(
-                "The potential does not know the spread of its forces on validation data, so that no run can stop beyond "
-                "it: give a set of potentials, made with mdfit.uncertainty.with_known_spread, or leave out "
-                "when_unsure='stop'."
+                "The potential does not know its spread on validation data, so that no run can stop beyond it: give a set "
+                "of potentials, made with mdfit.uncertainty.with_known_spread, or leave out when_unsure='stop'."
             )
-        self._limit, self._stops = limit, when_unsure == "stop"
+        self._known, self._stops = known, when_unsure == "stop"
         self.beyond = 0
 
     def look(self, frame: Frame, time: float) -> None:
         """At the frame of a time in fs.
 
         Raises:
-            ExtrapolationError: when it is beyond the limit and the run is to stop there.
+            ExtrapolationError: when it is beyond and the run is to stop there.
         """
-        if self._limit is None or "force_spreads" not in frame:
+        if self._known is None or "force_spreads" not in frame:
             return
-        spreads = frame["force_spreads"]
-        number = int(np.sum(spreads > self._limit))
+        ratios = np.stack([frame["force_spreads"] / self._known.forces, frame["energy_spreads"] / self._known.energy])
+        number = int(np.sum(ratios.max(axis=0) > 1))
         if not number:
             return
-        replica = int(np.argmax(spreads))
+        kind, replica = (int(i) for i in np.unravel_index(np.argmax(ratios), ratios.shape))
+        name, unit = (("force_spreads", "eV/Å"), ("energy_spreads", "eV per atom"))[kind]
         text = (
-            f"At {time:.3f} fs the spread of the forces is {spreads[replica]:.3g} eV/Å in replica {replica}, more than the "
-            f"{self._limit:.3g} eV/Å of validation data: the simulation has left what the data know."
+            f"At {time:.3f} fs the spread of the {('forces', 'energy')[kind]} is {frame[name][replica]:.3g} {unit} in "
+            f"replica {replica}, more than the {self._known[kind]:.3g} {unit} of validation data: the simulation has left "
+            "what the data know."
         )
         if self._stops:
             raise ExtrapolationError(
@@ -71,6 +73,4 @@ class SpreadWatch:
     def end(self, frames: int) -> None:
         """Says how many of so many frames, of all replicas, were beyond the limit."""
         if self.beyond > 1:
-            log.warning(
-                "In %d of %d frames the spread of the forces was beyond what the data know.", self.beyond, frames
-            )
+            log.warning("In %d of %d frames the spread was beyond what the data know.", self.beyond, frames)

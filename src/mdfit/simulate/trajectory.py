@@ -122,6 +122,7 @@ class Trajectory:
         forces: ``(replicas, frames, atoms, 3)`` in eV/Å, without those of constraints, or None where they are not known.
         force_spreads: ``(replicas, frames)`` in eV/Å: how unsure an uncertain potential was, by the atom of the largest
             spread of its force; None for other potentials.
+        energy_spreads: ``(replicas, frames)`` in eV: the spread of its energy per atom, or None.
         constraints: ``(constraints, 2)``, pairs of atoms that were held at a fixed distance.
         names: of the atoms, such as ``"CA"``; empty when unknown.
 
@@ -156,6 +157,7 @@ class Trajectory:
     constraints: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     names: tuple[str, ...] = ()
     force_spreads: np.ndarray | None = None
+    energy_spreads: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.conditions.ensemble is None or self.conditions.temperature is None:
@@ -339,7 +341,7 @@ _CELL_CHANGE = 1e-6
 #: The arrays of every trajectory that have one entry per replica and frame.
 PER_FRAME = ("positions", "velocities", "cells", "potential_energies", "stresses")
 #: Those that some trajectories have beside them.
-_SOMETIMES = ("forces", "force_spreads")
+_SOMETIMES = ("forces", "force_spreads", "energy_spreads")
 
 
 def per_frame_arrays(trajectory: Trajectory) -> dict[str, np.ndarray]:

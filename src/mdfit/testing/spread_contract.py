@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from mdfit.data import Dataset, LabelledStructure
 from mdfit.graph.batches import Batches
-from mdfit.potentials import Potential, WithSpread, evaluate, evaluate_with_spread, largest_force_spread, load
+from mdfit.potentials import Potential, WithSpread, evaluate, evaluate_with_spread, load, structure_spread
 from mdfit.precision import cast
 from mdfit.structure import Structure
 from mdfit.testing.contract_structures import changed, close, crystal, graph_of
@@ -72,8 +72,8 @@ def padding_and_neighbours_in_a_batch_change_no_spread(potential: Potential) -> 
         close(single.spread.energy[0], found.spread.energy[0], 1e-3, "spread of the energy in a batch")
         close(single.spread.forces, found.spread.forces[:atoms], 1e-3, "spread of the forces in a batch")
         close(
-            largest_force_spread(single.spread, graph_of(potential, structure, dtype=jnp.float32))[0],
-            largest_force_spread(found.spread, batch.graph)[0],
+            structure_spread(single.spread, graph_of(potential, structure, dtype=jnp.float32))[0],
+            structure_spread(found.spread, batch.graph)[0],
             1e-3,
             "largest spread of a force in a batch",
         )

@@ -7,7 +7,7 @@ from mdfit.uncertainty.ensembles import Ensemble, member_indices, train_ensemble
 from mdfit.uncertainty.hamiltonian import NUTS, adapted_nuts
 from mdfit.uncertainty.intervals import Coverage, Interval, credible_interval, prediction_factor
 from mdfit.uncertainty.kernels import PSGLD, SGHMC, SGLD, SGNHT, ContourSGLD, Kernel, Target
-from mdfit.uncertainty.known_spread import force_spreads, with_known_spread
+from mdfit.uncertainty.known_spread import structure_spreads, times_known, with_known_spread
 from mdfit.uncertainty.label_likelihood import LabelLikelihood
 from mdfit.uncertainty.label_spread import LabelSpread, label_spread
 from mdfit.uncertainty.last_layer import last_layer
@@ -69,7 +69,6 @@ __all__ = [
     "estimate_reweighted",
     "estimate_simulated",
     "for_each_member",
-    "force_spreads",
     "label_spread",
     "last_layer",
     "member_indices",
@@ -80,7 +79,9 @@ __all__ = [
     "select",
     "simulate_members",
     "structure_features",
+    "structure_spreads",
     "thinned",
+    "times_known",
     "train_ensemble",
     "variance_scale",
     "with_known_spread",

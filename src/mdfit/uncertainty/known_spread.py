@@ -1,4 +1,4 @@
-"""How far the forces of an uncertain potential spread where data know it, and which structures lie beyond."""
+"""How far an uncertain potential spreads where data know it, and which structures lie beyond."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from mdfit.data import Dataset
 from mdfit.errors import DataError, PotentialError
 from mdfit.graph.batches import Batches
 from mdfit.potentials import (
+    KnownSpread,
     Potential,
+    StructureSpread,
     Sum,
     UncertainPotential,
     check_dataset,
     evaluate_with_spread,
-    largest_force_spread,
+    structure_spread,
 )
 from mdfit.potentials.base import terms_of
 
@@ -22,8 +24,8 @@ from mdfit.potentials.base import terms_of
 FEWEST_STRUCTURES = 10
 
 
-def force_spreads(potential: Potential, dataset: Dataset, batch_size: int = 8) -> np.ndarray:
-    """How unsure a potential is of each structure: the largest spread of a force of its atoms, ``(structures,)`` in eV/Å.
+def structure_spreads(potential: Potential, dataset: Dataset, batch_size: int = 8) -> StructureSpread:
+    """How unsure a potential is of each structure: spreads ``(structures,)`` of forces and of the energy per atom.
 
     Args:
         potential: one that knows its spread.
@@ -35,14 +37,21 @@ def force_spreads(potential: Potential, dataset: Dataset, batch_size: int = 8) -
         UnknownSpeciesError, StructureError: as :func:`mdfit.potentials.check_dataset`.
     """
     check_dataset(potential, dataset)
-    found: list[np.ndarray] = []
-    for batch in Batches(dataset, potential.cutoff, batch_size).in_order():
-        found.append(np.asarray(_largest(potential, batch.graph), np.float64))
-    return np.concatenate(found)[: len(dataset)]
+    found = [
+        [np.asarray(one, np.float64) for one in _spread(potential, batch.graph)]
+        for batch in Batches(dataset, potential.cutoff, batch_size).in_order()
+    ]
+    forces, energy = (np.concatenate(parts)[: len(dataset)] for parts in zip(*found, strict=True))
+    return StructureSpread(forces, energy)
+
+
+def times_known(spreads: StructureSpread, known: KnownSpread) -> np.ndarray:
+    """How many times what is known each structure spreads, by the larger of its two spreads; above 1 it lies beyond."""
+    return np.maximum(np.asarray(spreads.forces) / known.forces, np.asarray(spreads.energy) / known.energy)
 
 
 def with_known_spread(potential: Potential, validation: Dataset, flagged: float = 0.01) -> Potential:
-    """The potential, which knows how far its forces spread on data that it was not trained on.
+    """The potential, which knows how far its forces and energies spread on data that it was not trained on.
 
     Simulations with it warn, or stop, where they spread further.
 
@@ -50,7 +59,7 @@ def with_known_spread(potential: Potential, validation: Dataset, flagged: float 
         potential: one that knows its spread; in a sum, one term.
         validation: structures that were not trained on, as large as those to come: the largest spread of more atoms is
             larger.
-        flagged: the part of these structures that is let to lie beyond.
+        flagged: the part of these structures that may lie beyond, by one of the two spreads or the other.
 
     Raises:
         DataError: for a part that is no probability, or too few structures to tell it.
@@ -71,11 +80,13 @@ def with_known_spread(potential: Potential, validation: Dataset, flagged: float 
             "Several terms of the sum are uncertain, so that one number does not tell how far each spreads; make a set of "
             "sums instead of a sum of sets."
         )
-    limit = float(np.quantile(force_spreads(potential, validation), 1 - flagged, method="higher"))
-    terms = tuple(term.knowing(limit) if isinstance(term, UncertainPotential) else term for term in terms_of(potential))
+    spreads = structure_spreads(potential, validation)
+    # Half of what is flagged for each of the two.
+    known = KnownSpread(*(float(np.quantile(one, 1 - flagged / 2, method="higher")) for one in spreads))
+    terms = tuple(term.knowing(known) if isinstance(term, UncertainPotential) else term for term in terms_of(potential))
     return Sum(terms) if isinstance(potential, Sum) else terms[0]
 
 
-_largest = eqx.filter_jit(
-    lambda potential, graph: largest_force_spread(evaluate_with_spread(potential, graph).spread, graph)
+_spread = eqx.filter_jit(
+    lambda potential, graph: structure_spread(evaluate_with_spread(potential, graph).spread, graph)
 )

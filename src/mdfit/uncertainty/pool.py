@@ -54,7 +54,8 @@ def write_selected(path: str | Path, pool: Dataset, selection: Selection) -> Non
     images = []
     for index in selection.indices:
         atoms = pool[int(index)].structure.to_ase()
-        atoms.info = {"pool_index": int(index), "force_spread": float(selection.spreads[index])}
+        atoms.info = {"pool_index": int(index), "force_spread": float(selection.spreads.forces[index])}
+        atoms.info["energy_spread"] = float(selection.spreads.energy[index])
         images.append(atoms)
     text = io.StringIO()
     ase.io.write(text, images, format="extxyz")

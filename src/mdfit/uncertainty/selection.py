@@ -13,9 +13,9 @@ from mdfit.data import Dataset
 from mdfit.errors import DataError
 from mdfit.graph import Graph
 from mdfit.graph.batches import Batches
-from mdfit.potentials import NeuralPotential, Potential, PotentialSet
+from mdfit.potentials import KnownSpread, NeuralPotential, Potential, PotentialSet, StructureSpread, known_spread
 from mdfit.potentials.base import seen_by, terms_of
-from mdfit.uncertainty.known_spread import force_spreads
+from mdfit.uncertainty.known_spread import structure_spreads, times_known
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Selection:
 
     Attributes:
         indices: of the chosen ones in the pool.
-        spreads: ``(pool,)`` largest spread of a force of every structure of the pool, in eV/Å.
+        spreads: of every structure of the pool.
         distances: how far each chosen one was, in the space of features, from those that were known or chosen before it;
             infinite for the first one when none is known.
 
@@ -43,7 +43,7 @@ class Selection:
     """
 
     indices: np.ndarray
-    spreads: np.ndarray
+    spreads: StructureSpread
     distances: np.ndarray
 
 
@@ -52,10 +52,11 @@ def select(
 ) -> Selection:
     """Chooses structures one after the other, each by the product of its spread and its distance from those before it.
 
-    The spread is that of :func:`force_spreads`.  The distance is in the space of the potential's own features: of a network
-    the features of its last layer, of other sets of potentials the deviations of the members' energies from their mean;
-    their means over the atoms of a structure, in units of their standard deviations in the pool.  Copies of one structure
-    are therefore never chosen twice while there are others.
+    The spread is that of :func:`times_known`, in units of the pool's medians where no known spread is there.  The distance
+    is in the space of the potential's own features: of a network the features of its last layer, of other sets of
+    potentials the deviations of the members' energies from their mean; their means over the atoms of a structure, in units
+    of their standard deviations in the pool.  Copies of one structure are therefore never chosen twice while there are
+    others.
 
     Args:
         potential: one that knows its spread.
@@ -71,7 +72,8 @@ def select(
     """
     if not 1 <= number <= len(pool):
         raise DataError(f"{number} structures cannot be chosen of {len(pool)}; ask for 1 to {len(pool)}.")
-    spreads = force_spreads(potential, pool, batch_size)
+    found = structure_spreads(potential, pool, batch_size)
+    spreads = times_known(found, known_spread(potential) or _usual(found))
     if not np.isfinite(spreads).all():
         bad = int(np.argmin(np.isfinite(spreads)))
         raise DataError(
@@ -97,7 +99,11 @@ def select(
         chosen.append(best)
         distances.append(nearest[best])
         nearest = np.minimum(nearest, np.linalg.norm(scaled - scaled[best], axis=1))
-    return Selection(np.array(chosen), spreads, np.array(distances))
+    return Selection(np.array(chosen), found, np.array(distances))
+
+
+def _usual(spreads: StructureSpread) -> KnownSpread:
+    return KnownSpread(*(max(float(np.median(one)), 1e-12) for one in spreads))
 
 
 def structure_features(potential: Potential, dataset: Dataset, batch_size: int = 8) -> np.ndarray:

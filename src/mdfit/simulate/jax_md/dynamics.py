@@ -15,12 +15,13 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from mdfit.potentials import (
     Potential,
     Prediction,
+    StructureSpread,
     energies,
     evaluate,
     evaluate_with_spread,
     forces,
     knows_spread,
-    largest_force_spread,
+    structure_spread,
 )
 from mdfit.simulate.jax_md.integrators import Conditions, Frozen, Integrator, Interactions, integrator
 from mdfit.simulate.jax_md.neighbours import Neighbours
@@ -178,8 +179,8 @@ class Dynamics:
         """Up to ``steps`` time steps of all replicas, fewer when a list becomes too old for the next one."""
         return self._advance(state, context, jnp.asarray(steps, jnp.int32))
 
-    def record(self, state: Any, context: Context) -> tuple[Prediction, Float[Array, "replicas 1"] | None]:
-        """Energy, forces and stress of every replica, and its largest spread of a force if the potential knows one."""
+    def record(self, state: Any, context: Context) -> tuple[Prediction, StructureSpread | None]:
+        """Energy, forces and stress of every replica, and how unsure of it the potential is, if it knows."""
         return self._record(state, context)
 
     def most_neighbours(self, positions: Float[Array, "replicas atoms 3"], context: Context) -> Int[Array, ""]:
@@ -297,17 +298,17 @@ class Dynamics:
 
         return jnp.max(over_replicas(one)(positions, context.neighbours))
 
-    def _record_all(self, state: Any, context: Context) -> tuple[Prediction, Float[Array, "replicas 1"] | None]:
+    def _record_all(self, state: Any, context: Context) -> tuple[Prediction, StructureSpread | None]:
         def one(
             single: Any, neighbours: Neighbours, conditions: dict[str, Float[Array, ""]] | None, member: Any
-        ) -> tuple[Prediction, Float[Array, " structures"] | None]:
+        ) -> tuple[Prediction, StructureSpread | None]:
             scale = _scale(single.box, neighbours) if self._variable_cell else None
             potential = context.potential_of(member)
             graph = neighbours.graph_of(potential, context.species, single.position, scale, conditions)
             if not knows_spread(potential):
                 return evaluate(potential, graph), None
             found = evaluate_with_spread(potential, graph)
-            return found.mean, largest_force_spread(found.spread, graph)
+            return found.mean, structure_spread(found.spread, graph)
 
         return over_replicas(one)(state, context.neighbours, context.conditions, context.members)
 

@@ -372,4 +372,7 @@ class JaxSimulation(Simulation):
             "potential_energies": energy,
             "stresses": np.asarray(prediction.strain_derivative[:, 0]) / volumes[:, None, None],
         }
-        return frame if spread is None else {**frame, "force_spreads": np.asarray(spread[:, 0], np.float64)}
+        if spread is not None:
+            frame["force_spreads"] = np.asarray(spread.forces[:, 0], np.float64)
+            frame["energy_spreads"] = np.asarray(spread.energy[:, 0], np.float64)
+        return frame
