@@ -1,0 +1,25 @@
+"""What becomes of results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Results:
+    """Results in memory alone.
+
+    Attributes:
+        function: what the workers carry out.
+        before: results that are there already, by name.
+        where: the results are, as the end of a sentence.
+    """
+
+    def __init__(self, function: Callable[..., Any]):
+        self.function = function
+        self.before: dict[str, Any] = {}
+        self.where = "kept nowhere (give keep)"
+
+    def keep(self, name: str, result: Any) -> Any:
+        """What the user is given for what :attr:`function` returned."""
+        return result
