@@ -80,3 +80,17 @@ def interrupt_parent_then_sleep(parent, folder, name):
         os.kill(parent, signal.SIGINT)
         time.sleep(60)
     return name
+
+
+def matmul_precision():
+    import jax
+
+    return jax.config.jax_default_matmul_precision
+
+
+def xla_threads():
+    """How many threads XLA computes with."""
+    import jax
+
+    jax.numpy.ones(3).block_until_ready()
+    return sum(path.read_text().strip() == "tf_XLAEigen" for path in Path("/proc/self/task").glob("*/comm"))

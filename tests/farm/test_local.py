@@ -9,19 +9,10 @@ from pathlib import Path
 
 import light_tasks
 import pytest
+from waiting import alive, wait_for
 
 from mdfit.errors import FarmError
 from mdfit.farm import TasksFailed, local_executor, run_tasks
-
-
-def xla_threads():
-    import glob
-
-    import jax
-
-    jax.numpy.ones(3).block_until_ready()
-    names = [Path(path).read_text().strip() for path in glob.glob("/proc/self/task/*/comm")]
-    return names.count("tf_XLAEigen")
 
 
 def test_each_worker_has_its_share_of_the_cores(plain_numerics, monkeypatch):
@@ -31,7 +22,7 @@ def test_each_worker_has_its_share_of_the_cores(plain_numerics, monkeypatch):
         found = [executor.submit(light_tasks.cores) for _ in range(2)]
         assert [future.result()[1:] for future in found] == [("3", "3", "-1")] * 2
         # What counts is how many threads XLA then has.
-        assert executor.submit(xla_threads).result() == 3
+        assert executor.submit(light_tasks.xla_threads).result() == 3
 
 
 def test_more_workers_than_cores_is_told(caplog):
@@ -119,25 +110,6 @@ def test_settings_of_numbers_go_along():
     jax.config.update("jax_default_matmul_precision", "float32")
     try:
         with local_executor(1) as executor:
-            assert executor.submit(matmul_precision).result() == "float32"
+            assert executor.submit(light_tasks.matmul_precision).result() == "float32"
     finally:
         jax.config.update("jax_default_matmul_precision", None)
-
-
-def matmul_precision():
-    import jax
-
-    return jax.config.jax_default_matmul_precision
-
-
-def wait_for(what, seconds=30):
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
-
-
-def alive(process):
-    path = Path(f"/proc/{process}/stat")
-    return path.exists() and path.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,7 +1,7 @@
 """A farm for tasks that do not depend on each other: on processes of this machine, or on a cluster."""
 
 from mdfit.farm.cluster import ClusterExecutor, cluster_executor
-from mdfit.farm.commands import run_command
+from mdfit.farm.commands import run_command, run_mdfit
 from mdfit.farm.failures import TasksFailed
 from mdfit.farm.local import LocalExecutor, local_executor
 from mdfit.farm.running import run_tasks
@@ -15,5 +15,6 @@ __all__ = [
     "cluster_executor",
     "local_executor",
     "run_command",
+    "run_mdfit",
     "run_tasks",
 ]

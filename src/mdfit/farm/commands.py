@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,8 +13,6 @@ from mdfit.progress import stop_on_interrupt
 
 #: Seconds between looks at the process.
 _PAUSE = 0.2
-#: Of ``prctl`` of Linux: the signal that a process gets when the one that started it is gone.
-_PR_SET_PDEATHSIG = 1
 
 
 def run_command(command: Sequence[str], log: str) -> None:
@@ -39,7 +35,7 @@ def run_command(command: Sequence[str], log: str) -> None:
         from mdfit.storage import remedy
 
         raise OutputError(f"{path} cannot be written ({error.strerror or error}); {remedy(error)}.") from error
-    starter = (sys.executable, "-m", "mdfit.farm.commands", str(os.getpid()), *command)
+    starter = (sys.executable, "-m", "mdfit.farm.starter", str(os.getpid()), *command)
     with file, stop_on_interrupt() as interrupt:
         process = subprocess.Popen(starter, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
         try:
@@ -54,6 +50,16 @@ def run_command(command: Sequence[str], log: str) -> None:
         raise FarmError(f"ended with status {process.returncode}; {path} says why: {_last_line(path)}")
 
 
+def run_mdfit(arguments: Sequence[str], log: str) -> None:
+    """:func:`run_command` for the command line of mdfit, as the worker has it.
+
+    Args:
+        arguments: of ``mdfit``, with whole paths, since the worker may be in another folder.
+        log: see there.
+    """
+    run_command((sys.executable, "-m", "mdfit", *arguments), log)
+
+
 def _running(process: subprocess.Popen) -> bool:
     try:
         process.wait(_PAUSE)
@@ -65,17 +71,3 @@ def _running(process: subprocess.Popen) -> bool:
 def _last_line(path: Path) -> str:
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
-
-
-def main(arguments: list[str]) -> None:
-    """Becomes a command that ends with the process that started this one."""
-    parent, *command = arguments
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # It may have ended before the line above.
-    if os.getppid() == int(parent):
-        os.execvp(command[0], command)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

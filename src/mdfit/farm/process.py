@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import sysconfig
 from multiprocessing.connection import Pipe
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,17 @@ def worker_environment(cores: int) -> dict[str, str]:
     The number of threads is set, and not which cores they run on: two programs would choose the same.
     """
     package = str(Path(mdfit.__file__).parents[1])
-    path = os.pathsep.join((package, *filter(None, [os.environ.get("PYTHONPATH")])))
+    # Folders of installed packages are found anyway, after those of Python itself.
+    own = [] if package in sysconfig.get_paths().values() else [package]
+    path = os.pathsep.join(filter(None, (*own, os.environ.get("PYTHONPATH"))))
     chosen = {} if any(name in os.environ for name in ALLOCATOR) else ALLOCATOR
-    return {**os.environ, **chosen, **_cache(), **dict.fromkeys(_THREADS, str(cores)), "PYTHONPATH": path}
+    return {
+        **os.environ,
+        **chosen,
+        **_cache(),
+        **dict.fromkeys(_THREADS, str(cores)),
+        **({"PYTHONPATH": path} if path else {}),
+    }
 
 
 def _cache() -> dict[str, str]:
