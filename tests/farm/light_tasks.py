@@ -70,7 +70,8 @@ def raise_odd():
 
 
 def cores():
-    return os.getpid(), os.environ["NPROC"], os.environ["OMP_NUM_THREADS"], os.environ["MALLOC_TRIM_THRESHOLD_"]
+    names = ("NPROC", "OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_", "XLA_PYTHON_CLIENT_MEM_FRACTION")
+    return os.getpid(), *(os.environ[name] for name in names)
 
 
 def interrupt_parent_then_sleep(parent, folder, name):

@@ -16,11 +16,11 @@ from mdfit.farm import TasksFailed, local_executor, run_tasks
 
 
 def test_each_worker_has_its_share_of_the_cores(plain_numerics, monkeypatch):
-    for name in ("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_"):
+    for name in ("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "XLA_PYTHON_CLIENT_MEM_FRACTION"):
         monkeypatch.delenv(name, raising=False)
     with local_executor(2, cores=7) as executor:
         found = [executor.submit(light_tasks.cores) for _ in range(2)]
-        assert [future.result()[1:] for future in found] == [("3", "3", "-1")] * 2
+        assert [future.result()[1:] for future in found] == [("3", "3", "-1", "0.3750")] * 2
         # What counts is how many threads XLA then has.
         assert executor.submit(light_tasks.xla_threads).result() == 3
 

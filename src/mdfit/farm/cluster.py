@@ -24,6 +24,14 @@ class ClusterExecutor(Executor):
 
     Attributes:
         client: of :mod:`distributed`.
+
+    Example:
+        >>> from distributed import LocalCluster
+        >>> from mdfit.farm import cluster_executor
+        >>> with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:
+        ...     with cluster_executor(cluster.scheduler_address) as executor:
+        ...         print(executor.submit(divmod, 17, 5).result())
+        (3, 2)
     """
 
     def __init__(self, client: Any):

@@ -155,7 +155,7 @@ class LocalExecutor(Executor):
                 raise FarmError("The task was stopped; do it again.")
             process = self._processes[number]
             if process is None:
-                process = self._processes[number] = WorkerProcess(self.share)
+                process = self._processes[number] = WorkerProcess(self.share, self.workers)
         return process
 
 

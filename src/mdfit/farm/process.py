@@ -21,8 +21,13 @@ from mdfit.farm.transport import Call, dump
 _THREADS = ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def worker_environment(cores: int) -> dict[str, str]:
-    """Variables of a process that computes on so many cores, and finds the same mdfit as this one.
+#: The part of a GPU's memory that JAX takes for itself, and the variables by which a user says otherwise.
+_GPU_MEMORY = 0.75
+_GPU_VARIABLES = ("XLA_PYTHON_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_PREALLOCATE", "XLA_PYTHON_CLIENT_ALLOCATOR")
+
+
+def worker_environment(cores: int, workers: int) -> dict[str, str]:
+    """Variables of one of several processes: its cores, its share of a GPU's memory, and the same mdfit as this process.
 
     The number of threads is set, and not which cores they run on: two programs would choose the same.
     """
@@ -31,8 +36,10 @@ def worker_environment(cores: int) -> dict[str, str]:
     own = [] if package in sysconfig.get_paths().values() else [package]
     path = os.pathsep.join(filter(None, (*own, os.environ.get("PYTHONPATH"))))
     chosen = {} if any(name in os.environ for name in ALLOCATOR) else ALLOCATOR
+    asked = any(name in os.environ for name in _GPU_VARIABLES)
     return {
         **os.environ,
+        **({} if asked else {_GPU_VARIABLES[0]: f"{_GPU_MEMORY / workers:.4f}"}),
         **chosen,
         **_cache(),
         **dict.fromkeys(_THREADS, str(cores)),
@@ -61,15 +68,15 @@ class WorkerDied(Exception):
 
 
 class WorkerProcess:
-    """A process that carries out calls, one at a time."""
+    """A process that carries out calls, one at a time; for its arguments see :func:`worker_environment`."""
 
-    def __init__(self, cores: int):
+    def __init__(self, cores: int, workers: int):
         self._connection, theirs = Pipe()
         command = [sys.executable, "-m", "mdfit.farm.worker", str(theirs.fileno()), str(os.getpid())]
         # In a session of its own, so that Ctrl-C reaches it through us, and a task once.
         self._process = subprocess.Popen(
             command,
-            env=worker_environment(cores),
+            env=worker_environment(cores, workers),
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
