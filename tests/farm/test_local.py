@@ -91,9 +91,13 @@ def test_workers_end_with_the_program_that_started_them(tmp_path, start_process)
     wait_for(lambda: not alive(int(file.read_text())))
 
 
-def test_a_worker_that_cannot_start_is_told_once(monkeypatch, capfd):
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    with local_executor(1) as executor, pytest.raises(FarmError, match=r"could not start .status 1.*`mdfit doctor`"):
+@pytest.mark.parametrize(
+    ("python", "words"),
+    [("/bin/false", r"could not start .status 1.*`mdfit doctor`"), ("/bin/none", "could not start .No such file")],
+)
+def test_a_worker_that_cannot_start_is_told_once(python, words, monkeypatch):
+    monkeypatch.setattr(sys, "executable", python)
+    with local_executor(1) as executor, pytest.raises(FarmError, match=words):
         executor.submit(light_tasks.divide, 1).result()
 
 

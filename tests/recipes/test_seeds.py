@@ -2,6 +2,10 @@
 
 import json
 import math
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -116,6 +120,26 @@ def test_seeds_do_not_follow_links_that_lead_out(dice, tmp_path, name):
     with pytest.raises((UntrustedError, OutputError), match=r"is a link to .*victim, outside|holds seeds\.json"):
         run_seeds(dice, "cpu", (0,), out)
     assert victim.is_dir() or victim.read_text() == '{"seeds": [0], "metrics": {}}'
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_runs_are_stopped_by_ctrl_c(workers, dice, tmp_path):
+    out = tmp_path / "runs"
+    waits = "import os, time; (request.out / 'pid').write_text(str(os.getpid())); time.sleep(60)"
+    (dice / "recipe.py").write_text(RECIPE.replace("def run(request):", f"def run(request):\n    {waits}"))
+    pids = [out / f"seed_{seed}" / "pid" for seed in range(workers)]
+
+    def press():
+        while not all(pid.exists() for pid in pids):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+        run_seeds(dice, "cpu", (0, 1, 2), out, Farm(workers))
+    assert not (out / "seed_2").exists()
+    for pid in pids:
+        assert not Path("/proc", pid.read_text()).exists()
 
 
 def test_seeds_of_recipes_in_yaml_are_moved():

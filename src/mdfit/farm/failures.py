@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import Any
 
 from mdfit.errors import FarmError, MdfitError, shown
@@ -26,7 +27,7 @@ def tasks_failed(
     tasks: Mapping[str, Mapping[str, Any]],
     results: dict[str, Any],
     failures: dict[str, BaseException],
-    rest: str,
+    where: Path | None,
 ) -> TasksFailed:
     """An error that names every task that failed, with its inputs; equal errors are told once.
 
@@ -34,13 +35,14 @@ def tasks_failed(
         tasks: inputs by name.
         results: of those that succeeded.
         failures: errors of those that did not.
-        rest: what has become of the others, as a sentence.
+        where: results are kept.
     """
     alike: dict[str, list[str]] = {}
     for name, error in failures.items():
         alike.setdefault(_words(error), []).append(name)
     told = [f"{_names(names)} ({_described(tasks[names[0]])}): {words}" for words, names in alike.items()]
-    first = f"{len(failures)} of {len(tasks)} tasks failed; {rest}"
+    kept = "" if where is None else f", kept in {where}"
+    first = f"{len(failures)} of {len(tasks)} tasks failed; done: {len(results)}{kept}."
     message = f"{first} {told[0]}" if len(told) == 1 else "\n".join([first, *told])
     return TasksFailed(message, results, failures)
 

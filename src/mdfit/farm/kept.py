@@ -52,7 +52,7 @@ class KeptResults(Results):
         super().__init__(function)
         self._directory, self._made_of = directory, made_of
         self.function = functools.partial(flattened, function)
-        self.where = f"kept in {directory}"
+        self.where = directory
         read = {name: self._read(name) for name in made_of}
         self.before = {name: found[0] for name, found in read.items() if found is not None}
 

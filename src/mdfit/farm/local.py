@@ -50,7 +50,7 @@ class LocalExecutor(Executor):
         self.workers, self.share = workers, share
         self._waiting: queue.SimpleQueue[_Submitted | None] = queue.SimpleQueue()
         self._processes: list[WorkerProcess | None] = [None] * workers
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._closed = self._stopping = False
         self._threads = [threading.Thread(target=self._serve, args=(n,), daemon=True) for n in range(workers)]
         for thread in self._threads:
@@ -119,7 +119,7 @@ class LocalExecutor(Executor):
                 continue
             try:
                 good, answer = self._carried_out(number, submitted.call)
-            except FarmError as error:
+            except Exception as error:  # the future would wait for ever otherwise
                 good, answer = False, error
             if good:
                 submitted.future.set_result(answer)

@@ -43,6 +43,8 @@ def worker_environment(cores: int, workers: int) -> dict[str, str]:
         **chosen,
         **_cache(),
         **dict.fromkeys(_THREADS, str(cores)),
+        # As in `mdfit.cli`: loading compiled programs logs features of the processor as errors.
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
         **({"PYTHONPATH": path} if path else {}),
     }
 
@@ -74,14 +76,20 @@ class WorkerProcess:
         self._connection, theirs = Pipe()
         command = [sys.executable, "-m", "mdfit.farm.worker", str(theirs.fileno()), str(os.getpid())]
         # In a session of its own, so that Ctrl-C reaches it through us, and a task once.
-        self._process = subprocess.Popen(
-            command,
-            env=worker_environment(cores, workers),
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-        )
-        theirs.close()
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env=worker_environment(cores, workers),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise FarmError(
+                f"a worker process could not start ({error.strerror or error}); take fewer workers, or end other programs."
+            ) from error
+        finally:
+            theirs.close()
         self._ready = False
 
     def answer(self, call: Call) -> tuple[bool, Any]:

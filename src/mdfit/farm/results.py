@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -12,13 +13,13 @@ class Results:
     Attributes:
         function: what the workers carry out.
         before: results that are there already, by name.
-        where: the results are, as the end of a sentence.
+        where: the results are kept; None for nowhere.
     """
 
     def __init__(self, function: Callable[..., Any]):
         self.function = function
         self.before: dict[str, Any] = {}
-        self.where = "kept nowhere (give keep)"
+        self.where: Path | None = None
 
     def keep(self, name: str, result: Any) -> Any:
         """What the user is given for what :attr:`function` returned."""

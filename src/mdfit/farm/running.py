@@ -77,14 +77,17 @@ def run_tasks(
                         on_result(name, found[name])
                     bar.advance()
             except KeyboardInterrupt as stop:
-                done = f"Stopped: {len(found)} of {len(tasks)} tasks are done"
-                raise KeyboardInterrupt(f"{done}, {store.where}; the same call goes on.") from stop
+                raise KeyboardInterrupt(_stopped(len(found), len(tasks), store.where)) from stop
     results = {name: found[name] for name in tasks if name in found}
     if failures:
         failures = {name: failures[name] for name in tasks if name in failures}
-        rest = f"done: {len(results)}, {store.where}."
-        raise tasks_failed(tasks, results, failures, rest) from next(iter(failures.values()))
+        raise tasks_failed(tasks, results, failures, store.where) from next(iter(failures.values()))
     return results
+
+
+def _stopped(done: int, number: int, where: Path | None) -> str:
+    kept = "nothing is kept without keep." if where is None else f"kept in {where}; the same call goes on."
+    return f"Stopped: {done} of {number} tasks are done, {kept}"
 
 
 @contextlib.contextmanager

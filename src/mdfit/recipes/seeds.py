@@ -136,6 +136,8 @@ def run_seeds(
         raise RecipeError(
             f"{len(problem.failures)} of {len(seeds)} runs failed: {told}. The same command goes on."
         ) from problem
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt("Interrupted; the same command goes on.") from stop
     folders = [seed_folder(out, seed) for seed in seeds]
     document = together({s: read_metrics(f / "metrics.json") for s, f in zip(seeds, folders, strict=True)}).model_copy(
         update={
