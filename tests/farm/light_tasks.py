@@ -57,7 +57,7 @@ def divide(number):
 
 
 def unusable(kind):
-    return {"object": object(), "text": np.array(["a"]), "keys": {1: 2}}[kind]
+    return {"object": object(), "text": np.array(["a"]), "complex": np.ones(1, complex), "keys": {1: 2}}[kind]
 
 
 class OddError(Exception):

@@ -115,5 +115,8 @@ def test_settings_of_numbers_go_along():
     try:
         with local_executor(1) as executor:
             assert executor.submit(light_tasks.matmul_precision).result() == "float32"
+            jax.config.update("jax_default_matmul_precision", None)
+            # What one task has been given does not stay for the next.
+            assert executor.submit(light_tasks.matmul_precision).result() is None
     finally:
         jax.config.update("jax_default_matmul_precision", None)

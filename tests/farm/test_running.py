@@ -110,7 +110,12 @@ def test_damaged_results_are_done_again_with_a_word(damage, marks, tmp_path, cap
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("object", "is a builtins.object"), ("text", "is an array of <U1"), ("keys", "is a builtins.dict")],
+    [
+        ("object", "is a builtins.object"),
+        ("text", "is an array of <U1"),
+        ("complex", "is an array of complex128"),
+        ("keys", "is a builtins.dict"),
+    ],
 )
 def test_results_that_need_pickle_are_not_kept(kind, words, tmp_path):
     with pytest.raises(TasksFailed, match=words):
@@ -122,6 +127,20 @@ def test_arrays_of_jax_come_back_as_those_of_numpy(tmp_path):
         found = quiet(jnp.arange, {"a": {"start": 3, "dtype": "float32"}}, keep=tmp_path / "kept")["a"]
         assert isinstance(found, np.ndarray)
         np.testing.assert_array_equal(found, np.arange(3, dtype=np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "float16", ">f8", "complex64"])
+def test_arrays_of_other_types_are_kept(dtype, tmp_path):
+    for _ in range(2):
+        found = quiet(np.ones, {"a": {"shape": (2, 3), "dtype": dtype}}, keep=tmp_path / "kept")["a"]
+        assert found.dtype == np.dtype(dtype).newbyteorder("=")
+        np.testing.assert_array_equal(found, np.ones((2, 3)))
+
+
+def test_any_names_of_arguments(workers):
+    inputs = {"function": 1, "fn": 2, "self": 3, "call": 4, "args": 5}
+    assert quiet(dict, {"a": inputs}, workers) == {"a": inputs}
+    assert quiet(dict, {"a": inputs}) == {"a": inputs}
 
 
 @pytest.mark.parametrize("names", [["../a"], [""], [".hidden"], ["a/b"], ["a", "A"]])
@@ -185,3 +204,14 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_call_goes_on(plain_numerics, mar
     assert time.monotonic() - began < 30
     assert [light_tasks.times_done(marks, name) for name in names] == [1, 1, 1, 0]
     assert sorted(path.stem for path in keep.glob("*.safetensors")) == ["a", "b"]
+
+
+def test_progress_tells_what_failed_at_once(capsys):
+    tasks = {f"run {n}": {"number": n, "positions": [0.0]} for n in range(3)}
+    with pytest.raises(TasksFailed):
+        run_tasks(light_tasks.fail_for_odd, tasks, title="Odd and even")
+    shown = capsys.readouterr()
+    assert "run 1 failed, the rest goes on" in shown.err
+    assert "Odd and even" in shown.err
+    assert "3/3" in shown.err
+    assert shown.out == ""

@@ -63,7 +63,8 @@ class LocalExecutor(Executor):
             FarmError: for arguments that cannot be sent to another process.
             RuntimeError: after the end.
         """
-        call, future = pack(fn, *args, **kwargs), Future()  # type: Call, Future
+        call = pack(fn, *args, **kwargs)
+        future: Future = Future()
         with self._lock:
             if self._closed:
                 raise RuntimeError("These workers have ended; make new ones.")

@@ -14,7 +14,7 @@ from typing import Any
 
 from mdfit.errors import FarmError, MdfitError, shown
 
-#: Settings on which numbers depend; a worker would have these.
+#: Settings on which numbers depend, and what they are where nobody has changed them.
 _USUAL = {"jax_enable_x64": False, "jax_default_matmul_precision": None, "jax_default_prng_impl": "threefry2x32"}
 
 
@@ -25,7 +25,7 @@ class Call:
     Attributes:
         content: both, pickled; functions of the program itself by value, others by their names.
         folders: where the other process looks for modules that are not installed.
-        numerics: settings of JAX on which numbers depend, where they are not the usual ones.
+        numerics: settings of JAX on which numbers depend; none from a program that has not imported it.
     """
 
     content: bytes
@@ -33,7 +33,7 @@ class Call:
     numerics: dict[str, Any]
 
 
-def pack(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Call:
+def pack(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Call:
     """A call that another process can carry out.
 
     Raises:
@@ -50,11 +50,7 @@ def carry_out(call: Call) -> Any:
         BaseException: whatever the function raises, with its traceback as a note.
     """
     sys.path.extend(folder for folder in call.folders if folder not in sys.path)
-    if call.numerics:
-        import jax
-
-        for name, value in call.numerics.items():
-            jax.config.update(name, value)
+    _compute_with(call.numerics)
     try:
         function, args, kwargs = pickle.loads(call.content)
     except (ImportError, AttributeError) as error:
@@ -94,12 +90,27 @@ def _numerics() -> dict[str, Any]:
     jax = sys.modules.get("jax")
     if jax is None:
         return {}
-    found = {name: getattr(jax.config, name) for name in _USUAL}
-    return {name: value for name, value in found.items() if value != _USUAL[name]}
+    return {name: getattr(jax.config, name) for name in _USUAL}
+
+
+def _compute_with(numerics: dict[str, Any]) -> None:
+    """Makes JAX compute as it does in another process; without a need it is not imported for that."""
+    if "jax" not in sys.modules and all(value == _USUAL[name] for name, value in numerics.items()):
+        return
+    import jax
+
+    for name, value in numerics.items():
+        # mdfit switches 64 bits on when it is imported, which is not taken back.
+        if name != "jax_enable_x64" or value:
+            jax.config.update(name, value)
 
 
 def _own_folders() -> tuple[str, ...]:
     """Of the folders in which this process looks for modules, those that are not part of its installation."""
-    installed = tuple(sysconfig.get_paths().values())
-    folders = (str(Path(folder or os.curdir).resolve()) for folder in sys.path)
-    return tuple(folder for folder in folders if not folder.startswith(installed) and Path(folder).is_dir())
+    installed = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders = (Path(folder or os.curdir).absolute() for folder in sys.path)
+    return tuple(
+        str(folder)
+        for folder in folders
+        if folder.is_dir() and not any(folder.is_relative_to(root) for root in installed)
+    )

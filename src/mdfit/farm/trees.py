@@ -9,8 +9,10 @@ import numpy as np
 
 from mdfit.errors import FarmError
 
-#: Kinds of numpy's types that files hold: flags, whole numbers, floating-point and complex numbers.
-_KINDS = "biufc"
+#: Types of numbers that files hold.
+_TYPES = {"bool", "float16", "float32", "float64", "complex64"} | {
+    f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
+}
 
 
 def flattened(function: Callable[..., Any], /, **inputs: Any) -> tuple[Any, list[np.ndarray]]:
@@ -40,10 +42,14 @@ def _flat(part: Any, arrays: list[np.ndarray], place: str) -> Any:
     if type(part) in (list, tuple):
         return {type(part).__name__: [_flat(value, arrays, f"{place}[{n}]") for n, value in enumerate(part)]}
     if hasattr(part, "dtype") and hasattr(part, "shape"):
-        if getattr(part.dtype, "kind", "") in _KINDS:
-            arrays.append(np.asarray(part, order="C"))
+        if getattr(part.dtype, "name", "") in _TYPES:
+            array = np.asarray(part, order="C")
+            # As the file has it, whatever the order of its bytes.
+            arrays.append(array.astype(array.dtype.newbyteorder("="), copy=False))
             return {"array": len(arrays) - 1}
-        raise FarmError(f"its result{place} is an array of {part.dtype}, which is not kept; return numbers.")
+        raise FarmError(
+            f"its result{place} is an array of {part.dtype}, which is not kept; return real numbers of at most 64 bits."
+        )
     raise FarmError(
         f"its result{place} is a {type(part).__module__}.{type(part).__qualname__}, which is not kept; return arrays, "
         "numbers, text, and dictionaries with text for keys, lists and tuples of them."
