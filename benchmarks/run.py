@@ -5,7 +5,8 @@
     python benchmarks/run.py --programs chemtrain lammps  some programs; prints, writes nothing
     python benchmarks/run.py --device gpu                 mdfit and jax-md on a GPU: `results/<work>_gpu.json`
 
-Every program runs in a process of its own, one after the other, pinned to one core, in the same environment variables.
+Every program runs in a process of its own, one after the other, pinned to one core (but for `farm`), in the same
+environment variables.
 A result is an object: metric name to {value, standard_error, unit}. How it was made (versions, machine, neighbours)
 stands in `results/provenance/<work>.json`.
 """
@@ -42,13 +43,14 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Program:
-    """A script that times one work and prints a line of JSON; `environment` names a peer's own, or is None."""
+    """A script that times one work and prints a line of JSON; `peer` names an environment of its own, or is None."""
 
     name: str
     script: str
     peer: str | None = None
     arguments: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
+    pinned: bool = True
 
 
 # Each peer at its fastest: chemtrain's old jaxlib without its thunk runtime, jax-md with half lists, LAMMPS with OPT.
@@ -75,6 +77,7 @@ WORKS |= dict.fromkeys(
         Program("chemtrain", "peers/chemtrain_relative_entropy.py", "chemtrain", (), OLD_RUNTIME),
     ),
 )
+WORKS["farm"] = (Program("ours", "ours_farm.py", pinned=False),)
 WORKS["difftre_memory"] = (Program("ours", "ours_difftre_memory.py"),)
 
 
@@ -127,7 +130,7 @@ def run_program(work: str, program: Program, arguments: argparse.Namespace) -> d
     environment |= {"BENCHMARK_REPEATS": str(arguments.repeats), "BENCHMARK_SECONDS": str(arguments.seconds)}
 
     def pin() -> None:
-        if arguments.device == "cpu":
+        if arguments.device == "cpu" and program.pinned:
             os.sched_setaffinity(0, {arguments.core})
 
     command = [python, str(HERE / program.script), work, *program.arguments]

@@ -23,6 +23,7 @@ ROOMS = (
     "uncertainty",
     "properties",
     "testing",
+    "farm",
 )
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 #: Public classes without an example, by ``room.name``, each with the reason.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mdfit import (
         data,
         engines,
+        farm,
         graph,
         measurements,
         models,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _ROOMS = (
     "data",
     "engines",
+    "farm",
     "graph",
     "measurements",
     "models",

@@ -74,6 +74,10 @@ class TrainingError(MdfitError):
     """A training run diverged or was set up inconsistently."""
 
 
+class FarmError(MdfitError):
+    """Workers cannot be started or reached, or tasks have failed on them."""
+
+
 class RecipeError(MdfitError):
     """A recipe holds an unknown key or a value that is not allowed."""
 

@@ -4,16 +4,16 @@ import json
 import math
 import os
 import signal
-import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from mdfit.errors import CheckpointError, OutputError, RecipeError, UntrustedError
+from mdfit.farm import Farm
 from mdfit.recipes import load_recipe
 from mdfit.recipes.metrics import Metric
-from mdfit.recipes.processes import Job, run_jobs
 from mdfit.recipes.run_directory import environment_of, note_commit
 from mdfit.recipes.seeds import parse_seeds, read_seeds, run_seeds, together
 from mdfit.report import write_seeds_results
@@ -68,24 +68,25 @@ def test_mean_and_spread():
 def test_runs_that_fail_are_named_and_gone_on_with(dice, tmp_path):
     lines = []
     out = tmp_path / "runs"
-    with pytest.raises(RecipeError, match=r"1 of 2 runs failed \(dice seed 7\)"):
-        run_seeds(dice, "cpu", (1, 7), out, 2, lines.append)
+    with pytest.raises(RecipeError, match=r"1 of 2 runs failed: dice seed 7 ended with .*seven is refused"):
+        run_seeds(dice, "cpu", (1, 7), out, Farm(2), lines.append)
+    assert lines == ["dice seed 1: done"]
     assert "seven is refused" in (out / "seed_7.log").read_text()
     whole = (out / "seed_1" / "metrics.json").stat().st_mtime_ns
     (dice / "recipe.py").write_text(RECIPE.replace("request.seed == 7", "request.seed == 70"))
     with pytest.raises(RecipeError, match=r"changed since the run in .*seed_1 began"):
-        run_seeds(dice, "cpu", (1, 7), out, 2, lines.append)
+        run_seeds(dice, "cpu", (1, 7), out, Farm(2), lines.append)
     assert (out / "seed_1" / "metrics.json").stat().st_mtime_ns == whole
 
 
 def test_results_tell_the_spread(dice, tmp_path):
-    found = run_seeds(dice, "cpu", (0, 2), tmp_path / "runs", 1, lambda line: None)
+    found = run_seeds(dice, "cpu", (0, 2), tmp_path / "runs")
     assert found == read_seeds(tmp_path / "runs")
     assert found.metrics["points"].values == [2.0, 4.0]
     with pytest.raises(OutputError, match="holds seed_2, too"):
-        run_seeds(dice, "cpu", (0, 1), tmp_path / "runs", 1, lambda line: None)
+        run_seeds(dice, "cpu", (0, 1), tmp_path / "runs")
     with pytest.raises(OutputError, match="is a run; choose another"):
-        run_seeds(dice, "cpu", (0, 1), tmp_path / "runs" / "seed_0", 1, lambda line: None)
+        run_seeds(dice, "cpu", (0, 1), tmp_path / "runs" / "seed_0")
     assert len(found.commits) == 1
     assert len(found.cpu_seconds) == 2
     text = write_seeds_results(tmp_path / "runs", tmp_path / "results").read_text()
@@ -102,7 +103,7 @@ def test_a_directory_of_other_content_is_no_place_for_seeds(dice, tmp_path, name
     (out / name).parent.mkdir(parents=True)
     (out / name).write_text("precious")
     with pytest.raises((OutputError, CheckpointError, RecipeError)):
-        run_seeds(dice, "cpu", (0,), out, 1, lambda line: None)
+        run_seeds(dice, "cpu", (0,), out)
     assert [path for path in out.rglob("*") if path.is_file()] == [out / name]
     assert (out / name).read_text() == "precious"
 
@@ -117,19 +118,28 @@ def test_seeds_do_not_follow_links_that_lead_out(dice, tmp_path, name):
         victim.write_text('{"seeds": [0], "metrics": {}}')
     (out / name).symlink_to(victim)
     with pytest.raises((UntrustedError, OutputError), match=r"is a link to .*victim, outside|holds seeds\.json"):
-        run_seeds(dice, "cpu", (0,), out, 1, lambda line: None)
+        run_seeds(dice, "cpu", (0,), out)
     assert victim.is_dir() or victim.read_text() == '{"seeds": [0], "metrics": {}}'
 
 
-def test_jobs_that_run_are_stopped(tmp_path):
-    command = (sys.executable, "-c", "import time; time.sleep(60)")
-    jobs = [Job(str(number), command, tmp_path / f"{number}.log") for number in range(3)]
-    lines = []
-    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt, match="Stopped: 0, 1"):
-        run_jobs(jobs, 2, lines.append)
-    assert len(lines) == 2
+@pytest.mark.parametrize("workers", [1, 2])
+def test_runs_are_stopped_by_ctrl_c(workers, dice, tmp_path):
+    out = tmp_path / "runs"
+    waits = "import os, time; (request.out / 'pid').write_text(str(os.getpid())); time.sleep(60)"
+    (dice / "recipe.py").write_text(RECIPE.replace("def run(request):", f"def run(request):\n    {waits}"))
+    pids = [out / f"seed_{seed}" / "pid" for seed in range(workers)]
+
+    def press():
+        while not all(pid.exists() for pid in pids):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+        run_seeds(dice, "cpu", (0, 1, 2), out, Farm(workers))
+    assert not (out / "seed_2").exists()
+    for pid in pids:
+        assert not Path("/proc", pid.read_text()).exists()
 
 
 def test_seeds_of_recipes_in_yaml_are_moved():

@@ -7,17 +7,16 @@ import os
 import sys
 from pathlib import Path
 
-#: glibc returns freed memory to the system and fetches it again page by page; keeping it makes large models on a CPU
-#: up to 1.6 times faster.  It reads these variables only when a process starts.
-_ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_MMAP_MAX_": "0"}
+from mdfit.allocator import ALLOCATOR
+
 #: Set when :func:`choose_allocator`, not the user, has chosen the allocator.
 _CHOSEN_HERE = "MDFIT_CHOSE_ALLOCATOR"
 
 
 def choose_allocator() -> None:
     """Starts the process again with a faster memory allocator, unless one is chosen; only for a program of its own."""
-    if sys.platform == "linux" and not any(name in os.environ for name in _ALLOCATOR):
-        variables = {**os.environ, **_ALLOCATOR, _CHOSEN_HERE: "1"}
+    if sys.platform == "linux" and not any(name in os.environ for name in ALLOCATOR):
+        variables = {**os.environ, **ALLOCATOR, _CHOSEN_HERE: "1"}
         os.execve(sys.executable, [sys.executable, "-m", "mdfit", *sys.argv[1:]], variables)
 
 
@@ -39,10 +38,10 @@ def allocator_advice() -> str:
     """Whether the memory allocator is set, for the command line and for Python scripts started from the same shell."""
     if sys.platform != "linux":
         return f"memory allocator: nothing to set on {sys.platform}"
-    exports = "export " + " ".join(f"{name}={value}" for name, value in _ALLOCATOR.items())
+    exports = "export " + " ".join(f"{name}={value}" for name, value in ALLOCATOR.items())
     if _CHOSEN_HERE in os.environ:
         return f"memory allocator: set for this command only; for Python scripts on a CPU: {exports}"
-    other = [name for name, value in _ALLOCATOR.items() if os.environ.get(name) != value]
+    other = [name for name, value in ALLOCATOR.items() if os.environ.get(name) != value]
     if other:
         return (
             f"memory allocator: {', '.join(other)} not set as advised; training on a CPU may be slow without: {exports}"

@@ -18,6 +18,7 @@ from mdfit.cli.label_options import label_options
 from mdfit.errors import MdfitError, UntrustedError, shown
 
 if TYPE_CHECKING:
+    from mdfit.farm import Farm
     from mdfit.recipes.metrics import Metrics
 
 #: What random keys are made of.
@@ -135,7 +136,14 @@ def split(
 @click.option(
     "--seeds", default=None, help="Several, like 0:3 for 0, 1 and 2, each in a folder of OUT; goes on by itself."
 )
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds at a time.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes for what does not depend on each other: seeds, tasks of a recipe in Python.",
+)
+@click.option("--cluster", default=None, metavar="ADDRESS", help="A Dask cluster instead, like tcp://node1:8786.")
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), default=None, help="For the training, instead of epochs."
 )
@@ -147,7 +155,8 @@ def run(
     out: Path | None,
     seed: int,
     seeds: str | None,
-    jobs: int,
+    workers: int,
+    cluster: str | None,
     minutes: float | None,
     resumed: bool,
     quiet: bool,
@@ -157,6 +166,7 @@ def run(
 
     prepare()
     from mdfit.cli.interruption import run_interruptible
+    from mdfit.farm import Farm
     from mdfit.recipes import is_script, load_recipe, load_script, run_recipe, run_script
     from mdfit.recipes.run_directory import begun, check_links
 
@@ -166,12 +176,16 @@ def run(
     if is_script(recipe):
         scale = scale or loaded.scales[0]
     directory = out or Path("runs") / (loaded.directory.name + (f"-{scale}" if scale else ""))
-    if seeds is None and jobs > 1:
-        raise click.UsageError("--jobs is the number of seeds at a time; name several with --seeds.")
+    farm = Farm(workers, cluster)
+    if farm.several and seeds is None and not is_script(recipe):
+        raise click.UsageError(
+            f"{recipe} has nothing that could be done side by side: name several --seeds, or leave out --workers and "
+            "--cluster."
+        )
     if seeds is not None:
         if seed or resumed:
             raise click.UsageError("--seeds names all seeds and goes on by itself: leave out --seed and --resume.")
-        _run_seeds(recipe, scale, seeds, directory, jobs)
+        _run_seeds(recipe, scale, seeds, directory, farm, not quiet)
         return
     resumed = resumed and begun(directory)
     if resumed:
@@ -179,15 +193,18 @@ def run(
     settings: Any = {"resume": resumed, "show_progress": not quiet}
     with run_interruptible(directory):
         if is_script(recipe):
-            _finish(run_script(loaded, directory, scale, seed, **settings), directory)
+            _finish(run_script(loaded, directory, scale, seed, farm=farm, **settings), directory)
         else:
             _finish(run_recipe(loaded, directory, **settings).metrics, directory)
 
 
-def _run_seeds(recipe: Path, scale: str | None, seeds: str, directory: Path, jobs: int) -> None:
+def _run_seeds(recipe: Path, scale: str | None, seeds: str, directory: Path, farm: Farm, show_progress: bool) -> None:
     from mdfit.recipes.seeds import parse_seeds, run_seeds, seeds_table
 
-    found = run_seeds(recipe, scale, parse_seeds(seeds), directory, jobs, lambda line: click.echo(line, err=True))
+    def tell(line: str) -> None:
+        click.echo(line, err=True)
+
+    found = run_seeds(recipe, scale, parse_seeds(seeds), directory, farm, tell, show_progress)
     click.echo(seeds_table(found))
     click.echo(f"Runs, each with its report: {directory}")
 

@@ -10,13 +10,14 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from mdfit.errors import MdfitError, RecipeError
+from mdfit.farm import Farm, TasksFailed, run_mdfit, run_tasks
 from mdfit.provenance import git_commit
 from mdfit.recipes.gallery import gallery
-from mdfit.recipes.processes import Job, run_jobs
 from mdfit.report import write_seeds_results
 from mdfit.storage import write_text
 
@@ -43,18 +44,18 @@ log = logging.getLogger(__name__)
 @click.argument("recipes", nargs=-1, type=click.Choice(list(SEEDS)))
 @click.option("--scale", default="cpu", show_default=True)
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs") / "reproduce", show_default=True)
-@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Recipes at a time.")
-def main(recipes: tuple[str, ...], scale: str, runs: Path, jobs: int) -> None:
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Recipes at a time.")
+def main(recipes: tuple[str, ...], scale: str, runs: Path, workers: int) -> None:
     """Run RECIPES, all by default, and write their results."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
-        failed = reproduce(recipes or tuple(SEEDS), scale, runs, jobs)
+        failed = reproduce(recipes or tuple(SEEDS), scale, runs, workers)
     except (MdfitError, KeyboardInterrupt) as problem:
         raise click.ClickException(str(problem)) from problem
     sys.exit(1 if failed else 0)
 
 
-def reproduce(names: Sequence[str], scale: str, runs: Path, jobs: int) -> list[Job]:
+def reproduce(names: Sequence[str], scale: str, runs: Path, workers: int) -> list[str]:
     """Runs recipes, so many at a time, then writes the results of those that succeeded; returns those that failed.
 
     Raises:
@@ -72,7 +73,7 @@ def reproduce(names: Sequence[str], scale: str, runs: Path, jobs: int) -> list[J
     if before != commit:
         raise RecipeError(f"{runs} was begun at another commit ({before}): check it out, or remove {runs}.")
     write_text(begun, f"{commit}\n")
-    failed = run_jobs([_job(name, scale, runs) for name in names if not _whole(name, runs)], jobs, log.info)
+    failed = _run({name: _inputs(name, scale, runs) for name in names if not _whole(name, runs)}, Farm(workers))
     for name in names:
         if _whole(name, runs):
             log.info("%s", write_seeds_results(runs / name, gallery() / name / "results"))
@@ -83,10 +84,38 @@ def _whole(name: str, runs: Path) -> bool:
     return (runs / name / "seeds.json").exists()
 
 
-def _job(name: str, scale: str, runs: Path) -> Job:
-    out = str(runs / name)
-    command = ("run", str(gallery() / name), "--scale", scale, "--seeds", SEEDS[name], "--out", out)
-    return Job(name, (sys.executable, "-m", "mdfit", *command), runs / f"{name}.log")
+def _run(tasks: dict[str, dict[str, Any]], farm: Farm) -> list[str]:
+    """Runs recipes and logs their ends; returns the names of those that failed."""
+    try:
+        with farm.executor() as executor:
+            run_tasks(
+                run_mdfit,
+                tasks,
+                executor,
+                title="Recipes",
+                show_progress=sys.stderr.isatty(),
+                on_result=lambda name, _: log.info("%s: done", name),
+            )
+    except TasksFailed as problem:
+        for name, error in problem.failures.items():
+            log.error("%s %s", name, error)
+        return list(problem.failures)
+    return []
+
+
+def _inputs(name: str, scale: str, runs: Path) -> dict[str, Any]:
+    """Of :func:`~mdfit.farm.run_mdfit`."""
+    command = [
+        "run",
+        str(gallery() / name),
+        "--scale",
+        scale,
+        "--seeds",
+        SEEDS[name],
+        "--out",
+        str(runs.absolute() / name),
+    ]
+    return {"arguments": command, "log": str(runs.absolute() / f"{name}.log")}
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import cloudpickle
+
 from mdfit.errors import MdfitError, RecipeError
 
 
@@ -27,9 +29,12 @@ def import_file(path: Path) -> ModuleType:
     _find_first(path.parent)
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
+    # Workers cannot import it by this name.
+    cloudpickle.register_pickle_by_value(module)
     try:
         specification.loader.exec_module(module)
     except Exception as error:
+        cloudpickle.unregister_pickle_by_value(module)
         del sys.modules[name]
         if isinstance(error, MdfitError):
             raise

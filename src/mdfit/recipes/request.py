@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from mdfit.errors import CheckpointError, RecipeError, SimulationError
+from mdfit.farm import Farm, run_tasks
 from mdfit.recipes.arrays import DELETE, Layout, load_arrays, save_arrays
 from mdfit.recipes.figures import FOLDER as FIGURES
 from mdfit.recipes.figures import Figure, Plot, write_figure
@@ -60,6 +61,9 @@ class Sampling:
     equilibrate: str | float
     every: str | float
 
+
+#: The folder of what :meth:`Request.tasks` keeps.
+TASKS = "tasks"
 
 #: What :meth:`Request.average` keeps.
 _AVERAGES = {
@@ -106,12 +110,14 @@ class Request:
         seed: of all random numbers.
         out: directory of the run; what is there already need not be done again.
         show_progress: whether to draw progress bars.
+        farm: workers for :meth:`tasks`; by default these are done in this process.
     """
 
     scale: str
     seed: int
     out: Path
     show_progress: bool = True
+    farm: Farm = Farm()  # noqa: RUF009 (frozen)
 
     def seed_of(self, stage: str) -> int:
         """A seed from 0 to 2³¹ − 1 that follows from the name of a stage and the seed of the run."""
@@ -179,6 +185,26 @@ class Request:
     ) -> dict[Setting, Metrics]:
         """The metrics of a :meth:`stage` ``<name>_<setting>`` for each of several settings, seeds for instance."""
         return {setting: self.stage(f"{name}_{setting}", lambda s=setting: make(s), made_of) for setting in settings}
+
+    def tasks(self, name: str, function: Callable[..., Any], tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """:func:`mdfit.farm.run_tasks` on the workers of the run (``mdfit run --workers``), kept in ``tasks/<name>``.
+
+        Args:
+            name: of the stage.
+            function: a pure function of arrays and settings that returns such, as for :func:`~mdfit.farm.run_tasks`.
+            tasks: by name, the keyword arguments of each; random numbers from :meth:`seed_of`, for instance.
+
+        Raises:
+            TasksFailed: when some failed, after all others are done.
+            FarmError: when the cluster does not answer.
+            RecipeError: for a name that is no file name.
+            KeyboardInterrupt: after Ctrl-C, which ends the whole recipe; what is done is kept.
+        """
+        folder = stage_path(self.out / TASKS, name)
+        with self.timed(_words(name)), self.farm.executor() as executor:
+            return run_tasks(
+                function, tasks, executor, keep=folder, title=_words(name), show_progress=self.show_progress
+            )
 
     def train(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,15 @@ from pydantic import Field
 
 from mdfit._version import __version__
 from mdfit.errors import RecipeError, nearest
+from mdfit.farm import Farm
 from mdfit.recipes.importing import import_file
 from mdfit.recipes.metrics import Metrics, write_metrics
-from mdfit.recipes.request import Request
+from mdfit.recipes.request import TASKS, Request
 from mdfit.recipes.run_directory import REQUEST, environment_of, note_commit, run_directory, sources
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.storage import Document, read_json, read_text, write_json
+
+log = logging.getLogger(__name__)
 
 SCRIPT = "recipe.py"
 
@@ -115,6 +119,7 @@ def run_script(
     *,
     resume: bool = False,
     show_progress: bool = True,
+    farm: Farm = Farm(),  # noqa: B008 (frozen)
 ) -> Metrics:
     """Carries out a recipe in the directory ``out`` and writes ``metrics.json`` and ``provenance.json`` there.
 
@@ -125,6 +130,7 @@ def run_script(
         seed: of all random numbers.
         resume: goes on with a run that was interrupted.
         show_progress: whether to draw progress bars.
+        farm: workers for the tasks of the recipe.
 
     Raises:
         RecipeError: for an unknown scale, a seed that is none, or a recipe that has changed since the run began.
@@ -143,7 +149,11 @@ def run_script(
             _check_unchanged(read_request(out), asked, out)
         write_json(out / REQUEST, asked.model_dump())
         note_commit(out)
-        metrics = _run_function(recipe)(Request(scale, seed, out, show_progress))
+        metrics = _run_function(recipe)(Request(scale, seed, out, show_progress, farm))
+        if farm.several and not (out / TASKS).exists():
+            log.warning(
+                "%s has no tasks that could be done side by side: one process did all.", recipe.directory / SCRIPT
+            )
         record = {"title": recipe.title, **_record(recipe, scale, seed, out), **environment_of(out)}
         write_json(out / "provenance.json", record)
         # Last, since a run with metrics is a finished one.

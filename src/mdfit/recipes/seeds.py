@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import ConfigDict, Field
 
 from mdfit.errors import OutputError, RecipeError
+from mdfit.farm import Farm, TasksFailed, run_mdfit, run_tasks
 from mdfit.recipes.loading import load_recipe, load_resolved
 from mdfit.recipes.metrics import Metrics, read_metrics
-from mdfit.recipes.processes import Job, run_jobs
 from mdfit.recipes.run_directory import begun, check_links, commits_of
 from mdfit.recipes.runner import check_same_recipe
 from mdfit.recipes.script import check_belongs, is_script, load_script
@@ -88,7 +87,13 @@ def seed_folder(out: Path, seed: int) -> Path:
 
 
 def run_seeds(
-    recipe: Path, scale: str | None, seeds: Sequence[int], out: Path, at_once: int, tell: Callable[[str], None]
+    recipe: Path,
+    scale: str | None,
+    seeds: Sequence[int],
+    out: Path,
+    farm: Farm = Farm(),  # noqa: B008 (frozen)
+    tell: Callable[[str], object] = lambda line: None,
+    show_progress: bool = False,
 ) -> SeedsDocument:
     """Runs a recipe from several seeds; goes on with those that were interrupted, and keeps those that are whole.
 
@@ -97,14 +102,17 @@ def run_seeds(
         scale: one of the recipe's; None for its usual one.
         seeds: of the runs.
         out: directory of their directories.
-        at_once: number of processes.
-        tell: is given lines of progress.
+        farm: workers, each of which runs one seed at a time in a process of its own; those of a cluster read the recipe and
+            write ``out`` under the same paths as this process.
+        tell: is given a line when a run is done.
+        show_progress: whether to draw a bar of the runs, with the time left.
 
     Raises:
         RecipeError: when a run failed, or belongs to another recipe; what the others have done is kept.
         OutputError: ``out`` is a run itself, or holds seeds that are not asked for, or other content and no run of a seed.
         CheckpointError: it holds a ``seeds.json`` that is none.
         UntrustedError: a link in it leads elsewhere.
+        FarmError: the cluster does not answer.
         KeyboardInterrupt: after Ctrl-C; the same call goes on.
     """
     _check_target(out, seeds)
@@ -112,12 +120,24 @@ def run_seeds(
     for seed in whole:
         _check_belongs(seed_folder(out, seed), recipe, scale, seed)
     waiting = [seed for seed in seeds if seed not in whole]
-    failed = run_jobs([_job(recipe, scale, seed, out) for seed in waiting], at_once, tell)
-    if failed:
-        names = ", ".join(job.name for job in failed)
+    tasks = {f"{recipe.name} seed {seed}": _inputs(recipe, scale, seed, out) for seed in waiting}
+    try:
+        with farm.executor() as executor:
+            run_tasks(
+                run_mdfit,
+                tasks,
+                executor,
+                title="Seeds",
+                show_progress=show_progress,
+                on_result=lambda name, _: tell(f"{name}: done"),
+            )
+    except TasksFailed as problem:
+        told = "; ".join(f"{name} {str(error).rstrip('.')}" for name, error in problem.failures.items())
         raise RecipeError(
-            f"{len(failed)} of {len(seeds)} runs failed ({names}); {failed[0].log} says why. The same command goes on."
-        )
+            f"{len(problem.failures)} of {len(seeds)} runs failed: {told}. The same command goes on."
+        ) from problem
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt("Interrupted; the same command goes on.") from stop
     folders = [seed_folder(out, seed) for seed in seeds]
     document = together({s: read_metrics(f / "metrics.json") for s, f in zip(seeds, folders, strict=True)}).model_copy(
         update={
@@ -157,10 +177,12 @@ def _check_belongs(run: Path, recipe: Path, scale: str | None, seed: int) -> Non
         check_same_recipe(load_resolved(run), load_recipe(recipe, scale, seed), run)
 
 
-def _job(recipe: Path, scale: str | None, seed: int, out: Path) -> Job:
-    arguments = ["run", str(recipe), "--seed", str(seed), "--out", str(seed_folder(out, seed)), "--resume", "--quiet"]
+def _inputs(recipe: Path, scale: str | None, seed: int, out: Path) -> dict[str, Any]:
+    """Of :func:`~mdfit.farm.run_mdfit`."""
+    folder = seed_folder(out, seed).absolute()
+    arguments = ["run", str(recipe.absolute()), "--seed", str(seed), "--out", str(folder), "--resume", "--quiet"]
     arguments += [] if scale is None else ["--scale", scale]
-    return Job(f"{recipe.name} seed {seed}", (sys.executable, "-m", "mdfit", *arguments), _log(out, seed))
+    return {"arguments": arguments, "log": str(_log(out, seed).absolute())}
 
 
 def _log(out: Path, seed: int) -> Path:
