@@ -8,6 +8,7 @@ import pytest
 from linear_model import StraightLine, killed_at, points
 
 from mdfit.errors import TrainingError
+from mdfit.farm import local_executor
 from mdfit.models import load
 from mdfit.objectives import Objective
 from mdfit.uncertainty import SideBySide, member_indices, train_ensemble
@@ -94,6 +95,18 @@ def test_an_interrupted_ensemble_goes_on(tmp_path, side_by_side):
         assert len(load(tmp_path / "run" / "best.mdfit")) == 3
     else:
         assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [f"member_{n}" for n in range(3)]
+
+
+def test_workers_train_the_same_members(tmp_path):
+    alone = train(False)
+    with local_executor(2) as executor:
+        together = train(False, executor=executor, out=tmp_path)
+        again = train(False, executor=executor, out=tmp_path)
+    for index in range(3):
+        assert np.array_equal(together.models[index].weights, alone.models[index].weights)
+        assert np.array_equal(again.models[index].weights, alone.models[index].weights)
+    with pytest.raises(TrainingError, match="leave out one of the two"), local_executor(1) as executor:
+        train(True, executor=executor)
 
 
 def test_data_of_members():

@@ -12,6 +12,7 @@ from ase.build import bulk
 from mdfit import StatePoint, Structure
 from mdfit.data import Frames
 from mdfit.errors import ObservableError, ReweightingError
+from mdfit.farm import local_executor
 from mdfit.observables import MeanSquareDisplacement, Observable, Pressure
 from mdfit.potentials import ExternalPolynomial, LennardJones, PotentialSet
 from mdfit.reweighting import reweight
@@ -185,6 +186,16 @@ def test_members_that_explode_are_counted_and_told(tmp_path):
     again = simulate_members(potentials, _plan(duration="1 ps"), _KEY, out=tmp_path)
     assert sorted(again.exploded) == [2]
     assert np.array_equal(again.trajectories[0].positions, simulations.trajectories[0].positions)
+
+
+def test_workers_find_the_same_members(tmp_path):
+    potentials, plan = _set(0.5, 4e6, 0.7), _plan(duration="0.4 ps", equilibrate="0 ps")
+    here = simulate_members(potentials, plan, _KEY)
+    with local_executor(2) as executor:
+        there = simulate_members(potentials, plan, _KEY, out=tmp_path, executor=executor)
+    assert sorted(there.exploded) == [1]
+    for member in (0, 2):
+        assert np.array_equal(there.trajectories[member].positions, here.trajectories[member].positions)
 
 
 def test_side_by_side_is_the_same_and_falls_back_when_one_explodes(tmp_path, caplog):

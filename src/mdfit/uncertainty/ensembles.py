@@ -6,6 +6,7 @@ B. Lakshminarayanan, A. Pritzel, C. Blundell, NeurIPS 2017, arXiv:1612.01474.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import optax
 
 from mdfit.errors import TrainingError
+from mdfit.farm import run_tasks
 from mdfit.models import Model, ModelSet
 from mdfit.objectives import Objective
 from mdfit.progress import progress_bar
@@ -104,6 +106,7 @@ def train_ensemble(
     average: float | None = None,
     patience: int | None = None,
     side_by_side: bool = False,
+    executor: Executor | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     resume: bool | Literal["auto"] = "auto",
@@ -126,6 +129,8 @@ def train_ensemble(
         patience: see there; side by side, training ends when no member has got better for so long.
         side_by_side: all members in one compiled call for each update, which is faster where a single one leaves the device
             idle; their data must then come in batches of the same shapes.
+        executor: workers that train several members at a time, such as :func:`mdfit.farm.local_executor`; one after the
+            other in this process when left out.
         seed: each member has one of its own.
         out: directory; members that are trained one after the other are in ``member_0`` and so on.
         resume: members that are finished are not trained again.
@@ -134,10 +139,16 @@ def train_ensemble(
         on_record: see :func:`mdfit.fit`.
 
     Raises:
-        TrainingError: when numbers do not fit, or what :func:`mdfit.fit` raises, with the member's number.
+        TrainingError: when numbers do not fit, both ``side_by_side`` and ``executor`` are given, or what :func:`mdfit.fit`
+            raises, with the member's number.
+        TasksFailed: with ``executor``, when members fail; the others are trained.
         KeyboardInterrupt: after Ctrl-C; the same call goes on where ``out`` is given.
     """
     _check_numbers(starts, objectives, validate_on)
+    if side_by_side and executor is not None:
+        raise TrainingError(
+            "Members are trained side by side in this process, or by workers; leave out one of the two."
+        )
     train = partial(
         fit,
         epochs=epochs,
@@ -161,24 +172,35 @@ def train_ensemble(
             show_progress=show_progress,
         ).unless_interrupted()
         return Ensemble(result.model, (result,))
+    members: dict[str, dict[str, Any]] = {
+        f"member_{index}": {
+            "model": start,
+            "objective": objective,
+            "optimizer": optimizer,
+            "validate_on": None if validate_on is None else validate_on[index],
+            "seed": seed + index,
+            "out": None if out is None else Path(out) / f"member_{index}",
+        }
+        for index, (start, objective) in enumerate(zip(starts, objectives, strict=True))
+    }
+    task = partial(_trained, train)
+    if executor is not None:
+        fits = list(run_tasks(task, members, executor, title="Training members", show_progress=show_progress).values())
+        return Ensemble(ModelSet.of([one.model for one in fits]), tuple(fits))
     fits = []
     with progress_bar("Training members", len(starts), show=show_progress) as bar:
-        for index, (start, objective) in enumerate(zip(starts, objectives, strict=True)):
+        for index, settings in enumerate(members.values()):
             try:
-                one = train(
-                    start,
-                    objective,
-                    optimizer=optimizer,
-                    validate_on=None if validate_on is None else validate_on[index],
-                    seed=seed + index,
-                    out=None if out is None else Path(out) / f"member_{index}",
-                    show_progress=False,
-                ).unless_interrupted()
+                fits.append(task(**settings))
             except TrainingError as error:
                 raise TrainingError(f"Member {index}: {error}") from error
-            fits.append(one)
-            bar.advance(loss=float(one.history[-1]["loss"]))
+            bar.advance(loss=float(fits[-1].history[-1]["loss"]))
     return Ensemble(ModelSet.of([one.model for one in fits]), tuple(fits))
+
+
+def _trained(train: Callable[..., FitResult], **settings: Any) -> FitResult:
+    """One member."""
+    return train(**settings, show_progress=False).unless_interrupted()
 
 
 def _check_numbers(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mdfit.errors import ExplosionError
+from mdfit.farm import run_tasks
 from mdfit.observables import Observable, TrajectoryObservable, estimate
 from mdfit.potentials import Potential, PotentialSet
 from mdfit.progress import progress_bar
@@ -115,6 +118,7 @@ def simulate_members(
     out: str | Path | None = None,
     show_progress: bool = False,
     side_by_side: bool = False,
+    executor: Executor | None = None,
 ) -> MemberSimulations:
     """Simulates each member with noise of its own; one that explodes is counted, and does not keep the others from running.
 
@@ -126,27 +130,48 @@ def simulate_members(
         show_progress: one bar for all.
         side_by_side: all members in one compiled program, which pays where a single one leaves the device idle; when one of
             them explodes, they are simulated one by one.
+        executor: workers that simulate several members at a time, such as :func:`mdfit.farm.local_executor`.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; with ``out`` the same call goes on.
         SimulationError, CheckpointError, OutputError: see :func:`mdfit.simulate.run`; not for dynamics that explodes.
+        TasksFailed: in their place with ``executor``, after the others are done.
     """
     if side_by_side:
         together = _side_by_side(potentials, plan, key, out, show_progress)
         if together is not None:
             return together
-    trajectories: dict[int, Trajectory] = {}
-    exploded: dict[int, str] = {}
-    with progress_bar("Simulating members", len(potentials), show=show_progress) as bar:
-        for member, potential in enumerate(potentials):
-            path = None if out is None else Path(out) / f"member_{member}.h5"
-            try:
-                trajectories[member] = plan.run(potential, jax.random.fold_in(key, member), path)
-            except ExplosionError as error:
-                exploded[member] = str(error)
-                log.warning("Member %d of %d exploded: %s", member, len(potentials), error)
-            bar.advance(exploded=len(exploded))
+    tasks: dict[str, dict[str, Any]] = {
+        f"member {member}": {
+            "plan": plan,
+            "potential": potential,
+            "key": np.asarray(jax.random.key_data(jax.random.fold_in(key, member))),
+            "out": None if out is None else Path(out) / f"member_{member}.h5",
+        }
+        for member, potential in enumerate(potentials)
+    }
+    title = "Simulating members"
+    if executor is not None:
+        found = run_tasks(_simulated, tasks, executor, title=title, show_progress=show_progress)
+    else:
+        found = {}
+        with progress_bar(title, len(tasks), show=show_progress) as bar:
+            for name, settings in tasks.items():
+                found[name] = _simulated(**settings)
+                bar.advance()
+    exploded = {member: one for member, one in enumerate(found.values()) if isinstance(one, str)}
+    for member, why in exploded.items():
+        log.warning("Member %d of %d exploded: %s", member, len(potentials), why)
+    trajectories = {member: one for member, one in enumerate(found.values()) if not isinstance(one, str)}
     return MemberSimulations(trajectories, exploded, np.asarray(potentials.weights.value))
+
+
+def _simulated(plan: SimulationPlan, potential: Potential, key: np.ndarray, out: Path | None) -> Trajectory | str:
+    """One member, or why it exploded."""
+    try:
+        return plan.run(potential, jax.random.wrap_key_data(jnp.asarray(key)), out)
+    except ExplosionError as error:
+        return str(error)
 
 
 def _side_by_side(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -59,6 +60,7 @@ def estimate(
     made_by: Potential | None = None,
     trajectory: Trajectory | None = None,
     side_by_side: bool = False,
+    executor: Executor | None = None,
     out: str | Path | None = None,
     show_progress: bool = False,
 ) -> Propagated:
@@ -78,6 +80,7 @@ def estimate(
             member.  A single member costs that part of it.
         trajectory: one that is there already, instead; of ``made_by``, or with its potential energies.
         side_by_side: see :func:`simulate_members`.
+        executor: see there.
         out: directory of the trajectories, where the same call goes on.
         show_progress: bars with the time left.
 
@@ -96,7 +99,9 @@ def estimate(
     if way == "simulate" or (way == "auto" and ordered):
         if ordered and way == "auto":
             log.info("%s needs the order of frames: each member is simulated.", ordered[0])
-        return _simulated(wanted, simulate_members(potentials, plan, key, out, show_progress, side_by_side), potentials)
+        return _simulated(
+            wanted, simulate_members(potentials, plan, key, out, show_progress, side_by_side, executor), potentials
+        )
     if trajectory is None:
         path = None if out is None else Path(out) / "mean.h5"
         driver = potentials if made_by is None else made_by
@@ -109,7 +114,7 @@ def estimate(
             "Reweighting is not sound (%s): each member is simulated.",
             "; ".join(f"member {member}: {text}" for member, text in frames.problems.items()),
         )
-        simulations = simulate_members(potentials, plan, key, out, show_progress, side_by_side)
+        simulations = simulate_members(potentials, plan, key, out, show_progress, side_by_side, executor)
         return replace(_simulated(wanted, simulations, potentials), reweighted=frames)
     return Propagated(tuple(estimate_reweighted(wanted, frames, way == "first order")), frames, None)
 
