@@ -18,7 +18,7 @@ from mdfit.potentials.external import ExternalField, ExternalPolynomial, Externa
 from mdfit.potentials.gradient import Gradient
 from mdfit.potentials.harmonic import HarmonicAngles, HarmonicBonds
 from mdfit.potentials.inverse_power import InversePower
-from mdfit.potentials.last_layer import LastLayer, Scales
+from mdfit.potentials.last_layer import LastLayer
 from mdfit.potentials.lennard_jones import LennardJones
 from mdfit.potentials.listed_pairs import ListedInversePower, ListedLennardJones
 from mdfit.potentials.neural import NeuralPotential
@@ -31,6 +31,7 @@ from mdfit.potentials.readout import Scaling
 from mdfit.potentials.spline import PairSpline
 from mdfit.potentials.spread import (
     KnownSpread,
+    Scales,
     StructureSpread,
     UncertainPotential,
     WithSpread,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from mdfit.errors import PotentialError
@@ -20,27 +21,19 @@ from mdfit.models import Constant, build
 from mdfit.potentials.base import Potential, Sum, seen_by
 from mdfit.potentials.evaluation import Prediction, prediction_of
 from mdfit.potentials.gradient import Gradient
-from mdfit.potentials.neural import differentiate_with_features, network_of, with_each_last_layer
-from mdfit.potentials.spread import KnownSpread, UncertainPotential, WithSpread, safe_root
+from mdfit.potentials.neural import (
+    differentiate_with_features,
+    network_of,
+    with_each_last_layer,
+    with_last_layer,
+)
+from mdfit.potentials.potential_set import PotentialSet
+from mdfit.potentials.spread import KnownSpread, Scales, UncertainPotential, WithSpread, safe_root
 from mdfit.structure import Structure
 
 ForceSpread = Literal["cheap", "exact"]
 #: Derivatives that are computed side by side; more of them need more memory and are hardly faster.
 AT_ONCE = 16
-
-
-class Scales(NamedTuple):
-    """What the deviations of the last layer are multiplied by to have the size of errors; NaN where it is not known.
-
-    Attributes:
-        energy: of energies of structures and of atoms.
-        forces: of forces, in 1/Å where their spread is the cheap one.
-        stress: of stresses, where the spread of forces is exact.
-    """
-
-    energy: Float[ArrayLike, ""] = float("nan")
-    forces: Float[ArrayLike, ""] = float("nan")
-    stress: Float[ArrayLike, ""] = float("nan")
 
 
 class LastLayer(UncertainPotential):
@@ -65,6 +58,7 @@ class LastLayer(UncertainPotential):
     Example:
         >>> import jax
         >>> import jax.numpy as jnp
+    import numpy as np
         >>> from mdfit import Structure
         >>> from mdfit.graph import build_graph
         >>> from mdfit.potentials import LastLayer, PaiNN, Scales, evaluate_with_spread
@@ -149,6 +143,21 @@ class LastLayer(UncertainPotential):
 
     def knowing(self, spread: KnownSpread | None) -> LastLayer:
         return LastLayer(self.potential, self.factor.value, Scales(*self.scales.value), self.force_spread, spread)
+
+    def sample(self, number: int, seed: int) -> PotentialSet:
+        """Potentials whose last layers are drawn from the covariance, with the scale of energies: a set for simulations.
+
+        Args:
+            number: of members.
+            seed: of the draws.
+
+        Raises:
+            PotentialError: for fewer than two.
+        """
+        draws = np.random.default_rng(seed).standard_normal((number, len(self.factor.value)))
+        layer = np.asarray(network_of(self.potential).last_layer, np.float64)
+        weights = layer + float(self.scales.value[0]) * draws @ np.asarray(self.factor.value).T
+        return PotentialSet.of([with_last_layer(self.potential, jnp.asarray(own)) for own in weights])
 
     def check_structure(self, structure: Structure) -> None:
         self.potential.check_structure(structure)

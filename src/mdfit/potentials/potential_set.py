@@ -19,7 +19,7 @@ from mdfit.models.files import build
 from mdfit.potentials.base import Potential
 from mdfit.potentials.evaluation import Prediction, evaluate
 from mdfit.potentials.gradient import Gradient
-from mdfit.potentials.spread import KnownSpread, UncertainPotential, WithSpread, safe_root
+from mdfit.potentials.spread import KnownSpread, Scales, UncertainPotential, WithSpread, safe_root
 from mdfit.structure import Structure
 
 
@@ -34,6 +34,7 @@ class PotentialSet(ModelSet, UncertainPotential):
         stacked: a potential whose arrays have one leading axis more, that of the members.
         weights: ``(members,)``, with a sum of 1.
         known_spread: see :class:`UncertainPotential`.
+        scales: ``(3,)``, see :class:`Scales`; 1 unless the set is calibrated (:func:`mdfit.uncertainty.rescaled`).
 
     Raises:
         PotentialError: for members that differ in more than their parameters, and weights that are none.
@@ -54,14 +55,21 @@ class PotentialSet(ModelSet, UncertainPotential):
     number: int = eqx.field(static=True)
     stacked: Potential
     weights: Constant
+    scales: Constant
     known_spread: KnownSpread | None = eqx.field(static=True)
 
     def __init__(
-        self, number: int, stacked: Potential, weights: Any = None, known_spread: Sequence[float] | None = None
+        self,
+        number: int,
+        stacked: Potential,
+        weights: Any = None,
+        known_spread: Sequence[float] | None = None,
+        scales: Scales | None = None,
     ):
         self.number, self.stacked, self.known_spread = number, stacked, KnownSpread.of(known_spread)
         given = jnp.full(number, 1 / number) if weights is None else weights
         self.weights = Constant(jnp.asarray(given, jnp.float64))
+        self.scales = Constant(jnp.asarray(Scales(1.0, 1.0, 1.0) if scales is None else scales, jnp.float64))
 
     @classmethod
     def of(cls, members: Sequence[Any], weights: Sequence[float] | np.ndarray | None = None) -> PotentialSet:
@@ -110,7 +118,11 @@ class PotentialSet(ModelSet, UncertainPotential):
         return made.knowing(KnownSpread.of(settings.get("known_spread")))
 
     def knowing(self, spread: KnownSpread | None) -> PotentialSet:
-        return PotentialSet(self.number, self.stacked, self.weights.value, spread)
+        return PotentialSet(self.number, self.stacked, self.weights.value, spread, Scales(*self.scales.value))
+
+    def scaled(self, scales: Scales) -> PotentialSet:
+        """The same set, whose spreads are multiplied by these numbers; what data know of them has to be found anew."""
+        return PotentialSet(self.number, self.stacked, self.weights.value, None, scales)
 
     def check_structure(self, structure: Structure) -> None:
         self[0].check_structure(structure)
@@ -166,7 +178,15 @@ class SetPrediction(WithSpread):
 def evaluate_set(potentials: PotentialSet, graph: Graph) -> SetPrediction:
     """Mean, spread and members of energies, forces and stresses, in one evaluation of each member."""
     members = potentials.members(graph)
-    return SetPrediction(jax.tree.map(potentials.mean, members), jax.tree.map(potentials.deviation, members), members)
+    spread = jax.tree.map(potentials.deviation, members)
+    energy, forces, stress = potentials.scales.value
+    scaled = Prediction(
+        energy=energy * spread.energy,
+        forces=(forces * spread.forces).astype(spread.forces.dtype),
+        strain_derivative=(stress * spread.strain_derivative).astype(spread.strain_derivative.dtype),
+        atomic_energies=energy * spread.atomic_energies,
+    )
+    return SetPrediction(jax.tree.map(potentials.mean, members), scaled, members)
 
 
 def _atomic_energies(potential: Potential, graph: Graph) -> Float[Array, " atoms"]:

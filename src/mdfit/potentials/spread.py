@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from mdfit.errors import PotentialError
 from mdfit.graph import Graph
@@ -68,6 +68,20 @@ class KnownSpread(NamedTuple):
     def of(cls, numbers: Sequence[float] | None) -> KnownSpread | None:
         """From two numbers, as files have them."""
         return None if numbers is None else cls(*(float(number) for number in numbers))
+
+
+class Scales(NamedTuple):
+    """What spreads are multiplied by to have the size of errors; NaN where it is not known.
+
+    Attributes:
+        energy: of energies of structures and of atoms.
+        forces: of forces; of a last layer in 1/Å where their spread is the cheap one.
+        stress: of stresses.
+    """
+
+    energy: Float[ArrayLike, ""] = float("nan")
+    forces: Float[ArrayLike, ""] = float("nan")
+    stress: Float[ArrayLike, ""] = float("nan")
 
 
 class UncertainPotential(Potential):

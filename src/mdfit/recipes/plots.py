@@ -160,3 +160,30 @@ def _free_energy(density: np.ndarray, highest: float) -> np.ndarray:
         energy = -np.log(density)
     energy = energy - energy[np.isfinite(energy)].min()
     return np.where(energy <= highest, energy, np.nan)
+
+
+def reliability_plots(methods: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str) -> list[Plot]:
+    """Found against predicted errors, and how often intervals hold the label, for several methods.
+
+    Args:
+        methods: by name, errors and the standard deviations that were predicted for them, of equal shape.
+        unit: of both.
+    """
+    from mdfit.uncertainty import reliability
+
+    found = {name: reliability(errors, predicted) for name, (errors, predicted) in methods.items()}
+    sizes = np.concatenate([np.concatenate([one.predicted, one.found]) for one in found.values()])
+    ends = np.array([sizes[sizes > 0].min(), sizes.max()])
+    size = [Series(label="equal", x=ends, y=ends, style="reference")]
+    level = [Series(label="equal", x=[0.0, 1.0], y=[0.0, 1.0], style="reference")]
+    for name, one in found.items():
+        label = name.replace("_", " ")
+        size.append(Series(label=label, x=one.predicted, y=one.found, style="linked points"))
+        level.append(Series(label=label, x=one.levels, y=one.held, style="linked points"))
+    x, y = f"predicted error ({unit})", f"found error ({unit})"
+    return [
+        Plot(title="Errors by what was predicted", x=x, y=y, series=size, x_scale="log", y_scale="log"),
+        Plot(
+            title="Reliability of intervals", x="probability that is meant", y="part that holds the label", series=level
+        ),
+    ]

@@ -20,6 +20,7 @@ from mdfit.uncertainty.member_simulations import (
 )
 from mdfit.uncertainty.posterior import FlatPrior, Likelihood, NormalPrior, Posterior
 from mdfit.uncertainty.propagation import Propagated, estimate
+from mdfit.uncertainty.rescaling import rescaled
 from mdfit.uncertainty.sampled import Sampled
 from mdfit.uncertainty.sampling import PosteriorSamples, sample_posterior
 from mdfit.uncertainty.schedules import ConstantSteps, CyclicalSteps, PolynomialSteps, Schedule, thinned
@@ -75,6 +76,7 @@ __all__ = [
     "member_weights",
     "prediction_factor",
     "reliability",
+    "rescaled",
     "sample_posterior",
     "select",
     "simulate_members",

@@ -50,7 +50,9 @@ def times_known(spreads: StructureSpread, known: KnownSpread) -> np.ndarray:
     return np.maximum(np.asarray(spreads.forces) / known.forces, np.asarray(spreads.energy) / known.energy)
 
 
-def with_known_spread(potential: Potential, validation: Dataset, flagged: float = 0.01) -> Potential:
+def with_known_spread(
+    potential: Potential, validation: Dataset, flagged: float = 0.01, margin: float = 1.0
+) -> Potential:
     """The potential, which knows how far its forces and energies spread on data that it was not trained on.
 
     Simulations with it warn, or stop, where they spread further.
@@ -60,6 +62,7 @@ def with_known_spread(potential: Potential, validation: Dataset, flagged: float 
         validation: structures that were not trained on, as large as those to come: the largest spread of more atoms is
             larger.
         flagged: the part of these structures that may lie beyond, by one of the two spreads or the other.
+        margin: by which the limits are multiplied, above 1 where few structures do not tell how far the tail reaches.
 
     Raises:
         DataError: for a part that is no probability, or too few structures to tell it.
@@ -69,6 +72,8 @@ def with_known_spread(potential: Potential, validation: Dataset, flagged: float 
         raise DataError(
             f"The part of the validation structures that is flagged is 0 or more and below 1, not {flagged}."
         )
+    if not 0 < margin < np.inf:
+        raise DataError(f"The margin of the known spread is a number above 0, not {margin}.")
     needed = max(FEWEST_STRUCTURES, int(np.ceil(1 / flagged)) if flagged else FEWEST_STRUCTURES)
     if len(validation) < FEWEST_STRUCTURES:
         raise DataError(
@@ -82,7 +87,7 @@ def with_known_spread(potential: Potential, validation: Dataset, flagged: float 
         )
     spreads = structure_spreads(potential, validation)
     # Half of what is flagged for each of the two.
-    known = KnownSpread(*(float(np.quantile(one, 1 - flagged / 2, method="higher")) for one in spreads))
+    known = KnownSpread(*(margin * float(np.quantile(one, 1 - flagged / 2, method="higher")) for one in spreads))
     terms = tuple(term.knowing(known) if isinstance(term, UncertainPotential) else term for term in terms_of(potential))
     return Sum(terms) if isinstance(potential, Sum) else terms[0]
 
