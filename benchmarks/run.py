@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peers.install import install
-from workloads import CHAINS, CRYSTALS, LIQUIDS, TRAINING_SETS, UPDATES
+from workloads import CHAINS, CRYSTALS, LIQUIDS, SPREADS, TRAINING_SETS, UPDATES
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -75,6 +75,7 @@ WORKS |= dict.fromkeys(
         Program("chemtrain", "peers/chemtrain_relative_entropy.py", "chemtrain", (), OLD_RUNTIME),
     ),
 )
+WORKS |= dict.fromkeys(SPREADS, (Program("ours", "ours_last_layer.py"),))
 WORKS["difftre_memory"] = (Program("ours", "ours_difftre_memory.py"),)
 
 

@@ -22,6 +22,7 @@ from mdfit.potentials.potential_set import PotentialSet, SetPrediction, evaluate
 from mdfit.potentials.prior_statistics import prior_from_statistics
 from mdfit.potentials.prior_table import PriorTable
 from mdfit.potentials.readout import Scaling
+from mdfit.potentials.shallow_ensemble import ShallowEnsemble
 from mdfit.potentials.spline import PairSpline
 from mdfit.potentials.spread import UncertainPotential, WithSpread, evaluate_with_spread, knows_spread
 from mdfit.potentials.stiffness import born_stiffness, lagrangian_stiffness
@@ -58,6 +59,7 @@ __all__ = [
     "Scales",
     "Scaling",
     "SetPrediction",
+    "ShallowEnsemble",
     "StillingerWeber",
     "Sum",
     "UncertainPotential",
