@@ -145,9 +145,7 @@ class Output(eqx.Module):
         self.hidden = [Dense(output, output, k, orthogonal=True) for k in keys[2:-1]]
         self.final = Dense(output, 1, keys[-1], bias=False, orthogonal=True)
 
-    def __call__(
-        self, geometry: Geometry, messages: Float[Array, "atoms neighbours channels"]
-    ) -> EnergiesAndFeatures:
+    def __call__(self, geometry: Geometry, messages: Float[Array, "atoms neighbours channels"]) -> EnergiesAndFeatures:
         """The contribution, and the features of the last layer that it is linear in."""
         x = self.up(jnp.sum(messages * self.radial(geometry.radial), axis=1))
         for layer in self.hidden:

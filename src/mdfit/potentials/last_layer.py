@@ -7,7 +7,7 @@ for energies of atoms S. Chong et al., J. Chem. Theory Comput. 19, 8020 (2023), 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -105,7 +105,7 @@ class LastLayer(UncertainPotential):
     @property
     def potential(self) -> Potential:
         """The potential whose energies, forces and stresses are the means."""
-        return self.inner.value
+        return cast(Potential, self.inner.value)
 
     @property
     def cutoff(self) -> float:  # type: ignore[override]
@@ -168,9 +168,7 @@ class LastLayer(UncertainPotential):
         return WithSpread(mean, spread)
 
 
-def around(
-    squares: Float[Array, "atoms columns"], graph: Graph, cutoff: float
-) -> Float[Array, "atoms columns"]:
+def around(squares: Float[Array, "atoms columns"], graph: Graph, cutoff: float) -> Float[Array, "atoms columns"]:
     """The mean over each atom and its neighbours, which count less and less towards the cutoff (Å).
 
     A force depends on the energies of the neighbours as much as on that of its atom.  On forces of silicon that were left

@@ -39,7 +39,6 @@ class NeuralPotential(Potential):
 
     Example:
         >>> import jax
-import jax.numpy as jnp
         >>> from mdfit import Structure
         >>> from mdfit.graph import build_graph
         >>> from mdfit.potentials import PaiNN
@@ -62,9 +61,7 @@ import jax.numpy as jnp
         raise NotImplementedError
 
     @abc.abstractmethod
-    def energies_and_features(
-        self, graph: Graph
-    ) -> tuple[Float[Array, " atoms"], Float[Array, "atoms features"]]:
+    def energies_and_features(self, graph: Graph) -> tuple[Float[Array, " atoms"], Float[Array, "atoms features"]]:
         """Energies of the atoms in eV and their features φ in eV, in one pass; those of padding atoms are ignored."""
         raise NotImplementedError
 
@@ -121,9 +118,7 @@ def differentiate_with_features(
     return _sum(energies), _sum(gradients), features
 
 
-def with_each_last_layer(
-    potential: Potential, graph: Graph, weights: Float[Array, "members features"]
-) -> Prediction:
+def with_each_last_layer(potential: Potential, graph: Graph, weights: Float[Array, "members features"]) -> Prediction:
     """What the potential says with each of these last layers; arrays have a leading axis of members.
 
     The features are computed once, and one derivative for each member, which takes about half an evaluation.

@@ -27,7 +27,7 @@ from mdfit.structure import Structure
 class ShallowEnsemble(UncertainPotential):
     """A potential whose network has several last layers; its mean is that of their mean, and one evaluation.
 
-    All of them are trained together with the trunk, by :class:`mdfit.objectives.SpreadLikelihood`.  The energies of all
+    All of them are trained together with the trunk, by :class:`mdfit.uncertainty.SpreadLikelihood`.  The energies of all
     members come out of one pass through the trunk, their forces take one derivative for each member.
 
     Attributes:
@@ -79,7 +79,9 @@ class ShallowEnsemble(UncertainPotential):
         """
         layer = network_of(potential).last_layer
         if members < 2:
-            raise PotentialError(f"An ensemble has at least two members, not {members}: one says nothing of its own error.")
+            raise PotentialError(
+                f"An ensemble has at least two members, not {members}: one says nothing of its own error."
+            )
         random = jax.random.normal(jax.random.key(0) if key is None else key, (members, len(layer)), layer.dtype)
         size = jnp.sqrt(jnp.mean(layer**2))
         return cls(potential, layer + size * (random - jnp.mean(random, axis=0)))

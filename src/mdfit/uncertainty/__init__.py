@@ -14,6 +14,7 @@ from mdfit.uncertainty.sampled import Sampled
 from mdfit.uncertainty.sampling import PosteriorSamples, sample_posterior
 from mdfit.uncertainty.schedules import ConstantSteps, CyclicalSteps, PolynomialSteps, Schedule, thinned
 from mdfit.uncertainty.side_by_side import SideBySide, for_each_member
+from mdfit.uncertainty.spread_likelihood import SpreadLikelihood
 
 __all__ = [
     "NUTS",
@@ -42,6 +43,7 @@ __all__ = [
     "Sampled",
     "Schedule",
     "SideBySide",
+    "SpreadLikelihood",
     "Target",
     "adapted_nuts",
     "convergence",

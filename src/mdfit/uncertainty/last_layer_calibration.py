@@ -40,7 +40,9 @@ class Errors(NamedTuple):
             if sure.any():
                 pairs[name] = errors[sure], variances[sure]
         if not pairs:
-            raise TrainingError("No validation label depends on the last layer of the potential; give other structures.")
+            raise TrainingError(
+                "No validation label depends on the last layer of the potential; give other structures."
+            )
         return cls(pairs)
 
     def squared_scales(self) -> dict[str, np.ndarray]:
