@@ -56,7 +56,10 @@ def test_means_are_those_of_the_potential_bit_by_bit():
     graph = build_graph(structure(), 4.0)
     potential = uncertain()
     plain = eqx.filter_jit(evaluate)(potential.potential, graph)
-    for found in (eqx.filter_jit(evaluate)(potential, graph), eqx.filter_jit(evaluate_with_spread)(potential, graph).mean):
+    for found in (
+        eqx.filter_jit(evaluate)(potential, graph),
+        eqx.filter_jit(evaluate_with_spread)(potential, graph).mean,
+    ):
         for name in ("energy", "forces", "strain_derivative", "atomic_energies"):
             np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
 
@@ -67,9 +70,7 @@ def test_spreads_are_those_of_the_formulae():
     place, matrix = structure(), factor()
 
     def features_at(positions, strain=np.zeros((3, 3))):
-        deformed = replace(
-            place, positions=positions @ (np.eye(3) + strain), cell=place.cell @ (np.eye(3) + strain)
-        )
+        deformed = replace(place, positions=positions @ (np.eye(3) + strain), cell=place.cell @ (np.eye(3) + strain))
         graph = build_graph(deformed, 4.0, dtype=jnp.float64)
         return np.asarray(differentiate_with_features(potential.potential, graph)[2])
 

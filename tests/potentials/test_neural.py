@@ -32,9 +32,7 @@ def network(kind, isolated):
 
 def structure(seed=0):
     random = np.random.default_rng(seed)
-    return Structure(
-        np.array([6, 8] * 3), random.uniform(0, 7, (6, 3)), np.eye(3) * 7, np.ones(3, bool), np.ones(6)
-    )
+    return Structure(np.array([6, 8] * 3), random.uniform(0, 7, (6, 3)), np.eye(3) * 7, np.ones(3, bool), np.ones(6))
 
 
 @pytest.mark.parametrize("isolated", [False, True])
