@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peers.install import install
-from workloads import CHAINS, CRYSTALS, LIQUIDS, TRAINING_SETS, UPDATES
+from workloads import CHAINS, CRYSTALS, LIQUIDS, SPREADS, TRAINING_SETS, UPDATES
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -78,6 +78,7 @@ WORKS |= dict.fromkeys(
     ),
 )
 WORKS["farm"] = (Program("ours", "ours_farm.py", pinned=False),)
+WORKS |= dict.fromkeys(SPREADS, (Program("ours", "ours_last_layer.py"),))
 WORKS["difftre_memory"] = (Program("ours", "ours_difftre_memory.py"),)
 
 

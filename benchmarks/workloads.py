@@ -223,3 +223,4 @@ UPDATES = {
         SiliconCrystal((2, 2, 2)), frames=100, steps_between=10, bins=100, rdf_range=5.4
     ),
 }
+SPREADS = {"last_layer": SiliconCrystal((2, 2, 2))}

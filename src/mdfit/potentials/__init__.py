@@ -28,6 +28,7 @@ from mdfit.potentials.potential_set import PotentialSet, SetPrediction, evaluate
 from mdfit.potentials.prior_statistics import prior_from_statistics
 from mdfit.potentials.prior_table import PriorTable
 from mdfit.potentials.readout import Scaling
+from mdfit.potentials.shallow_ensemble import ShallowEnsemble
 from mdfit.potentials.spline import PairSpline
 from mdfit.potentials.spread import (
     KnownSpread,
@@ -75,6 +76,7 @@ __all__ = [
     "Scales",
     "Scaling",
     "SetPrediction",
+    "ShallowEnsemble",
     "StillingerWeber",
     "StructureSpread",
     "Sum",

@@ -135,13 +135,7 @@ def differentiate_with(
     Raises:
         PotentialError: when the graph does not hold what the potential reads.
     """
-    reads = potential.reads
-    seen = graph.only(reads)
-    arguments = {"vectors": seen.vectors} if reads.edges else {}
-    if reads.positions:
-        arguments["positions"] = seen.known_positions()
-    if reads.cell:
-        arguments["cells"] = seen.known_cells()
+    seen, arguments = read_by(potential, graph)
 
     def total(arguments: dict[str, Any]) -> tuple[Float[Array, ""], tuple[Float[Array, " atoms"], Any]]:
         local, beside = function(dataclasses.replace(seen, **arguments))
@@ -149,12 +143,33 @@ def differentiate_with(
         return jnp.sum(local), (local, beside)
 
     (_, (local, beside)), slopes = jax.value_and_grad(total, has_aux=True)(arguments)
+    return local, gradient_of(potential, seen, slopes), beside
+
+
+def read_by(potential: Potential, graph: Graph) -> tuple[Graph, dict[str, Any]]:
+    """The graph as a potential sees it, and those of its arrays that the energy is differentiated by.
+
+    Raises:
+        PotentialError: when the graph does not hold what the potential reads.
+    """
+    reads = potential.reads
+    seen = graph.only(reads)
+    arguments = {"vectors": seen.vectors} if reads.edges else {}
+    if reads.positions:
+        arguments["positions"] = seen.known_positions()
+    if reads.cell:
+        arguments["cells"] = seen.known_cells()
+    return seen, arguments
+
+
+def gradient_of(potential: Potential, seen: Graph, slopes: dict[str, Any]) -> Gradient:
+    """The gradient whose parts are the derivatives by the arrays of :func:`read_by`."""
     edges, positions = slopes.get("vectors"), slopes.get("positions")
     if edges is not None:
         edges = jnp.where(seen.mask[..., None], edges, jnp.zeros((), edges.dtype))
     if potential.fixed_in_space:
-        return local, Gradient(edges, fixed=positions), beside
-    return local, Gradient(edges, positions, cells=slopes.get("cells")), beside
+        return Gradient(edges, fixed=positions)
+    return Gradient(edges, positions, cells=slopes.get("cells"))
 
 
 class Sum(Potential):

@@ -206,6 +206,7 @@ class PaiNN(NeuralPotential):
     @property
     def last_layer(self) -> Float[Array, " features"]:
         outer = self.readout.outer
+        assert outer.bias is not None
         return jnp.concatenate([outer.weight[:, 0], outer.bias])
 
     def with_last_layer(self, weights: Float[Array, " features"]) -> PaiNN:

@@ -26,6 +26,7 @@ from mdfit.uncertainty.sampling import PosteriorSamples, sample_posterior
 from mdfit.uncertainty.schedules import ConstantSteps, CyclicalSteps, PolynomialSteps, Schedule, thinned
 from mdfit.uncertainty.selection import Selection, select, structure_features
 from mdfit.uncertainty.side_by_side import SideBySide, for_each_member
+from mdfit.uncertainty.spread_likelihood import SpreadLikelihood
 from mdfit.uncertainty.uncertain_estimate import UncertainEstimate
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Selection",
     "SideBySide",
     "SimulationPlan",
+    "SpreadLikelihood",
     "Target",
     "UncertainEstimate",
     "adapted_nuts",

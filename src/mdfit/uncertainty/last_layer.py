@@ -6,7 +6,7 @@ F. Bigi, S. Chong, M. Ceriotti, F. Grasselli, Mach. Learn.: Sci. Technol. 5, 045
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import numpy as np
@@ -82,7 +82,7 @@ def last_layer(
     noise = expected_noise(training, {"energy": energy, "forces": forces, "stress": stress})
     features = network_of(potential).last_layer.shape[0]
     _check(potential, training, validation, noise, features)
-    _check_numbers(regularise, probes, batch_size)
+    _check_settings(force_spread, regularise, probes, batch_size)
     each = None if probes is None else -(-probes * features // len(training))
     data = Batches(training, potential.cutoff, batch_size)
     tests = Batches(validation, potential.cutoff, batch_size)
@@ -145,7 +145,9 @@ def _check(
         )
 
 
-def _check_numbers(regularise: float | str, probes: int | None, batch_size: int) -> None:
+def _check_settings(force_spread: str, regularise: float | str, probes: int | None, batch_size: int) -> None:
+    if force_spread not in get_args(ForceSpread):
+        raise TrainingError(f"force_spread is 'cheap' or 'exact', not {force_spread!r}.")
     if regularise != "validation" and not (isinstance(regularise, (int, float)) and 0 < regularise < np.inf):
         raise TrainingError(f"regularise is a number above 0, or 'validation', not {regularise!r}.")
     for name, number in (("probes", probes), ("batch_size", batch_size)):

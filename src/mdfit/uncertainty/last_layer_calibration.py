@@ -13,7 +13,8 @@ from jaxtyping import Array, ArrayLike, Float
 from mdfit.errors import TrainingError
 from mdfit.graph.batches import Batch
 from mdfit.potentials import Potential, evaluate
-from mdfit.potentials.last_layer import ForceSpread
+from mdfit.potentials.last_layer import ForceSpread, around
+from mdfit.potentials.neural import network_of
 from mdfit.uncertainty.last_layer_rows import features_of, label_rows
 
 #: Of each kind of label: errors ``(labels,)``, and variances ``(labels, regularisers)``.
@@ -93,7 +94,8 @@ def _errors_and_variances(
     forces = (prediction.forces - batch.forces).reshape(-1)
     forces_mask = jnp.repeat(batch.forces_mask, 3)
     if force_spread == "cheap":
-        found["forces"] = forces, jnp.repeat(variances(features), 3, axis=0), forces_mask
+        near = around(variances(features), batch.graph, network_of(potential).cutoff)
+        found["forces"] = forces, jnp.repeat(near, 3, axis=0), forces_mask
         return found
     rows = label_rows(potential, batch, {"forces": 1.0, "stress": 1.0})
     stress = (prediction.stress(batch.volumes) - batch.stress).reshape(-1)

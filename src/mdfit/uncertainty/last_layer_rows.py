@@ -13,8 +13,8 @@ from mdfit.graph import Graph
 from mdfit.graph.batches import Batch
 from mdfit.potentials import Potential, Sum
 from mdfit.potentials.base import seen_by
-from mdfit.potentials.last_layer import AT_ONCE, slopes_of_features
-from mdfit.potentials.neural import network_of
+from mdfit.potentials.last_layer import slopes_of_features
+from mdfit.potentials.neural import AT_ONCE, network_of
 
 #: Rows of a batch by label, zero where it is missing: of energies per atom, forces and stresses.
 Rows = dict[str, Float[Array, "labels features"]]
