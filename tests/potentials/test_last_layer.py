@@ -69,7 +69,7 @@ def test_spreads_are_those_of_the_formulae():
     potential = cast(uncertain("exact"), jnp.float64)
     place, matrix = structure(), factor()
 
-    def features_at(positions, strain=np.zeros((3, 3))):
+    def features_at(positions, strain=0.0):
         deformed = replace(place, positions=positions @ (np.eye(3) + strain), cell=place.cell @ (np.eye(3) + strain))
         graph = build_graph(deformed, 4.0, dtype=jnp.float64)
         return np.asarray(differentiate_with_features(potential.potential, graph)[2])
@@ -120,7 +120,8 @@ def test_turning_padding_and_wider_graphs_change_nothing(force_spread):
         # The components of exact spreads depend on the axes, their norm does not.
         lengths = [np.linalg.norm(one.forces[:6], axis=1) for one in (after, before)]
         np.testing.assert_allclose(*lengths, rtol=1e-8, err_msg=name)
-        assert (np.asarray(after.forces[6:]) == 0).all() and (np.asarray(after.atomic_energies[6:]) == 0).all()
+        assert (np.asarray(after.forces[6:]) == 0).all()
+        assert (np.asarray(after.atomic_energies[6:]) == 0).all()
 
 
 @pytest.mark.parametrize("force_spread", ["cheap", "exact"])
@@ -147,11 +148,15 @@ def test_single_precision_agrees_with_double(force_spread):
     np.testing.assert_allclose(single.forces, double.forces, rtol=1e-3, atol=1e-4)
 
 
-def test_one_file_that_loads_like_any_potential(tmp_path):
-    potential = uncertain("exact")
+@pytest.mark.parametrize(("force_spread", "scales"), [("exact", SCALES), ("cheap", Scales(forces=3.0))])
+def test_one_file_that_loads_like_any_potential(force_spread, scales, tmp_path):
+    """Scales that are not known are not after loading either."""
+    potential = LastLayer(network() + ZBL(2.0), factor(), scales, force_spread)
     back = load(potential.save(tmp_path / "potential.mdfit"))
-    assert isinstance(back, LastLayer) and (back.force_spread, back.cutoff, back.species) == ("exact", 4.0, (6, 8))
+    assert isinstance(back, LastLayer)
+    assert (back.force_spread, back.cutoff, back.species) == (force_spread, 4.0, (6, 8))
     assert back.fingerprint() == potential.fingerprint()
+    np.testing.assert_array_equal(back.scales, scales)
     graph = build_graph(structure(), 4.0)
     for one, other in zip(*(jax.tree.leaves(evaluate_with_spread(p, graph)) for p in (back, potential)), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -70,12 +70,14 @@ def test_the_trunk_is_trained_as_well_and_gradients_are_finite_in_padding(ensemb
 
     gradient = eqx.filter_jit(jax.grad(total))(parameters)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
-    assert np.abs(gradient.weights).max() > 0 and np.abs(gradient.potential.terms[0].embedding).max() > 0
+    assert np.abs(gradient.weights).max() > 0
+    assert np.abs(gradient.potential.terms[0].embedding).max() > 0
 
 
 def test_one_file_that_loads_like_any_potential(ensemble, graph, tmp_path):
     back = load(ensemble.save(tmp_path / "ensemble.mdfit"))
-    assert isinstance(back, ShallowEnsemble) and (len(back), back.cutoff, back.species) == (4, 4.0, (6, 8))
+    assert isinstance(back, ShallowEnsemble)
+    assert (len(back), back.cutoff, back.species) == (4, 4.0, (6, 8))
     assert back.fingerprint() == ensemble.fingerprint()
     np.testing.assert_array_equal(back.members(graph).forces, ensemble.members(graph).forces)
 

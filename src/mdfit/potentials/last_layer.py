@@ -46,9 +46,9 @@ class LastLayer(UncertainPotential):
 
     With the features φ_i of the atoms and the covariance C = A Aᵀ of the weights of the last layer, the standard deviations
     are α_E |Aᵀ Σ_i φ_i| of an energy, α_E |Aᵀ φ_i| of the energy of an atom, and of a force α_F |Aᵀ ∂/∂r Σ_i φ_i| where it
-    is ``"exact"``, which takes as many derivatives as there are features.  The ``"cheap"`` one is, for all components of the
-    force on atom i, α_F times the root mean square of |Aᵀ φ_j| over the atom and its neighbours (:func:`around`): it needs
-    no more than the features, which are there already, but does not see that forces vanish by symmetry.  Stresses have no
+    is ``"exact"``, which takes as many derivatives as there are features.  The ``"cheap"`` one is, for every component of
+    the force on atom i, α_F times the root mean square of |Aᵀ φ_j| over the atom and its neighbours (:func:`around`): it
+    needs no more than the features, which are there already, but does not see that forces vanish by symmetry.  Stresses have no
     cheap one: theirs is NaN.  Means are those of the potential, which cannot be trained any more, since the covariance is
     that of its features.
 
@@ -56,7 +56,7 @@ class LastLayer(UncertainPotential):
         force_spread: ``"cheap"`` or ``"exact"``.
         inner: the potential.
         factor: ``(features, features)``, A.
-        scales: ``(3,)``, see :class:`Scales`.
+        multipliers: ``(3,)``, the :attr:`scales`, 0 where one is not known, since files hold finite numbers only.
 
     Raises:
         PotentialError: when the potential has no last layer, or the factor does not fit.
@@ -80,7 +80,7 @@ class LastLayer(UncertainPotential):
     force_spread: ForceSpread = eqx.field(static=True)
     inner: Constant
     factor: Constant
-    scales: Constant
+    multipliers: Constant
 
     def __init__(
         self,
@@ -100,12 +100,19 @@ class LastLayer(UncertainPotential):
         self.force_spread = force_spread
         # Not trained: the covariance would belong to features of other parameters.
         self.inner: Any = Constant(potential)  # type: ignore[arg-type]
-        self.factor, self.scales = Constant(given), Constant(jnp.asarray(scales, jnp.float64))
+        self.factor = Constant(given)
+        self.multipliers = Constant(jnp.nan_to_num(jnp.asarray(scales, jnp.float64)))
 
     @property
     def potential(self) -> Potential:
         """The potential whose energies, forces and stresses are the means."""
         return cast(Potential, self.inner.value)
+
+    @property
+    def scales(self) -> Scales:
+        """What deviations are multiplied by to have the size of errors."""
+        known = self.multipliers.value
+        return Scales(*jnp.where(known > 0, known, jnp.nan))
 
     @property
     def cutoff(self) -> float:  # type: ignore[override]
@@ -148,7 +155,7 @@ class LastLayer(UncertainPotential):
     def with_spread(self, graph: Graph) -> WithSpread:
         local, gradient, features = differentiate_with_features(self.potential, graph)
         mean = prediction_of(local, gradient, graph)
-        energy_scale, force_scale, stress_scale = self.scales.value
+        energy_scale, force_scale, stress_scale = jnp.asarray(self.scales)
         weighted = features.astype(jnp.float64) @ self.factor.value
         squares = jnp.where(graph.atom_mask, jnp.sum(weighted**2, axis=-1), 0)
         if self.force_spread == "exact":
