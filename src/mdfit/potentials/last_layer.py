@@ -46,11 +46,13 @@ class LastLayer(UncertainPotential):
 
     With the features φ_i of the atoms and the covariance C = A Aᵀ of the weights of the last layer, the standard deviations
     are α_E |Aᵀ Σ_i φ_i| of an energy, α_E |Aᵀ φ_i| of the energy of an atom, and of a force α_F |Aᵀ ∂/∂r Σ_i φ_i| where it
-    is ``"exact"``, which takes as many derivatives as there are features.  The ``"cheap"`` one is, for every component of
-    the force on atom i, α_F times the root mean square of |Aᵀ φ_j| over the atom and its neighbours (:func:`around`): it
-    needs no more than the features, which are there already, but does not see that forces vanish by symmetry.  Stresses have
-    no cheap one: theirs is NaN.  Means are those of the potential, which cannot be trained any more, since the covariance is
-    that of its features.
+    is ``"exact"``, which takes as many derivatives as there are features.
+
+    The ``"cheap"`` one is, for every component of the force on atom i, α_F times the root mean square of |Aᵀ φ_j| over the
+    atom and its neighbours (:func:`around`).  It needs the features only, which are there already, but does not see that
+    forces vanish by symmetry.  Stresses have no cheap one: theirs is NaN.
+
+    Means are those of the potential, which cannot be trained any more, since the covariance is that of its features.
 
     Attributes:
         force_spread: ``"cheap"`` or ``"exact"``.
