@@ -148,12 +148,15 @@ def test_single_precision_agrees_with_double(force_spread):
     np.testing.assert_allclose(single.forces, double.forces, rtol=1e-3, atol=1e-4)
 
 
-def test_one_file_that_loads_like_any_potential(tmp_path):
-    potential = uncertain("exact")
+@pytest.mark.parametrize(("force_spread", "scales"), [("exact", SCALES), ("cheap", Scales(forces=3.0))])
+def test_one_file_that_loads_like_any_potential(force_spread, scales, tmp_path):
+    """Scales that are not known are not after loading either."""
+    potential = LastLayer(network() + ZBL(2.0), factor(), scales, force_spread)
     back = load(potential.save(tmp_path / "potential.mdfit"))
     assert isinstance(back, LastLayer)
     assert (back.force_spread, back.cutoff, back.species) == ("exact", 4.0, (6, 8))
     assert back.fingerprint() == potential.fingerprint()
+    np.testing.assert_array_equal(back.scales, scales)
     graph = build_graph(structure(), 4.0)
     for one, other in zip(*(jax.tree.leaves(evaluate_with_spread(p, graph)) for p in (back, potential)), strict=True):
         np.testing.assert_array_equal(one, other)

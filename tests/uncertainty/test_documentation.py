@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from mdfit.data import read
-from mdfit.potentials import PotentialSet, load
+from mdfit.potentials import LastLayer, PotentialSet, ShallowEnsemble, load
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "uncertainty.md").read_text(encoding="utf-8")
 SMALL = {
     '"5 Å", key': '"4 Å", channels=4, layers=1, radial_functions=4, key',
     "members=8": "members=2",
+    'training, "5 Å")': 'training, "4 Å", channels=4, layers=1, radial_functions=4)',
+    "frames.split(0.8": "frames.split(0.6",
     "range(8)": "range(2)",
     "epochs=200": "epochs=1",
     "steps=20_000": "steps=12",
@@ -38,4 +40,6 @@ def test_an_ensemble_a_set_and_a_posterior(tmp_path, monkeypatch):
             code = code.replace(text, replacement)
         exec(compile(code, "uncertainty.md", "exec"), names)
     assert isinstance(load("silicon.mdfit"), PotentialSet)
+    assert isinstance(load("silicon_uncertain.mdfit"), LastLayer)
+    assert isinstance(load("shallow.mdfit"), ShallowEnsemble)
     assert names["samples"].by_chain(np.arange(8)).shape == (2, 4)

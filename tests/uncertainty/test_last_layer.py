@@ -123,7 +123,7 @@ def test_it_is_bayesian_linear_regression(data, labels, force_spread):
     for frame, batch in zip(validation, Batches(validation, CUTOFF, 1).in_order(), strict=True):
         energy, forces, atoms = numpy_rows(frame.structure)
         spread = evaluate_with_spread(found, batch.graph).spread
-        scales = found.scales.value
+        scales = found.scales
         deviations.append(np.sqrt(energy @ covariance @ energy))
         errors.append(energy @ np.asarray(TRUTH.weights) - frame.energy)
         np.testing.assert_allclose(spread.energy[0], scales[0] * deviations[-1], rtol=1e-4)
@@ -208,7 +208,11 @@ def test_means_are_those_of_the_potential(data):
 def test_kinds_of_labels_without_validation_have_no_spread(data):
     bare = Dataset([LabelledStructure(frame.structure, forces=frame.forces) for frame in data[1]])
     found = last_layer(TRUTH, data[0], bare, **NOISE, show_progress=False)
-    assert np.isnan(found.scales.value).tolist() == [True, False, True]
+    assert np.isnan(found.scales).tolist() == [True, False, True]
+    graph = next(Batches(data[1], CUTOFF, 2).in_order()).graph
+    spread = evaluate_with_spread(found, graph).spread
+    assert np.isnan(spread.energy).all()
+    assert np.isfinite(spread.forces).all()
 
 
 def test_bad_input(data):

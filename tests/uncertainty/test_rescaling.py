@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase.build import bulk
 
 from mdfit import Structure
 from mdfit.data import Dataset, LabelledStructure
@@ -65,3 +66,19 @@ def test_bad_input():
         rescaled(_members(0.1), few)
     with pytest.raises(ObservableError, match="at least four"):
         rescaled(_members(0.1, 3), labelled_by(LennardJones(epsilon=1.2), _DIMERS))
+
+
+def test_what_vanishes_by_symmetry_does_not_count():
+    """Forces on a perfect crystal are rounding errors, and so are their spreads: their ratios mean nothing."""
+    perfect = Structure.from_ase(bulk("Ar", "fcc", a=5.4, cubic=True))
+    random = np.random.default_rng(0)
+    rattled = [perfect.replace(positions=perfect.positions + 0.1 * random.standard_normal((4, 3))) for _ in range(8)]
+    members = PotentialSet.of([LennardJones(0.0104 * e, 3.4, 5.0) for e in np.linspace(0.9, 1.1, 8)])
+    alone = labelled_by(LennardJones(0.0115, 3.4, 5.0), rattled)
+    mixed = labelled_by(LennardJones(0.0115, 3.4, 5.0), [*rattled, *[perfect] * 8])
+    assert (
+        label_spread(members, mixed).errors("forces")[0].size == label_spread(members, alone).errors("forces")[0].size
+    )
+    np.testing.assert_allclose(
+        rescaled(members, mixed).scales.value[1], rescaled(members, alone).scales.value[1], rtol=1e-6
+    )

@@ -51,7 +51,7 @@ class LastLayer(UncertainPotential):
         known_spread: see :class:`UncertainPotential`.
         inner: the potential.
         factor: ``(features, features)``, A.
-        scales: ``(3,)``, see :class:`Scales`.
+        multipliers: ``(3,)``, the :attr:`scales`, 0 where one is not known, since files hold finite numbers only.
 
     Raises:
         PotentialError: when the potential has no last layer, or the factor does not fit.
@@ -78,7 +78,7 @@ class LastLayer(UncertainPotential):
     known_spread: KnownSpread | None = eqx.field(static=True)
     inner: Constant
     factor: Constant
-    scales: Constant
+    multipliers: Constant
 
     def __init__(
         self,
@@ -99,12 +99,19 @@ class LastLayer(UncertainPotential):
         self.force_spread, self.known_spread = force_spread, KnownSpread.of(known_spread)
         # Not trained: the covariance would belong to features of other parameters.
         self.inner: Any = Constant(potential)  # type: ignore[arg-type]
-        self.factor, self.scales = Constant(given), Constant(jnp.asarray(scales, jnp.float64))
+        self.factor = Constant(given)
+        self.multipliers = Constant(jnp.nan_to_num(jnp.asarray(scales, jnp.float64)))
 
     @property
     def potential(self) -> Potential:
         """The potential whose energies, forces and stresses are the means."""
         return cast(Potential, self.inner.value)
+
+    @property
+    def scales(self) -> Scales:
+        """What deviations are multiplied by to have the size of errors."""
+        known = self.multipliers.value
+        return Scales(*jnp.where(known > 0, known, jnp.nan))
 
     @property
     def cutoff(self) -> float:  # type: ignore[override]
@@ -172,7 +179,7 @@ class LastLayer(UncertainPotential):
     def with_spread(self, graph: Graph) -> WithSpread:
         local, gradient, features = differentiate_with_features(self.potential, graph)
         mean = prediction_of(local, gradient, graph)
-        energy_scale, force_scale, stress_scale = self.scales.value
+        energy_scale, force_scale, stress_scale = jnp.asarray(self.scales)
         weighted = features.astype(jnp.float64) @ self.factor.value
         squares = jnp.where(graph.atom_mask, jnp.sum(weighted**2, axis=-1), 0)
         if self.force_spread == "exact":

@@ -13,6 +13,8 @@ from mdfit.uncertainty.calibration import Reliability, reliability
 
 #: Fewer errors tell nothing of how they are distributed.
 FEWEST_ERRORS = 20
+#: Errors and spreads below this part of their root mean square are taken for rounding.
+ROUNDING = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +44,17 @@ class LabelSpread:
     stress: np.ndarray
 
     def errors(self, kind: str) -> tuple[np.ndarray, np.ndarray]:
-        """Errors of ``"energy"``, ``"forces"`` or ``"stress"``, and their spreads, where one is known and not zero."""
+        """Errors of ``"energy"``, ``"forces"`` or ``"stress"``, and their spreads.
+
+        Left out are labels without a known spread, and those that vanish by symmetry, where both are no more than the
+        rounding of sums: their ratio would mean nothing.
+        """
         pairs, spreads = getattr(self.accuracy, kind), getattr(self, kind)
+        errors = pairs[:, 1] - pairs[:, 0]
         known = np.isfinite(spreads) & (spreads > 0)
-        return (pairs[:, 1] - pairs[:, 0])[known], spreads[known]
+        if known.any():
+            known &= ~(_tiny(errors, known) & _tiny(spreads, known))
+        return errors[known], spreads[known]
 
     def reliability(self) -> dict[str, Reliability]:
         """Of each kind of label of which there are enough."""
@@ -55,6 +64,10 @@ class LabelSpread:
             if len(errors) >= FEWEST_ERRORS:
                 found[kind] = reliability(errors, spreads)
         return found
+
+
+def _tiny(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+    return np.abs(values) < ROUNDING * np.sqrt(np.mean(values[among] ** 2))
 
 
 def label_spread(potential: Potential, dataset: Dataset, batch_size: int = 8) -> LabelSpread:

@@ -54,7 +54,7 @@ class SpreadLikelihood(Objective):
         >>> objective = SpreadLikelihood(Dataset([LabelledStructure(dimer, energy=-1.0)]), energy="10 meV")
         >>> sets = [PotentialSet.of([LennardJones(epsilon=1.1 - s), LennardJones(epsilon=1.1 + s)]) for s in (0.01, 0.1)]
         >>> [round(objective.validate(one)[0], 2) for one in sets]
-        [0.25, 0.92]
+        [0.52, 1.87]
     """
 
     def __init__(
