@@ -59,7 +59,6 @@ class LastLayer(UncertainPotential):
     Example:
         >>> import jax
         >>> import jax.numpy as jnp
-    import numpy as np
         >>> from mdfit import Structure
         >>> from mdfit.graph import build_graph
         >>> from mdfit.potentials import LastLayer, PaiNN, Scales, evaluate_with_spread
@@ -150,7 +149,7 @@ class LastLayer(UncertainPotential):
         )
 
     def knowing(self, spread: KnownSpread | None) -> LastLayer:
-        return LastLayer(self.potential, self.factor.value, Scales(*self.scales.value), self.force_spread, spread)
+        return LastLayer(self.potential, self.factor.value, self.scales, self.force_spread, spread)
 
     def sample(self, number: int, seed: int) -> PotentialSet:
         """Potentials whose last layers are drawn from the covariance, with the scale of energies: a set for simulations.
@@ -164,7 +163,7 @@ class LastLayer(UncertainPotential):
         """
         draws = np.random.default_rng(seed).standard_normal((number, len(self.factor.value)))
         layer = np.asarray(network_of(self.potential).last_layer, np.float64)
-        weights = layer + float(self.scales.value[0]) * draws @ np.asarray(self.factor.value).T
+        weights = layer + float(self.scales.energy) * draws @ np.asarray(self.factor.value).T
         return PotentialSet.of([with_last_layer(self.potential, jnp.asarray(own)) for own in weights])
 
     def check_structure(self, structure: Structure) -> None:
