@@ -159,11 +159,16 @@ class LastLayer(UncertainPotential):
             seed: of the draws.
 
         Raises:
-            PotentialError: for fewer than two.
+            PotentialError: for fewer than two, or when no energies were there to calibrate by.
         """
+        scale = float(np.asarray(self.scales.energy))
+        if not np.isfinite(scale):
+            raise PotentialError(
+                "The scale of energies is not known, which draws of the last layer need; give validation energies."
+            )
         draws = np.random.default_rng(seed).standard_normal((number, len(self.factor.value)))
         layer = np.asarray(network_of(self.potential).last_layer, np.float64)
-        weights = layer + float(self.scales.energy) * draws @ np.asarray(self.factor.value).T
+        weights = layer + scale * draws @ np.asarray(self.factor.value).T
         return PotentialSet.of([with_last_layer(self.potential, jnp.asarray(own)) for own in weights])
 
     def check_structure(self, structure: Structure) -> None:
