@@ -13,6 +13,8 @@ from mdfit.report.figures import COLOURS, GREY, INK, Panel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: Letters of all names below an axis that stand beside each other.
+_MOST_LETTERS = 50
 #: Of curves that are not our own.
 _STANDARDS: dict[str, dict[str, Any]] = {
     "reference": {"color": GREY, "linewidth": 3.0, "alpha": 0.6},
@@ -59,13 +61,21 @@ def _draw(axes: Axes, plot: Plot, colours: dict[str, str], alone: bool) -> None:
     for label, level in plot.levels.items():
         axes.axhline(level, color=GREY, linestyle="--", label=_written(label))
     if plot.categories:
-        axes.set_xticks(range(len(plot.categories)), [_written(word) for word in plot.categories])
+        # Names that would run into each other are turned.
+        crowded = sum(map(len, plot.categories)) > _MOST_LETTERS
+        turned: dict[str, Any] = (
+            {"rotation": 35, "ha": "right", "rotation_mode": "anchor", "fontsize": 7} if crowded else {}
+        )
+        axes.set_xticks(range(len(plot.categories)), [_written(word) for word in plot.categories], **turned)
     axes.set(xlim=plot.x_limits, ylim=plot.y_limits)
     if any(series.label for series in plot.series) or any(plot.levels):
         handles, labels = axes.get_legend_handles_labels()
         # Several series of one label have one entry.
         entries = dict(zip(reversed(labels), reversed(handles), strict=True))
-        axes.legend([entries[label] for label in dict.fromkeys(labels)], list(dict.fromkeys(labels)), fontsize=7)
+        shown = list(dict.fromkeys(labels))
+        # Bars fill the axes, so that what they mean stands above.
+        above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2} if plot.categories else {}
+        axes.legend([entries[label] for label in shown], shown, fontsize=7, **above)
 
 
 def _draw_series(axes: Axes, series: Series, colours: dict[str, str]) -> None:
