@@ -9,7 +9,7 @@ from linear_model import StraightLine, killed_at, points
 
 from mdfit.errors import TrainingError
 from mdfit.farm import local_executor
-from mdfit.models import load
+from mdfit.models import Model, load
 from mdfit.objectives import Objective
 from mdfit.uncertainty import SideBySide, member_indices, train_ensemble
 
@@ -107,6 +107,33 @@ def test_workers_train_the_same_members(tmp_path):
         assert np.array_equal(again.models[index].weights, alone.models[index].weights)
     with pytest.raises(TrainingError, match="leave out one of the two"), local_executor(1) as executor:
         train(True, executor=executor)
+
+
+class TwoParts(Model):
+    """A straight line whose parameters are trained apart."""
+
+    offset: jax.Array
+    slope: jax.Array
+
+    @property
+    def weights(self):
+        return jnp.stack([self.offset, self.slope])
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_what_is_not_to_be_trained_stays(side_by_side):
+    starts = [TwoParts(jnp.asarray(0.5 + n), jnp.asarray(0.0)) for n in range(3)]
+    found = train_ensemble(
+        starts,
+        [Fit(np.arange(40))] * 3,
+        optimizer=optax.adam(0.1),
+        steps=20,
+        train_only=lambda model: TwoParts(False, True),
+        side_by_side=side_by_side,
+        show_progress=False,
+    )
+    assert [float(one.offset) for one in found.models] == [0.5, 1.5, 2.5]
+    assert all(float(one.slope) != 0 for one in found.models)
 
 
 def test_data_of_members():

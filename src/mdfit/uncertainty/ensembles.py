@@ -12,12 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import equinox as eqx
 import numpy as np
 import optax
 
 from mdfit.errors import TrainingError
 from mdfit.farm import run_tasks
-from mdfit.models import Model, ModelSet
+from mdfit.models import Model, ModelSet, trainable
 from mdfit.objectives import Objective
 from mdfit.progress import progress_bar
 from mdfit.training import FitResult, fit
@@ -105,6 +106,7 @@ def train_ensemble(
     validate_every: int = 1,
     average: float | None = None,
     patience: int | None = None,
+    train_only: Callable[[Any], Any] | None = None,
     side_by_side: bool = False,
     executor: Executor | None = None,
     seed: int = 0,
@@ -127,6 +129,7 @@ def train_ensemble(
         validate_every: see there.
         average: see there.
         patience: see there; side by side, training ends when no member has got better for so long.
+        train_only: from a member to flags like :func:`mdfit.models.trainable`, to leave the rest as it is.
         side_by_side: all members in one compiled call for each update, which is faster where a single one leaves the device
             idle; their data must then come in batches of the same shapes.
         executor: workers that train several members at a time, such as :func:`mdfit.farm.local_executor`; one after the
@@ -167,6 +170,7 @@ def train_ensemble(
             SideBySide(objectives),
             optimizer=for_each_member(optimizer),
             validate_on=together,
+            train_only=None if train_only is None else partial(_flags_of_all, train_only),
             seed=seed,
             out=out,
             show_progress=show_progress,
@@ -177,6 +181,7 @@ def train_ensemble(
             "model": start,
             "objective": objective,
             "optimizer": optimizer,
+            "train_only": train_only,
             "validate_on": None if validate_on is None else validate_on[index],
             "seed": seed + index,
             "out": None if out is None else Path(out) / f"member_{index}",
@@ -196,6 +201,10 @@ def train_ensemble(
                 raise TrainingError(f"Member {index}: {error}") from error
             bar.advance(loss=float(fits[-1].history[-1]["loss"]))
     return Ensemble(ModelSet.of([one.model for one in fits]), tuple(fits))
+
+
+def _flags_of_all(train_only: Callable[[Any], Any], models: Any) -> Any:
+    return eqx.tree_at(lambda one: one.stacked, trainable(models), train_only(models.stacked))
 
 
 def _trained(train: Callable[..., FitResult], **settings: Any) -> FitResult:
