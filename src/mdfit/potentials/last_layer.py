@@ -151,20 +151,24 @@ class LastLayer(UncertainPotential):
     def knowing(self, spread: KnownSpread | None) -> LastLayer:
         return LastLayer(self.potential, self.factor.value, self.scales, self.force_spread, spread)
 
-    def sample(self, number: int, seed: int) -> PotentialSet:
-        """Potentials whose last layers are drawn from the covariance, with the scale of energies: a set for simulations.
+    def sample(self, number: int, seed: int, scale: float | None = None) -> PotentialSet:
+        """Potentials whose last layers are drawn from the covariance: a set for simulations.
 
         Args:
             number: of members.
             seed: of the draws.
+            scale: by which deviations are multiplied; by default that of energies.  1 leaves those of the posterior, which
+                is right where errors are noise of the labels above all, as of forces on beads: scales that were found
+                on such labels hold the noise.
 
         Raises:
             PotentialError: for fewer than two, or when no energies were there to calibrate by.
         """
-        scale = float(np.asarray(self.scales.energy))
+        scale = float(np.asarray(self.scales.energy)) if scale is None else scale
         if not np.isfinite(scale):
             raise PotentialError(
-                "The scale of energies is not known, which draws of the last layer need; give validation energies."
+                "The scale of energies is not known, by which draws of the last layer are calibrated; give scale=1 for those "
+                "of the posterior, or calibrate with energies."
             )
         draws = np.random.default_rng(seed).standard_normal((number, len(self.factor.value)))
         layer = np.asarray(network_of(self.potential).last_layer, np.float64)
