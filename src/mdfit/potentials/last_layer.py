@@ -167,8 +167,8 @@ class LastLayer(UncertainPotential):
         scale = float(np.asarray(self.scales.energy)) if scale is None else scale
         if not np.isfinite(scale):
             raise PotentialError(
-                "The scale of energies is not known, by which draws of the last layer are calibrated; give scale=1 for those "
-                "of the posterior, or calibrate with energies."
+                "The scale of energies is not known, by which draws of the last layer are calibrated; give scale=1 for "
+                "those of the posterior, or calibrate with energies."
             )
         draws = np.random.default_rng(seed).standard_normal((number, len(self.factor.value)))
         layer = np.asarray(network_of(self.potential).last_layer, np.float64)
