@@ -58,7 +58,9 @@ class Scale:
 
     def network(self, train: Dataset, key: jax.Array) -> Potential:
         """A small DimeNet++, with random parameters."""
-        return DimeNetPP.for_data(train, "4.5 Å", key=key, channels=self.channels, layers=self.blocks, radial_functions=6)
+        return DimeNetPP.for_data(
+            train, "4.5 Å", key=key, channels=self.channels, layers=self.blocks, radial_functions=6
+        )
 
     def optimizer(self, structures: int) -> optax.GradientTransformation:
         """Adam, whose rate falls along a cosine."""

@@ -1,5 +1,6 @@
 """Chains as trainings: interrupted, resumed, refused."""
 
+import jax
 import numpy as np
 import pytest
 from linear_model import Points, StraightLine, killed_at, points
@@ -13,6 +14,7 @@ from mdfit.uncertainty import (
     CyclicalSteps,
     NormalPrior,
     PolynomialSteps,
+    chains,
     sample_posterior,
     thinned,
 )
@@ -54,6 +56,19 @@ def test_an_interrupted_chain_goes_on_bit_for_bit(tmp_path):
 
 def test_steps_in_one_call_do_not_matter():
     assert_same(sample(), sample(steps_per_update=97))
+
+
+@pytest.mark.parametrize("batch_size", [10, 40])
+def test_large_models_one_after_the_other_are_the_same_chains(monkeypatch, batch_size):
+    likelihood = Points(*points(), batch_size)
+    together = sample(likelihood=likelihood)
+    # Not the programs that are compiled already.
+    monkeypatch.setattr(chains, "LARGE", 0)
+    jax.clear_caches()
+    apart = sample(likelihood=likelihood)
+    jax.clear_caches()
+    np.testing.assert_allclose(apart.models.stacked.weights, together.models.stacked.weights, rtol=1e-5)
+    np.testing.assert_allclose(apart.log_density, together.log_density, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

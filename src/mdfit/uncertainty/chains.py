@@ -20,6 +20,8 @@ from mdfit.uncertainty.stacking import stacked
 
 #: No parameter is larger than this, but of a chain that runs away.
 LARGEST = 1e15
+#: Chains of models with more parameters move one after the other on a CPU.
+LARGE = 1000
 
 
 class Plan(NamedTuple):
@@ -224,7 +226,21 @@ def _advance(
         return new, memory, value, moves.kernel.log_weight(memory)
 
     axis = None if moves.is_full_batch else eqx.if_array(0)
-    all_chains = eqx.filter_vmap(one_chain, in_axes=(0, 0, 0, eqx.if_array(0), axis, None))
+    side_by_side = eqx.filter_vmap(one_chain, in_axes=(0, 0, 0, eqx.if_array(0), axis, None))
+    arrays, static = eqx.partition(fixed, eqx.is_array)
+
+    def one_by_one(keys: Array, position: Any, memory: Any, rest: Any, data: Any, size: Array) -> Any:
+        def chain(own: Any) -> tuple[Any, Any, Array, Array]:
+            key, place, remembered, parts, batch = own
+            batch = data if moves.is_full_batch else batch
+            return one_chain(key, place, remembered, eqx.combine(parts, static), batch, size)
+
+        return jax.lax.map(chain, (keys, position, memory, arrays, None if moves.is_full_batch else data))
+
+    numbers = sum(leaf[0].size for leaf in jax.tree.leaves(carry[0]))
+    # Products of batches are slower than one after the other on a CPU, but for small models.
+    large = jax.default_backend() == "cpu" and numbers > LARGE
+    all_chains = one_by_one if large else side_by_side
 
     def step(carry: Any, inputs: tuple[Array, Any]) -> tuple[Any, Array]:
         position, memory, number, samples = carry
