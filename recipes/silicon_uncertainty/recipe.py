@@ -19,6 +19,8 @@ from mdfit.recipes.plots import reliability_plots
 from mdfit.recipes.script import Request
 
 SCALES = ("cpu", "demo")
+#: Its data.
+NEEDS = ("silicon_dft",)
 SCALE_OF = {"cpu": Scale(), "demo": Scale(channels=8, blocks=1, epochs=2, members=4, chains=2, chain_epochs=2, far=4)}
 
 

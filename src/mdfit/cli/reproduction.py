@@ -25,6 +25,8 @@ from mdfit.storage import write_text
 #: trainings are known to differ.
 SEEDS = {
     "alanine_dipeptide": "0:3",
+    "cg_water_uncertainty": "0",
+    "silicon_uncertainty": "0",
     "cg_water": "0",
     "cg_water_tip4p2005": "0",
     "diamond": "0",
