@@ -79,6 +79,7 @@ WORKS |= dict.fromkeys(
 )
 WORKS["farm"] = (Program("ours", "ours_farm.py", pinned=False),)
 WORKS |= dict.fromkeys(SPREADS, (Program("ours", "ours_last_layer.py"),))
+WORKS["propagation"] = (Program("ours", "ours_propagation.py"),)
 WORKS["difftre_memory"] = (Program("ours", "ours_difftre_memory.py"),)
 
 

@@ -41,7 +41,8 @@ def run(request: Request) -> Metrics:
     curves: dict[str, dict[int, dict]] = {method: {} for method in METHODS}
     for number in scale.numbers:
         for method, potentials in several(request, scale, beads.spread(number), number, noise).items():
-            request.save(f"{method}_{number}", potentials)
+            if number == scale.numbers[-1]:
+                request.save(method, potentials)
             found = simulated(request, f"{method}_{number}", potentials, start, scale)
             curves[method][number] = found
             metrics |= judged(number, method, found, known[method.rsplit("_", 1)[1]], all_atoms)
