@@ -181,7 +181,8 @@ def accuracy_metrics(
 
 def spread_metrics(prefix: str, spread: LabelSpread) -> Metrics:
     """How well an uncertain potential predicts its errors: for each kind of label the root mean square of its spread, the
-    standard deviation of error / spread, which should be 1, and the rank correlation of |error| and spread.
+    standard deviation of error / spread, which should be 1, and the rank correlation of |error| and spread, where there are
+    enough labels to tell.
 
     Args:
         prefix: name of the test set.
@@ -191,11 +192,14 @@ def spread_metrics(prefix: str, spread: LabelSpread) -> Metrics:
 
     factors = {"energy": (1e3, "meV/atom"), "forces": (1.0, "eV/Å"), "stress": (1 / GIGAPASCAL, "GPa")}
     out: Metrics = {}
-    for kind, found in spread.reliability().items():
-        name, (factor, unit) = kind.removesuffix("s") if kind == "forces" else kind, factors[kind]
-        out[f"{prefix}/{name}_spread"] = Metric(factor * found.sharpness, None, unit)
-        out[f"{prefix}/{name}_z_score_deviation"] = Metric(found.z_score_deviation, None, "")
-        out[f"{prefix}/{name}_spearman"] = Metric(found.spearman, None, "")
+    reliable = spread.reliability()
+    for kind, (factor, unit) in factors.items():
+        name, known = "force" if kind == "forces" else kind, spread.errors(kind)[1]
+        if len(known):
+            out[f"{prefix}/{name}_spread"] = Metric(factor * float(np.sqrt(np.mean(known**2))), None, unit)
+        if kind in reliable:
+            out[f"{prefix}/{name}_z_score_deviation"] = Metric(reliable[kind].z_score_deviation, None, "")
+            out[f"{prefix}/{name}_spearman"] = Metric(reliable[kind].spearman, None, "")
     return out
 
 
