@@ -29,7 +29,7 @@ def test_help_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for verb in ("check", "run", "resume", "simulate", "evaluate", "report", "recipes", "doctor"):
+    for verb in ("check", "run", "resume", "simulate", "evaluate", "select", "report", "recipes", "doctor"):
         assert f"  {verb} " in done.stdout
 
 
