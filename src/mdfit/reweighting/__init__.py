@@ -9,6 +9,7 @@ from mdfit.reweighting.effective_size import (
 )
 from mdfit.reweighting.ensemble import Ensemble, Outlook
 from mdfit.reweighting.free_energy import FreeEnergyDifference, bennett, exponential_average
+from mdfit.reweighting.multistate import Mixture, multistate
 from mdfit.reweighting.path import along_path
 from mdfit.reweighting.resampling import systematic_resampling
 from mdfit.reweighting.reweighted import Reweighted, reweight
@@ -21,6 +22,7 @@ __all__ = [
     "EffectiveSamples",
     "Ensemble",
     "FreeEnergyDifference",
+    "Mixture",
     "Outlook",
     "ParetoTail",
     "Reweighted",
@@ -37,6 +39,7 @@ __all__ = [
     "exponential_average",
     "kish_effective_size",
     "log_weights",
+    "multistate",
     "pareto_tail",
     "reduced_energy",
     "require_finite",
