@@ -14,6 +14,7 @@ from mdfit.reweighting.path import along_path
 from mdfit.reweighting.resampling import systematic_resampling
 from mdfit.reweighting.reweighted import Reweighted, reweight
 from mdfit.reweighting.samples import SampledFrames, Samples, Starts
+from mdfit.reweighting.simulation_pool import PooledFrames, PoolState, SimulationPool
 from mdfit.reweighting.tail import ParetoTail, pareto_tail
 from mdfit.reweighting.weighted_average import WeightedAverage, average_with_error, worth_of_weights
 from mdfit.reweighting.weights import average, log_weights, reduced_energy, thermal_energy
@@ -25,9 +26,12 @@ __all__ = [
     "Mixture",
     "Outlook",
     "ParetoTail",
+    "PoolState",
+    "PooledFrames",
     "Reweighted",
     "SampledFrames",
     "Samples",
+    "SimulationPool",
     "Starts",
     "WeightedAverage",
     "along_path",

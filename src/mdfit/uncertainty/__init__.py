@@ -10,7 +10,9 @@ from mdfit.uncertainty.kernels import PSGLD, SGHMC, SGLD, SGNHT, ContourSGLD, Ke
 from mdfit.uncertainty.known_spread import structure_spreads, times_known, with_known_spread
 from mdfit.uncertainty.label_likelihood import LabelLikelihood
 from mdfit.uncertainty.label_spread import LabelSpread, label_spread
+from mdfit.uncertainty.laplace import laplace_nuts
 from mdfit.uncertainty.last_layer import last_layer
+from mdfit.uncertainty.measurement_likelihood import MeasurementLikelihood
 from mdfit.uncertainty.member_reweighting import MemberWeights, estimate_reweighted, member_weights
 from mdfit.uncertainty.member_simulations import (
     MemberSimulations,
@@ -46,6 +48,7 @@ __all__ = [
     "LabelSpread",
     "Likelihood",
     "MarkovChains",
+    "MeasurementLikelihood",
     "MemberSimulations",
     "MemberWeights",
     "NormalPrior",
@@ -70,6 +73,7 @@ __all__ = [
     "estimate_simulated",
     "for_each_member",
     "label_spread",
+    "laplace_nuts",
     "last_layer",
     "member_indices",
     "member_weights",

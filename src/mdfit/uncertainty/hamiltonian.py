@@ -23,10 +23,10 @@ from mdfit.uncertainty.schedules import ConstantSteps
 class NUTS(Kernel):
     """Exact steps of Hamiltonian dynamics that end where they turn back; for likelihoods of all data at once.
 
-    Made by :func:`adapted_nuts`, which finds the mass matrix and the step size.
+    Made by :func:`adapted_nuts` or :func:`~mdfit.uncertainty.laplace_nuts`, which find the mass matrix and the step size.
 
     Attributes:
-        inverse_mass: diagonal, of all sampled parameters in the order of the tree.
+        inverse_mass: of all sampled parameters in the order of the tree; its diagonal, or the whole matrix.
 
     Example:
         >>> import jax
@@ -38,7 +38,7 @@ class NUTS(Kernel):
         (2,)
     """
 
-    inverse_mass: Float[Array, " parameters"]
+    inverse_mass: Float[Array, " parameters"] | Float[Array, "parameters parameters"]
 
     def move(
         self, key: jax.Array, position: Any, memory: Any, target: Target, size: Float[Array, ""], temperature: float
