@@ -4,6 +4,8 @@ Predictions rest on a finite number of frames, whose chance shifts the posterior
 are five standard errors of the chains and four of the frames.
 """
 
+from dataclasses import dataclass
+
 import jax
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ from oscillators import (
 
 from mdfit import Measurement, StatePoint, Structure
 from mdfit.errors import MeasurementError, ReweightingError, SimulationError, TrainingError
-from mdfit.observables import RDF, Density, ElasticConstants, FreeEnergy, MeanSquareDisplacement, Pressure
+from mdfit.observables import RDF, ElasticConstants, FreeEnergy, MeanSquareDisplacement, Pressure
 from mdfit.potentials import LennardJones
 from mdfit.simulate import NPT, NVE
 from mdfit.uncertainty import MeasurementLikelihood, NormalPrior, convergence, laplace_nuts, sample_posterior
@@ -53,7 +55,7 @@ def chains(of, starts=(0.9, 1.2), steps=220, width=None, **settings):
         schedule,
         prior=of_parameters,
         show_progress=False,
-        **{"steps": steps, "burn_in": 20, "keep": steps - 20, "seed": 5, "steps_per_update": 10, **settings},
+        **{"steps": steps, "burn_in": 20, "keep": max(steps - 20, 1), "seed": 5, "steps_per_update": 10, **settings},
     )
 
 
@@ -110,8 +112,13 @@ def test_few_frames_make_it_wide():
     """Their statistical error, four times that of the measurement, is part of it."""
     sigma, samples = 0.02 * VALUE, 2 * ATOMS * 40
     few = likelihood([measured(VALUE, sigma)], replicas=1, sample="12 ps", fewest_samples=2)
-    k = stiffness(chains(few, width=1.0, steps=320).models)
-    expected = exact([(VALUE, sigma, 300)], 1.0, samples)[1]
+    found = chains(few, width=1.0, steps=320)
+    k = stiffness(found.models)
+    ((at_hand,), _) = few.draw(spring(), found.fit.objective_state.draws[0])
+    # How correlated so few frames are is not well known: the likelihood takes the cautious side.
+    inefficiency = float(at_hand.measured[0].inefficiency[0])
+    assert 1 <= inefficiency < 2.5
+    expected = exact([(VALUE, sigma, 300)], 1.0, samples / inefficiency)[1]
     assert k.std() == pytest.approx(expected, rel=0.4)
     assert k.std() > 2.5 * exact([(VALUE, sigma, 300)], 1.0)[1]
 
@@ -120,7 +127,7 @@ def test_chains_from_afar_take_their_frames_along():
     sigma, records = 0.1 * VALUE, []
     found = chains(
         likelihood([measured(VALUE, sigma)]),
-        starts=(0.25, 0.3),
+        starts=(0.4, 3.0),
         steps=320,
         burn_in=60,
         keep=260,
@@ -136,7 +143,7 @@ def test_chains_from_afar_take_their_frames_along():
 
 
 def test_a_killed_chain_goes_on_bit_for_bit(tmp_path):
-    settings = {"starts": (0.2, 3.0), "steps": 16, "burn_in": 4, "keep": 12, "width": 3.0, "steps_per_update": 1}
+    settings = {"starts": (0.4, 3.0), "steps": 28, "burn_in": 4, "keep": 8, "width": 3.0, "steps_per_update": 1}
     records = []
 
     def sample(out=None, on_record=lambda record: None):
@@ -171,11 +178,11 @@ def test_more_chains_than_simulations():
 
 def test_simulations_of_too_few_frames():
     with pytest.raises(TrainingError, match=r"is worth \d+\.\d independent frames .* sample longer"):
-        chains(likelihood([measured(VALUE, VALUE)], replicas=1), steps=30, keep=9)
+        chains(likelihood([measured(VALUE, VALUE)], replicas=1, fewest_samples=15), steps=30, keep=9)
 
 
 def test_components_of_curves_are_one_number_unless_said_otherwise():
-    crystal = StatePoint(Structure.from_ase(bulk("Ar", cubic=True)), 90.0)
+    crystal = StatePoint(Structure.from_ase(bulk("Ar", cubic=True).repeat(2)), 90.0)
     curve = Measurement(RDF("4 Å", bins=30), np.ones(30), crystal, sigma=0.1)
     labelled = Measurement(ElasticConstants(), [3.0, 1.0, 2.0], crystal, sigma=0.1)
     assert shares_of([curve, labelled], None) == [1 / 30, 1.0]
@@ -190,6 +197,13 @@ def test_components_of_curves_are_one_number_unless_said_otherwise():
     ):
         with pytest.raises(TrainingError, match=words):
             shares_of([curve, labelled], wrong)
+
+
+@dataclass(frozen=True)
+class AtConstantPressure(MeanSquare):
+    """Of another ensemble."""
+
+    ensembles = ("NPT",)
 
 
 def in_bath(sampler=SAMPLER, measurements=None, **settings):
@@ -216,12 +230,10 @@ def in_bath(sampler=SAMPLER, measurements=None, **settings):
         (
             lambda: in_bath(
                 measurements=[
-                    Measurement(
-                        Density(), 1.4, StatePoint(Structure.from_ase(bulk("Ar", cubic=True)), 90.0, 1.0), sigma=0.1
-                    )
+                    Measurement(AtConstantPressure(), 1.0, StatePoint(point().structure, 300.0, 1.0), sigma=0.1)
                 ]
             ),
-            "Density is of the ensemble NPT, but the sampler is NVT",
+            "AtConstantPressure is of the ensemble NPT, but the sampler is NVT",
         ),
         (lambda: in_bath(NPT("2 fs")), "state point without pressure, but the sampler is NPT"),
         (
@@ -238,7 +250,7 @@ def test_input_that_makes_no_sense(make, words):
 
 def test_what_a_measurement_refuses_itself(tmp_path):
     file = tmp_path / "pressure.yaml"
-    file.write_text("quantity: pressure\nvalue: 1 bar\nstandard_uncertainty: 5\ntemperature: 94 K\n")
+    file.write_text("values: 1\nunit: bar\nstandard_uncertainty: 5\ntemperature: 94 K\n")
     crystal = StatePoint(Structure.from_ase(bulk("Ar", cubic=True)), 90.0)
     with pytest.raises(MeasurementError, match="measured at 94 K, but the state point is at 90 K"):
         Measurement(Pressure(), file, crystal)

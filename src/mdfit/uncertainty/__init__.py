@@ -24,7 +24,7 @@ from mdfit.uncertainty.posterior import FlatPrior, Likelihood, NormalPrior, Post
 from mdfit.uncertainty.propagation import Propagated, estimate
 from mdfit.uncertainty.sampled import Sampled
 from mdfit.uncertainty.sampling import PosteriorSamples, sample_posterior
-from mdfit.uncertainty.schedules import ConstantSteps, CyclicalSteps, PolynomialSteps, Schedule, thinned
+from mdfit.uncertainty.schedules import ConstantSteps, CyclicalSteps, PolynomialSteps, RisingSteps, Schedule, thinned
 from mdfit.uncertainty.selection import Selection, select, structure_features
 from mdfit.uncertainty.side_by_side import SideBySide, for_each_member
 from mdfit.uncertainty.uncertain_estimate import UncertainEstimate
@@ -58,6 +58,7 @@ __all__ = [
     "PosteriorSamples",
     "Propagated",
     "Reliability",
+    "RisingSteps",
     "Sampled",
     "Schedule",
     "Selection",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mdfit.errors import SimulationError, TrainingError
+from mdfit.errors import NeighborListError, SimulationError, TrainingError
 from mdfit.measurements import Measurement
 from mdfit.models import ModelSet, Parameters
 from mdfit.potentials import Potential
 from mdfit.reweighting import PooledFrames, PoolState, SimulationPool
 from mdfit.uncertainty.measured_point import MeasuredPoint, effective_size_of
+
+#: Of the frames that a chain must have at the start of an update, the part that it must still have within it.
+REACH = 0.2
 
 
 class FollowedPoint:
@@ -27,7 +30,8 @@ class FollowedPoint:
         pooled = self.pool.frames(state, Parameters.of(model))
         if self._measured is None or self._measured[0] is not pooled:
             beta = self.pool.ensemble.beta
-            point = MeasuredPoint.of(pooled, beta, self.measurements, self.shares, self._fewest)
+            least = REACH * self._reuse * pooled.each
+            point = MeasuredPoint.of(pooled, beta, self.measurements, self.shares, least)
             self._measured = (pooled, point)
         return self._measured[1]
 
@@ -62,14 +66,14 @@ class FollowedPoint:
     def _renewed(self, parameters: Parameters, state: PoolState, chain: int) -> PoolState:
         try:
             return self.pool.renewed(parameters, state)
-        except SimulationError as error:
+        except (SimulationError, NeighborListError) as error:
             raise TrainingError(
                 f"Chain {chain} stands at parameters with which a simulation at {self.pool.ensemble.where} fails: {error} "
                 "Give a narrower prior, a shorter time step, or a start that fits the measurements."
             ) from error
 
     def _check_number(self, state: PoolState, parameters: Parameters) -> None:
-        """Frames at the limit of renewal must still be worth more than the density asks for."""
+        """Frames at the limit of renewal must still be worth enough."""
         pooled = self.pool.frames(state, parameters)
         worth = pooled.each / max(pooled.of_energies, 1.0)
         if worth * self._reuse <= self._fewest:

@@ -17,10 +17,12 @@ from mdfit.models import Model, Parameters, trainable
 from mdfit.uncertainty.hamiltonian import NUTS
 from mdfit.uncertainty.posterior import FlatPrior, Likelihood, NormalPrior, Posterior
 from mdfit.uncertainty.sampled import Sampled
-from mdfit.uncertainty.schedules import ConstantSteps
+from mdfit.uncertainty.schedules import RisingSteps
 
 #: More parameters have Hessians that cost more than an adaptation.
 MOST_PARAMETERS = 200
+#: By how much steps grow at the start of a chain.
+RISE = 30.0
 #: The least curvature in any direction, where parameters are counted in units of their own curvature.
 LEAST_CURVATURE = 1e-2
 
@@ -32,9 +34,10 @@ def laplace_nuts(
     prior: NormalPrior | FlatPrior | None = None,
     temperature: float = 1.0,
     size: float = 0.7,
+    warm_up: int = 20,
     train_only: Callable[[Any], Any] = trainable,
     seed: int = 0,
-) -> tuple[NUTS, ConstantSteps]:
+) -> tuple[NUTS, RisingSteps]:
     """The No-U-Turn sampler whose mass matrix is the Hessian of −log-density at ``start``, and its steps.
 
     For likelihoods that are costly and have few parameters of very different scales: it costs one gradient for each
@@ -48,6 +51,8 @@ def laplace_nuts(
         prior: of the parameters; independent normal distributions of width 1 when left out.
         temperature: of the posterior.
         size: of the steps, in standard deviations of the normal distribution with this Hessian.
+        warm_up: steps at the start of a chain, from which nothing is kept, that grow from a thirtieth of it: away from its
+            top the posterior may be much narrower.
         train_only: see :func:`~mdfit.uncertainty.sample_posterior`; the same as there.
         seed: of what the likelihood draws.
 
@@ -71,7 +76,7 @@ def laplace_nuts(
         raise TrainingError(
             "The log-density has no finite second derivatives at the start; start from a model that fits the data."
         )
-    return NUTS(jnp.asarray(_covariance(-hessian / temperature), flat.dtype)), ConstantSteps(size)
+    return NUTS(jnp.asarray(_covariance(-hessian / temperature), flat.dtype)), RisingSteps(size / RISE, size, warm_up)
 
 
 @eqx.filter_jit

@@ -17,7 +17,7 @@ from mdfit.potentials import Potential
 from mdfit.reweighting import Mixture, PooledFrames, average, kish_effective_size
 from mdfit.reweighting.frame_values import FrameTree
 
-#: Where frames are worth fewer than the fewest samples, the density falls by a standard deviation for every tenth less.
+#: Where frames are worth less than they must be, the density falls by a standard deviation for every tenth less.
 STEEPNESS = 0.1
 
 
@@ -71,8 +71,7 @@ class MeasuredPoint(eqx.Module):
         mixture: what the frames are samples of.
         beta: 1/(k_B T) in 1/eV.
         measured: in the order of the observables.
-        inefficiency: of the potential energies.
-        fewest: independent frames of equal weight below which they say nothing.
+        least: frames of equal weight that the frames must be worth for a prediction to be believed.
     """
 
     frames: FrameTree
@@ -81,8 +80,7 @@ class MeasuredPoint(eqx.Module):
     mixture: Mixture
     beta: float
     measured: tuple[Measured, ...]
-    inefficiency: float
-    fewest: float
+    least: float
 
     @classmethod
     def of(
@@ -91,7 +89,7 @@ class MeasuredPoint(eqx.Module):
         beta: float,
         measurements: Sequence[Measurement],
         shares: Sequence[float],
-        fewest: float,
+        least: float,
     ) -> MeasuredPoint:
         """From the frames of a pool whose observables are those of the measurements."""
         tree, follow = pooled.frames.tree(), pooled.frames.follow
@@ -103,8 +101,7 @@ class MeasuredPoint(eqx.Module):
             pooled.mixture,
             beta,
             tuple(map(Measured.of, measurements, shares, pooled.inefficiencies)),
-            pooled.of_energies,
-            fewest,
+            least,
         )
 
     def predictions(self, model: Potential) -> tuple[Array, list[tuple[Array, Array]]]:
@@ -125,10 +122,10 @@ class MeasuredPoint(eqx.Module):
         return jnp.asarray(combine(mean)).reshape(-1), variance
 
     def log_density(self, model: Potential) -> Float[Array, ""]:
-        """Of all measurements; it falls steeply where the frames are worth too few independent ones."""
+        """Of all measurements; it falls steeply where the frames are worth too few of equal weight."""
         log_weights, found = self.predictions(model)
         total = sum((one.log_density(*pair) for one, pair in zip(self.measured, found, strict=True)), jnp.zeros(()))
-        lacking = jnp.log(self.fewest * self.inefficiency) - jnp.log(kish_effective_size(log_weights))
+        lacking = jnp.log(self.least) - jnp.log(kish_effective_size(log_weights))
         return total - 0.5 * (jnp.maximum(lacking, 0.0) / STEEPNESS) ** 2
 
     def effective_size(self, model: Potential) -> Float[Array, ""]:

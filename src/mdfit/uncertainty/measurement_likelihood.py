@@ -29,7 +29,9 @@ class MeasurementLikelihood(Likelihood):
     effects of the frames on it times their statistical inefficiency.  Before each update of the chains, the simulation that
     is the oldest gives way to a new one with the parameters of a chain for which the frames are worth too few; so chains
     from different starts all have frames of their own.  Within an update frames stay, and the density falls steeply where
-    they are worth fewer than ``fewest_samples`` independent ones: a chain does not go farther than its frames reach.
+    they are worth a fifth of what they must be at its start: a chain does not go farther than its frames reach, where a
+    large s would be mistaken for agreement.  Chains should start near parameters that fit: where all measurements are
+    missed by many s, fewer effective frames look like a better fit, and a chain may run away from the posterior; R̂ tells.
 
     Measurements at the same :class:`~mdfit.simulate.StatePoint` object share simulations.  For a few parameters of a
     classical or spline potential; chains by :class:`~mdfit.uncertainty.NUTS`, best made by
@@ -47,7 +49,8 @@ class MeasurementLikelihood(Likelihood):
         simulations: at each state point, K; at least as many as there are chains.
         reuse: smallest ratio of the effective frames (Kish) under a chain's parameters to those of one simulation, below
             which a new one is made.
-        fewest_samples: independent frames of equal weight that a chain must have.
+        fewest_samples: independent frames that the smallest number of effective frames must be worth, by the correlation
+            time of the potential energies.
         independent: how many independent numbers each measurement is worth, one for each measurement; None for all
             components of observables with labels and for 1 of a curve, whose neighbouring points err together: the safe
             choice, by which a curve counts as much as a single number (as it does in DiffTRe).
