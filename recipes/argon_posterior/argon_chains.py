@@ -104,7 +104,7 @@ def judged(samples: PosteriorSamples) -> Metrics:
 
 def predicted(request: Request, scale: Scale, samples: PosteriorSamples) -> Metrics:
     """Energy and pressure at another temperature: intervals from samples, against the true potential."""
-    at, wanted = liquid(PREDICTED_AT), [PotentialEnergy(), Pressure()]
+    at, wanted = liquid(request, PREDICTED_AT), [PotentialEnergy(), Pressure()]
     assert {type(one) for one in wanted} <= {type(one) for one in OBSERVABLES}
     chosen = np.linspace(0, len(samples.models) - 1, scale.members).round().astype(int)
     members = PotentialSet.of([samples.models[int(index)] for index in chosen])

@@ -19,6 +19,8 @@ EPSILON, SIGMA = 0.010341, 3.4
 MEASURED_AT, DENSITY = 94.4, 1.374 * 0.602214 / 39.948
 #: Where nothing is measured, in K, at the same density.
 PREDICTED_AT = 120.0
+#: In K.
+MELTED_AT = 400.0
 SAMPLER = Langevin("5 fs", friction="1 /ps")
 #: Standard uncertainties: of the pressure, of the energy of all 108 atoms, of each of the bins of g(r).
 PRESSURE, ENERGY, CURVE = 50.0, 0.02, 0.05
@@ -40,8 +42,8 @@ class Scale:
 
 
 SCALE_OF = {
-    "cpu": Scale(Sampling("200 ps", "20 ps", "0.2 ps"), 4, Sampling("20 ps", "2 ps", "0.2 ps"), 4, 250, 24),
-    "demo": Scale(Sampling("30 ps", "5 ps", "0.2 ps"), 2, Sampling("8 ps", "2 ps", "0.2 ps"), 2, 60, 6),
+    "cpu": Scale(Sampling("200 ps", "20 ps", "0.5 ps"), 2, Sampling("40 ps", "4 ps", "0.5 ps"), 4, 250, 24),
+    "demo": Scale(Sampling("30 ps", "5 ps", "0.5 ps"), 2, Sampling("30 ps", "2 ps", "0.5 ps"), 2, 60, 6),
 }
 
 
@@ -50,15 +52,17 @@ def potential(epsilon: float = 1.0, sigma: float = 1.0) -> LennardJones:
     return LennardJones(EPSILON * epsilon, SIGMA * sigma, cutoff="8 Å")
 
 
-def liquid(kelvin: float) -> StatePoint:
-    """108 atoms, from a crystal that melts at once."""
+def liquid(request: Request, kelvin: float) -> StatePoint:
+    """108 atoms, from a crystal that is melted far above the melting temperature."""
     atoms = bulk("Ar", "fcc", a=(4 / DENSITY) ** (1 / 3), cubic=True).repeat(3)
-    return StatePoint(mf.Structure.from_ase(atoms), kelvin)
+    crystal = StatePoint(mf.Structure.from_ase(atoms), MELTED_AT)
+    melt = request.simulate("melt", potential(), crystal, SAMPLER, Sampling("5 ps", "5 ps", "5 ps"))
+    return StatePoint(melt.frames().structure(-1), kelvin)
 
 
 def measurements(request: Request, scale: Scale) -> list[mf.Measurement]:
     """Averages of a simulation with the true potential, each with a random error of its stated uncertainty."""
-    at = liquid(MEASURED_AT)
+    at = liquid(request, MEASURED_AT)
     truth = request.simulate("reference_94K", potential(), at, SAMPLER, scale.reference, replicas=scale.replicas)
     random = np.random.default_rng(request.seed_of("errors of the measurements"))
     found = []

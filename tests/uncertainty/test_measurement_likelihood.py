@@ -115,7 +115,6 @@ def test_few_frames_make_it_wide():
     found = chains(few, width=1.0, steps=320)
     k = stiffness(found.models)
     ((at_hand,), _) = few.draw(spring(), found.fit.objective_state.draws[0])
-    # How correlated so few frames are is not well known: the likelihood takes the cautious side.
     inefficiency = float(at_hand.measured[0].inefficiency[0])
     assert 1 <= inefficiency < 2.5
     expected = exact([(VALUE, sigma, 300)], 1.0, samples / inefficiency)[1]

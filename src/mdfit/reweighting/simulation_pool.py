@@ -13,11 +13,11 @@ from mdfit.errors import ReweightingError
 from mdfit.models import Parameters
 from mdfit.observables import Observable
 from mdfit.observables.frame_effects import frame_effects
-from mdfit.observables.statistics import statistical_inefficiency
+from mdfit.observables.statistics import windowed_inefficiency
 from mdfit.reweighting.ensemble import Ensemble
 from mdfit.reweighting.frame_values import FrameValues
 from mdfit.reweighting.multistate import Mixture, multistate
-from mdfit.reweighting.reweighted import FEWEST_FRAMES, inefficiency_of
+from mdfit.reweighting.reweighted import FEWEST_FRAMES
 from mdfit.reweighting.samples import SampledFrames, Samples
 
 
@@ -158,26 +158,37 @@ class SimulationPool:
         ensemble, observables = self.ensemble, self.ensemble.observables
         frames = FrameValues(observables, ensemble.trajectory(together), parameters.combine())
         each = ensemble.replicas * ensemble.lengths.frames
-        energies, inefficiencies, of_energies = [], [], []
+        energies: list[np.ndarray] = []
+        effects: list[list[np.ndarray]] = [[] for _ in range(1 + len(observables))]
         unchanging: tuple[np.ndarray, ...] = ()
         for place, samples in enumerate(state.simulations):
             energy, *values = frames.of(parameters._replace(trained=samples.made_by))
             block = slice(place * each, (place + 1) * each)
             energies.append(ensemble.beta * energy)
-            of_energies.append(inefficiency_of(energies[-1][block], ensemble.replicas))
-            inefficiencies.append(
-                [self._inefficiency(one, value[block]) for one, value in zip(observables, values, strict=True)]
-            )
+            effects[0].append(self._deviations(energy[block]))
+            for column, one, value in zip(effects[1:], observables, values, strict=True):
+                column.append(self._effects(one, value[block]))
             unchanging = tuple(value for value, follows in zip(values, frames.follow, strict=True) if not follows)
-        means = tuple(np.mean(column, axis=0) for column in zip(*inefficiencies, strict=True))
+        of_energies, *inefficiencies = (_inefficiency(np.concatenate(column)) for column in effects)
         mixture = multistate(np.stack(energies), [each] * self.places)
-        return PooledFrames(frames, unchanging, mixture, means, float(np.mean(of_energies)), each)
+        return PooledFrames(frames, unchanging, mixture, tuple(inefficiencies), float(of_energies[0]), each)
 
-    def _inefficiency(self, observable: Observable, values: np.ndarray) -> np.ndarray:
-        """``(components,)`` of the observable, from ``(samples, *shape)`` of one simulation; 1 for a few frames."""
-        replicas = self.ensemble.replicas
-        series = values.reshape(replicas, -1, *values.shape[1:])
-        effects = frame_effects(observable, series, series.mean(axis=(0, 1)), None).reshape(*series.shape[:2], -1)
-        if series.shape[1] < FEWEST_FRAMES:
-            return np.ones(effects.shape[-1])
-        return statistical_inefficiency(effects)
+    def _effects(self, observable: Observable, values: np.ndarray) -> np.ndarray:
+        """``(replicas, frames, components)``: what the frames of one simulation add to the observable."""
+        series = values.reshape(self.ensemble.replicas, -1, *values.shape[1:])
+        return self._deviations(frame_effects(observable, series, series.mean(axis=(0, 1)), None))
+
+    def _deviations(self, values: np.ndarray) -> np.ndarray:
+        """From the mean of one simulation, ``(replicas, frames, components)``."""
+        series = values.reshape(self.ensemble.replicas, self.ensemble.lengths.frames, -1)
+        return series - series.mean(axis=(0, 1))
+
+
+def _inefficiency(deviations: np.ndarray) -> np.ndarray:
+    """``(components,)`` from ``(replicas, frames, components)`` of all simulations; 1 where frames are few.
+
+    By the window of the autocorrelation, pooled over all simulations: from each of them alone it would be too uncertain.
+    """
+    if deviations.shape[1] < FEWEST_FRAMES:
+        return np.ones(deviations.shape[-1])
+    return np.maximum(windowed_inefficiency(deviations), 1.0)
