@@ -22,7 +22,9 @@ from mdfit.uncertainty.schedules import RisingSteps
 #: More parameters have Hessians that cost more than an adaptation.
 MOST_PARAMETERS = 200
 #: By how much steps grow at the start of a chain.
-RISE = 30.0
+RISE = 10.0
+#: Trajectories of 31 steps cross a posterior whose shape is known many times; gradients of many frames are costly.
+MOST_DOUBLINGS = 5
 #: The least curvature in any direction, where parameters are counted in units of their own curvature.
 LEAST_CURVATURE = 1e-2
 
@@ -51,7 +53,7 @@ def laplace_nuts(
         prior: of the parameters; independent normal distributions of width 1 when left out.
         temperature: of the posterior.
         size: of the steps, in standard deviations of the normal distribution with this Hessian.
-        warm_up: steps at the start of a chain, from which nothing is kept, that grow from a thirtieth of it: away from its
+        warm_up: steps at the start of a chain, from which nothing is kept, that grow from a tenth of it: away from its
             top the posterior may be much narrower.
         train_only: see :func:`~mdfit.uncertainty.sample_posterior`; the same as there.
         seed: of what the likelihood draws.
@@ -76,7 +78,9 @@ def laplace_nuts(
         raise TrainingError(
             "The log-density has no finite second derivatives at the start; start from a model that fits the data."
         )
-    return NUTS(jnp.asarray(_covariance(-hessian / temperature), flat.dtype)), RisingSteps(size / RISE, size, warm_up)
+    return NUTS(jnp.asarray(_covariance(-hessian / temperature), flat.dtype), MOST_DOUBLINGS), RisingSteps(
+        size / RISE, size, warm_up
+    )
 
 
 @eqx.filter_jit
