@@ -43,7 +43,7 @@ class Scale:
 
 SCALE_OF = {
     "cpu": Scale(Sampling("200 ps", "20 ps", "0.5 ps"), 2, Sampling("40 ps", "4 ps", "0.5 ps"), 4, 250, 24),
-    "demo": Scale(Sampling("30 ps", "5 ps", "0.5 ps"), 2, Sampling("30 ps", "2 ps", "0.5 ps"), 2, 60, 6),
+    "demo": Scale(Sampling("30 ps", "5 ps", "0.5 ps"), 1, Sampling("40 ps", "2 ps", "0.5 ps"), 2, 40, 6),
 }
 
 
