@@ -57,7 +57,7 @@ def sampled(request: Request, scale: Scale) -> PosteriorSamples:
     random = np.random.default_rng(request.seed_of("starts"))
     starts = [potential(*(1 + np.array([0.02, 0.004]) * random.standard_normal(2))) for _ in range(scale.chains)]
     with request.timed("posterior"):
-        kernel, schedule = laplace_nuts(guess, likelihood, prior=prior, seed=request.seed_of("shape"))
+        kernel, schedule = laplace_nuts(guess, likelihood, prior=prior, size=0.2, seed=request.seed_of("shape"))
         return sample_posterior(
             starts,
             likelihood,

@@ -52,7 +52,8 @@ def laplace_nuts(
         likelihood: of all data at once (``is_full_batch``).
         prior: of the parameters; independent normal distributions of width 1 when left out.
         temperature: of the posterior.
-        size: of the steps, in standard deviations of the normal distribution with this Hessian.
+        size: of the steps, in standard deviations of the normal distribution with this Hessian; less (0.2) where ``start``
+            does not fit well, by which steps that are too long are refused and chains stand still.
         warm_up: steps at the start of a chain, from which nothing is kept, that grow from a tenth of it: away from its
             top the posterior may be much narrower.
         train_only: see :func:`~mdfit.uncertainty.sample_posterior`; the same as there.
