@@ -14,6 +14,7 @@ from mdfit.uncertainty import (
     CyclicalSteps,
     NormalPrior,
     PolynomialSteps,
+    RisingSteps,
     chains,
     sample_posterior,
     thinned,
@@ -141,6 +142,12 @@ def test_schedules():
     for wrong in ((0.0, 1e-3), (1e-3, 1e-2), (np.nan, 1e-3)):
         with pytest.raises(TrainingError, match=r"step size|fall from"):
             PolynomialSteps(*wrong)
+    rising = RisingSteps(1e-3, 1e-1, over=10)
+    np.testing.assert_allclose(rising.sizes(30)[[0, 5, 10, 29]], [1e-3, 1e-2, 1e-1, 1e-1])
+    assert rising.may_keep(30).sum() == 20
+    for wrong in ((1e-1, 1e-3, 10), (1e-3, 1e-1, 0)):
+        with pytest.raises(TrainingError, match="Rising steps grow"):
+            RisingSteps(*wrong)
     with pytest.raises(TrainingError, match="Cycles are at least one"):
         CyclicalSteps(1e-3, 0)
 

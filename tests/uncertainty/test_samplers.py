@@ -22,6 +22,7 @@ from mdfit.uncertainty import (
     NormalPrior,
     adapted_nuts,
     convergence,
+    laplace_nuts,
     sample_posterior,
 )
 
@@ -89,6 +90,17 @@ def test_nuts_is_exact():
     check(chains(kernel, schedule, steps=2000, steps_per_update=400, keep=1600))
     with pytest.raises(TrainingError, match="NUTS needs all data at once"):
         adapted_nuts(StraightLine.zero(), Points(*points(), 10))
+
+
+def test_nuts_in_the_shape_of_the_top():
+    likelihood = Points(*points(), 40)
+    kernel, schedule = laplace_nuts(StraightLine.zero(), likelihood, prior=NormalPrior(PRIOR))
+    np.testing.assert_allclose(kernel.inverse_mass, exact(*points())[1], rtol=1e-4)
+    check(chains(kernel, schedule, steps=2000, steps_per_update=400, keep=1600))
+    with pytest.raises(TrainingError, match="NUTS needs all data at once"):
+        laplace_nuts(StraightLine.zero(), Points(*points(), 10))
+    with pytest.raises(TrainingError, match="300 parameters are too many for a Hessian"):
+        laplace_nuts(StraightLine.zero(300), likelihood)
 
 
 def test_noise_scales_are_sampled_with_their_prior():

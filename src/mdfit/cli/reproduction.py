@@ -34,6 +34,7 @@ SEEDS = {
     "silicon_fused": "0:3",
     "three_bpa": "0:3",
     "uncertainty_toys": "0:3",
+    "argon_posterior": "0",
     "relative_entropy_toys": "0:3",
     "double_well": "0:3",
     "lennard_jones_elastic": "0:3",

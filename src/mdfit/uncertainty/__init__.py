@@ -10,7 +10,9 @@ from mdfit.uncertainty.kernels import PSGLD, SGHMC, SGLD, SGNHT, ContourSGLD, Ke
 from mdfit.uncertainty.known_spread import structure_spreads, times_known, with_known_spread
 from mdfit.uncertainty.label_likelihood import LabelLikelihood
 from mdfit.uncertainty.label_spread import LabelSpread, label_spread
+from mdfit.uncertainty.laplace import laplace_nuts
 from mdfit.uncertainty.last_layer import last_layer
+from mdfit.uncertainty.measurement_likelihood import MeasurementLikelihood
 from mdfit.uncertainty.member_reweighting import MemberWeights, estimate_reweighted, member_weights
 from mdfit.uncertainty.member_simulations import (
     MemberSimulations,
@@ -23,7 +25,7 @@ from mdfit.uncertainty.propagation import Propagated, estimate
 from mdfit.uncertainty.rescaling import rescaled
 from mdfit.uncertainty.sampled import Sampled
 from mdfit.uncertainty.sampling import PosteriorSamples, sample_posterior
-from mdfit.uncertainty.schedules import ConstantSteps, CyclicalSteps, PolynomialSteps, Schedule, thinned
+from mdfit.uncertainty.schedules import ConstantSteps, CyclicalSteps, PolynomialSteps, RisingSteps, Schedule, thinned
 from mdfit.uncertainty.selection import Selection, select, structure_features
 from mdfit.uncertainty.side_by_side import SideBySide, for_each_member
 from mdfit.uncertainty.spread_likelihood import SpreadLikelihood
@@ -48,6 +50,7 @@ __all__ = [
     "LabelSpread",
     "Likelihood",
     "MarkovChains",
+    "MeasurementLikelihood",
     "MemberSimulations",
     "MemberWeights",
     "NormalPrior",
@@ -57,6 +60,7 @@ __all__ = [
     "PosteriorSamples",
     "Propagated",
     "Reliability",
+    "RisingSteps",
     "Sampled",
     "Schedule",
     "Selection",
@@ -73,6 +77,7 @@ __all__ = [
     "estimate_simulated",
     "for_each_member",
     "label_spread",
+    "laplace_nuts",
     "last_layer",
     "member_indices",
     "member_weights",

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mdfit.errors import TrainingError
-from mdfit.models import Parameters
+from mdfit.models import ModelSet, Parameters
 from mdfit.objectives import Objective, Step
 from mdfit.objectives.base import Metrics, child_seed
 from mdfit.uncertainty.kernels import Kernel, Target
@@ -68,7 +68,7 @@ class ChainsState(NamedTuple):
     """Where chains stand.
 
     Attributes:
-        draws: state of the likelihood of each chain.
+        draws: state of the likelihood of each chain; of full-batch likelihoods one that all chains share.
         memory: of the kernel, with an axis of chains in front.
         step: steps done.
         seed: of the random numbers.
@@ -127,8 +127,9 @@ class MarkovChains(Objective):
         keys = jax.random.split(jax.random.key(child_seed(seed, 1)), chains)
         kept = len(self.plan.kept)
         zeros = jnp.zeros((kept, chains), jnp.float64)
+        states = 1 if self.likelihood.is_full_batch else chains
         return ChainsState(
-            tuple(self.likelihood.initial_state(child_seed(seed, 2 + chain), example) for chain in range(chains)),
+            tuple(self.likelihood.initial_state(child_seed(seed, 2 + chain), example) for chain in range(states)),
             jax.vmap(self.kernel.start)(keys, trained),
             jnp.asarray(0, jnp.int64),
             jnp.asarray(child_seed(seed, 0), jnp.int64),
@@ -137,9 +138,16 @@ class MarkovChains(Objective):
 
     def draw(self, parameters: Parameters, state: ChainsState) -> tuple[Any, ChainsState]:
         """Batches with axes of steps and chains in front; of full-batch likelihoods one batch without."""
-        example = parameters.combine()[0].model
+        batches, state, _ = self._drawn(parameters, state)
+        return batches, state
+
+    def _drawn(self, parameters: Parameters, state: ChainsState) -> tuple[Any, ChainsState, Metrics]:
+        chains = parameters.combine()
+        example = chains[0].model
         if self.likelihood.is_full_batch:
-            return self.likelihood.draw(example, state.draws[0])[0], state
+            followed, metrics = self.likelihood.follow(ModelSet(len(chains), chains.stacked.model), state.draws[0])
+            batch, own = self.likelihood.draw(example, followed)
+            return batch, state._replace(draws=(own,)), metrics
         draws, batches = list(state.draws), []
         for _ in range(self.plan.steps_per_update):
             for chain, own in enumerate(draws):
@@ -147,7 +155,7 @@ class MarkovChains(Objective):
                 batches.append(batch)
         shape = (self.plan.steps_per_update, len(draws))
         together = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), stacked(batches))
-        return together, state._replace(draws=tuple(draws))
+        return together, state._replace(draws=tuple(draws)), {}
 
     def loss(self, model: Any, batch: Any) -> tuple[Float[Array, ""], Metrics]:
         """−log-density of the chains' models on the first batches, the mean of all chains."""
@@ -162,7 +170,7 @@ class MarkovChains(Objective):
         Raises:
             TrainingError: when a chain runs away.
         """
-        batches, state = self.draw(parameters, state)
+        batches, state, metrics = self._drawn(parameters, state)
         trained, fixed = parameters.trained.stacked, parameters.fixed.stacked
         moves = _Moves(self.posterior, self.kernel, self.plan.temperature, self.likelihood.is_full_batch)
         start = int(state.step)
@@ -179,7 +187,7 @@ class MarkovChains(Objective):
         change = jax.tree.map(lambda old, moved: old - moved, trained, new)
         done = state._replace(memory=memory, step=step, samples=samples)
         tree = eqx.tree_at(lambda models: models.stacked, parameters.trained, change, is_leaf=lambda node: node is None)
-        return Step(-jnp.mean(densities), tree, {}), done
+        return Step(-jnp.mean(densities), tree, metrics), done
 
     def _refuse_runaways(self, densities: np.ndarray, start: int) -> None:
         bad = ~np.isfinite(densities)

@@ -23,10 +23,11 @@ from mdfit.uncertainty.schedules import ConstantSteps
 class NUTS(Kernel):
     """Exact steps of Hamiltonian dynamics that end where they turn back; for likelihoods of all data at once.
 
-    Made by :func:`adapted_nuts`, which finds the mass matrix and the step size.
+    Made by :func:`adapted_nuts` or :func:`~mdfit.uncertainty.laplace_nuts`, which find the mass matrix and the step size.
 
     Attributes:
-        inverse_mass: diagonal, of all sampled parameters in the order of the tree.
+        inverse_mass: of all sampled parameters in the order of the tree; its diagonal, or the whole matrix.
+        most_doublings: a trajectory has at most 2 to this power steps, each of which costs a gradient.
 
     Example:
         >>> import jax
@@ -38,7 +39,8 @@ class NUTS(Kernel):
         (2,)
     """
 
-    inverse_mass: Float[Array, " parameters"]
+    inverse_mass: Float[Array, " parameters"] | Float[Array, "parameters parameters"]
+    most_doublings: int = 10
 
     def move(
         self, key: jax.Array, position: Any, memory: Any, target: Target, size: Float[Array, ""], temperature: float
@@ -49,7 +51,9 @@ class NUTS(Kernel):
             return target.log_density(where) / temperature
 
         kernel = nuts.build_kernel()
-        state, _ = kernel(key, nuts.init(position, log_density), log_density, size, self.inverse_mass)
+        state, _ = kernel(
+            key, nuts.init(position, log_density), log_density, size, self.inverse_mass, self.most_doublings
+        )
         return state.position, memory
 
 

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mdfit.errors import TrainingError
+from mdfit.models import Model, ModelSet, Parameters, trainable
+from mdfit.objectives.base import Metrics
 from mdfit.uncertainty.sampled import Sampled
 
 #: From a model, its noise scales and a batch to Σ log p of the data in the batch, and how many data these are.
@@ -54,6 +56,13 @@ class Likelihood(ABC):
     def draw(self, model: Any, state: Any) -> tuple[Any, Any]:
         """On the host: a batch, always of the same shapes, and the next state; ``model`` is an example of those sampled."""
 
+    def follow(self, models: ModelSet, state: Any) -> tuple[Any, Metrics]:
+        """On the host, before each update of chains that stand at ``models``: the next state, and numbers for the record.
+
+        For full-batch likelihoods whose data follow the chains, such as frames of simulations; the chains share one state.
+        """
+        return state, {}
+
     @property
     @abstractmethod
     def pure(self) -> LogLikelihood:
@@ -76,6 +85,29 @@ class NormalPrior(eqx.Module):
 
     scale: Any = 1.0
     centre: Any = None
+
+    @classmethod
+    def around(
+        cls, start: Model, relative: float, train_only: Callable[[Any], Any] = trainable, smallest: float = 0.0
+    ) -> NormalPrior:
+        """Centred at the parameters of a model, with widths in proportion to them.
+
+        Args:
+            start: a model.
+            relative: standard deviation over the size of the parameter (0.1 for 10 %).
+            train_only: see :func:`~mdfit.uncertainty.sample_posterior`; the same as there.
+            smallest: standard deviation of parameters that are smaller than that over ``relative``, zero for instance.
+
+        Raises:
+            TrainingError: for widths that are not above 0.
+        """
+        centre = Parameters.of(start, train_only(start)).trained
+        if any(not jnp.all(jnp.maximum(relative * jnp.abs(leaf), smallest) > 0) for leaf in jax.tree.leaves(centre)):
+            raise TrainingError(
+                f"A prior of relative width {relative:g} has no width where a parameter is 0; give a width above 0 and, "
+                "for such parameters, smallest=..., a standard deviation."
+            )
+        return cls(jax.tree.map(lambda leaf: jnp.maximum(relative * jnp.abs(leaf), smallest), centre), centre)
 
     def __check_init__(self) -> None:
         for scale in jax.tree.leaves(self.scale):

@@ -52,6 +52,43 @@ class ConstantSteps(Schedule):
 
 
 @dataclass(frozen=True)
+class RisingSteps(Schedule):
+    """Short steps first, which grow in a geometric progression to the size of all later ones; nothing is kept before.
+
+    For Hamiltonian dynamics whose steps fit the top of the posterior: where chains start, it may be much narrower.
+
+    Attributes:
+        first: size of the first step.
+        last: size of the later ones.
+        over: steps until then.
+
+    Example:
+        >>> from mdfit.uncertainty import RisingSteps
+        >>> RisingSteps(0.25, 1.0, over=2).sizes(4).tolist(), RisingSteps(0.25, 1.0, over=2).may_keep(4).tolist()
+        ([0.25, 0.5, 1.0, 1.0], [False, False, True, True])
+    """
+
+    first: float
+    last: float
+    over: int
+
+    def __post_init__(self) -> None:
+        _check(self.first, self.last)
+        if self.last < self.first or self.over < 1:
+            raise TrainingError(
+                f"Rising steps grow from the first to the last over one step or more, not from {self.first} to {self.last} "
+                f"over {self.over}; for steps of one size take ConstantSteps."
+            )
+
+    def sizes(self, steps: int) -> np.ndarray:
+        part = np.minimum(np.arange(steps) / self.over, 1.0)
+        return self.first * (self.last / self.first) ** part
+
+    def may_keep(self, steps: int) -> np.ndarray:
+        return np.arange(steps) >= self.over
+
+
+@dataclass(frozen=True)
 class PolynomialSteps(Schedule):
     """ε_t = a (b + t)^(−γ), from the first to the last size.
 
