@@ -47,6 +47,15 @@ class StructureSpread(NamedTuple):
     Attributes:
         forces: the largest length, over its atoms, of the spread of a force, in eV/Å.
         energy: the spread of the energy per atom, in eV.
+
+    Example:
+        >>> from mdfit import Structure
+        >>> from mdfit.graph import build_graph
+        >>> from mdfit.potentials import LennardJones, PotentialSet, evaluate_set, structure_spread
+        >>> both = PotentialSet.of([LennardJones(epsilon=0.9), LennardJones(epsilon=1.1)])
+        >>> dimer = build_graph(Structure.in_open_space([[0, 0, 0], [0, 0, 1.2]]), cutoff=both.cutoff)
+        >>> round(float(structure_spread(evaluate_set(both, dimer).spread, dimer).energy[0]), 3)
+        0.063
     """
 
     forces: Float[Array | np.ndarray, " structures"]
@@ -59,6 +68,11 @@ class KnownSpread(NamedTuple):
     Attributes:
         forces: in eV/Å.
         energy: per atom, in eV.
+
+    Example:
+        >>> from mdfit.potentials import KnownSpread
+        >>> KnownSpread.of([0.2, 0.005])
+        KnownSpread(forces=0.2, energy=0.005)
     """
 
     forces: float
@@ -77,6 +91,11 @@ class Scales(NamedTuple):
         energy: of energies of structures and of atoms.
         forces: of forces; of a last layer in 1/Å where their spread is the cheap one.
         stress: of stresses.
+
+    Example:
+        >>> from mdfit.potentials import Scales
+        >>> Scales(energy=2.0, forces=1.5)
+        Scales(energy=2.0, forces=1.5, stress=nan)
     """
 
     energy: Float[ArrayLike, ""] = float("nan")
