@@ -25,7 +25,7 @@ from mdfit.potentials import (
 from mdfit.potentials.neural import differentiate_with_features, network_of
 from mdfit.precision import cast
 from mdfit.structure import Structure
-from mdfit.testing import CONTRACT
+from mdfit.testing import SPREAD_CONTRACT
 
 SCALES = Scales(energy=2.0, forces=3.0, stress=4.0)
 
@@ -47,9 +47,10 @@ def structure(seed=0, positions=None):
     return Structure(np.array([6, 8] * 3), positions, np.eye(3) * 7, np.ones(3, bool), np.ones(6))
 
 
-@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", SPREAD_CONTRACT, ids=lambda check: check.__name__)
 def test_contract(check):
-    check(LastLayer(network(2), factor(), SCALES))
+    """That of potentials is kept by the one inside, whose numbers are the means bit by bit."""
+    check(LastLayer(network(), factor(), SCALES))
 
 
 def test_means_are_those_of_the_potential_bit_by_bit():

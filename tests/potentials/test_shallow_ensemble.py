@@ -21,7 +21,7 @@ from mdfit.potentials import (
 )
 from mdfit.precision import cast
 from mdfit.structure import Structure
-from mdfit.testing import CONTRACT
+from mdfit.testing import CONTRACT, SPREAD_CONTRACT
 
 
 def network(layers=1):
@@ -39,9 +39,9 @@ def graph():
     return build_graph(Structure(np.array([6, 8] * 3), positions, np.eye(3) * 7, np.ones(3, bool), np.ones(6)), 4.0)
 
 
-@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", [*CONTRACT, *SPREAD_CONTRACT], ids=lambda check: check.__name__)
 def test_contract(check):
-    check(ShallowEnsemble.of(network(2), members=3))
+    check(ShallowEnsemble.of(network(), members=3))
 
 
 def test_it_is_the_set_of_its_members(ensemble, graph):
