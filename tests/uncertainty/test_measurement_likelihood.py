@@ -84,6 +84,7 @@ def test_the_posterior_of_one_measurement():
     assert stiffness(found.models).std() < 0.2
 
 
+@pytest.mark.slow
 def test_a_second_state_point_narrows_it():
     values = [(VALUE, 0.1 * VALUE, 300), (2 * VALUE, 0.2 * VALUE, 600)]
     at = [point(kelvin) for *_, kelvin in values]
