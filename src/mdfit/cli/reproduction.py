@@ -99,6 +99,8 @@ def _run(tasks: dict[str, dict[str, Any]], farm: Farm) -> list[str]:
                 show_progress=sys.stderr.isatty(),
                 on_result=lambda name, _: log.info("%s: done", name),
             )
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(f"{stop} The same command goes on.".strip()) from stop
     except TasksFailed as problem:
         for name, error in problem.failures.items():
             log.error("%s %s", name, error)

@@ -86,8 +86,9 @@ def run_tasks(
 
 
 def _stopped(done: int, number: int, where: Path | None) -> str:
-    kept = "nothing is kept without keep." if where is None else f"kept in {where}; the same call goes on."
-    return f"Stopped: {done} of {number} tasks are done, {kept}"
+    # Tasks may keep themselves what they have done, as runs of recipes do.
+    kept = "." if where is None else f", kept in {where}; the same call goes on."
+    return f"Stopped: {done} of {number} tasks are done{kept}"
 
 
 @contextlib.contextmanager
