@@ -131,8 +131,6 @@ def run_seeds(
                 show_progress=show_progress,
                 on_result=lambda name, _: tell(f"{name}: done"),
             )
-    except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(f"{stop} The same command goes on.".strip()) from stop
     except TasksFailed as problem:
         told = "; ".join(f"{name} {str(error).rstrip('.')}" for name, error in problem.failures.items())
         raise RecipeError(
