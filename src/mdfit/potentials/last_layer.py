@@ -210,8 +210,7 @@ class LastLayer(UncertainPotential):
 def around(squares: Float[Array, "atoms columns"], graph: Graph, cutoff: float) -> Float[Array, "atoms columns"]:
     """The mean over each atom and its neighbours, which count less and less towards the cutoff (Å).
 
-    A force depends on the energies of the neighbours as much as on that of its atom.  On forces of silicon that were left
-    out, this mean is more likely than the atom alone, and than the maximum.
+    A force depends on the energies of the neighbours as much as on that of its atom.
     """
     weights = jnp.where(graph.mask, polynomial_envelope(graph.distances() / cutoff), 0).astype(squares.dtype)
     of_neighbours = jnp.einsum("an,anc->ac", weights, graph.from_neighbours(squares))
