@@ -13,13 +13,14 @@ from mdfit.errors import PotentialError
 from mdfit.graph import Graph, Reads
 from mdfit.graph.gathering import take
 from mdfit.models import build
+from mdfit.potentials.around import Around
 from mdfit.potentials.base import Potential
 from mdfit.potentials.gradient import Gradient
 from mdfit.potentials.molecules import check_molecules, edges_between, in_all_molecules, molecules_of
 from mdfit.structure import Structure, Topology
 
 
-class Excluding(Potential):
+class Excluding(Around):
     """Another potential that does not see the edges between excluded pairs of atoms of a molecule.
 
     A structure may hold one such molecule or several, atom after atom; atoms of different molecules always see each other,
@@ -51,25 +52,9 @@ class Excluding(Potential):
         self.pairs = tuple(map(tuple, Topology(number_of_atoms, bonds=pairs).bonds.tolist()))
 
     @property
-    def cutoff(self) -> float:  # type: ignore[override]
-        return self.potential.cutoff
-
-    @property
-    def species(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.potential.species
-
-    @property
-    def many_body(self) -> bool:  # type: ignore[override]
-        return self.potential.many_body
-
-    @property
     def reads(self) -> Reads:  # type: ignore[override]
         # The nearest image of an excluded pair is looked for from one of its atoms, and hidden from both.
         return self.potential.reads | Reads(opposite_edges=True, order=True)
-
-    @property
-    def fixed_in_space(self) -> bool:  # type: ignore[override]
-        return self.potential.fixed_in_space
 
     def settings(self) -> dict[str, Any]:
         return {**super().settings(), "potential": self.potential.describe()}
@@ -79,7 +64,7 @@ class Excluding(Potential):
         return cls(build(settings["potential"], "The file"), settings["number_of_atoms"], settings["pairs"])
 
     def check_structure(self, structure: Structure) -> None:
-        self.potential.check_structure(structure)
+        super().check_structure(structure)
         check_molecules(type(self).__name__, structure, self.number_of_atoms)
 
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:

@@ -16,8 +16,9 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from mdfit.errors import PotentialError
-from mdfit.graph import Graph, Reads
+from mdfit.graph import Graph
 from mdfit.models import Constant, build
+from mdfit.potentials.around import Around
 from mdfit.potentials.base import Potential, Sum, seen_by
 from mdfit.potentials.evaluation import Prediction, prediction_of
 from mdfit.potentials.gradient import Gradient
@@ -30,12 +31,11 @@ from mdfit.potentials.neural import (
 )
 from mdfit.potentials.potential_set import PotentialSet
 from mdfit.potentials.spread import KnownSpread, Scales, UncertainPotential, WithSpread, safe_root
-from mdfit.structure import Structure
 
 ForceSpread = Literal["cheap", "exact"]
 
 
-class LastLayer(UncertainPotential):
+class LastLayer(Around, UncertainPotential):
     """A potential with the uncertainty of the last layer of its network; made by :func:`mdfit.uncertainty.last_layer`.
 
     With the features φ_i of the atoms and the covariance C = A Aᵀ of the weights of the last layer, the standard deviations
@@ -102,7 +102,7 @@ class LastLayer(UncertainPotential):
         self.multipliers = Constant(jnp.nan_to_num(jnp.asarray(scales, jnp.float64)))
 
     @property
-    def potential(self) -> Potential:
+    def potential(self) -> Potential:  # type: ignore[override]
         """The potential whose energies, forces and stresses are the means."""
         return cast(Potential, self.inner.value)
 
@@ -111,26 +111,6 @@ class LastLayer(UncertainPotential):
         """What deviations are multiplied by to have the size of errors."""
         known = self.multipliers.value
         return Scales(*jnp.where(known > 0, known, jnp.nan))
-
-    @property
-    def cutoff(self) -> float:  # type: ignore[override]
-        return self.potential.cutoff
-
-    @property
-    def species(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.potential.species
-
-    @property
-    def many_body(self) -> bool:  # type: ignore[override]
-        return self.potential.many_body
-
-    @property
-    def reads(self) -> Reads:  # type: ignore[override]
-        return self.potential.reads
-
-    @property
-    def fixed_in_space(self) -> bool:  # type: ignore[override]
-        return self.potential.fixed_in_space
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "potential": self.potential.describe()}
@@ -174,9 +154,6 @@ class LastLayer(UncertainPotential):
         layer = np.asarray(network_of(self.potential).last_layer, np.float64)
         weights = layer + scale * draws @ np.asarray(self.factor.value).T
         return PotentialSet.of([with_last_layer(self.potential, jnp.asarray(own)) for own in weights])
-
-    def check_structure(self, structure: Structure) -> None:
-        self.potential.check_structure(structure)
 
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
         return self.potential.atomic_energies(graph)

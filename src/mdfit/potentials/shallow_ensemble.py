@@ -15,18 +15,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from mdfit.errors import PotentialError
-from mdfit.graph import Graph, Reads
+from mdfit.graph import Graph
 from mdfit.models import build
+from mdfit.potentials.around import Around
 from mdfit.potentials.base import Potential
 from mdfit.potentials.evaluation import Prediction
 from mdfit.potentials.gradient import Gradient
 from mdfit.potentials.neural import network_of, with_each_last_layer, with_last_layer
 from mdfit.potentials.potential_set import PotentialSet, SetPrediction
 from mdfit.potentials.spread import KnownSpread, UncertainPotential, safe_root
-from mdfit.structure import Structure
 
 
-class ShallowEnsemble(UncertainPotential):
+class ShallowEnsemble(Around, UncertainPotential):
     """A potential whose network has several last layers; its mean is that of their mean, and one evaluation.
 
     All of them are trained together with the trunk, by :class:`mdfit.uncertainty.SpreadLikelihood`.  The energies of all
@@ -111,26 +111,6 @@ class ShallowEnsemble(UncertainPotential):
         """The potential of the mean last layer, whose energies, forces and stresses are the means over the members."""
         return with_last_layer(self.potential, jnp.mean(self.weights, axis=0))
 
-    @property
-    def cutoff(self) -> float:  # type: ignore[override]
-        return self.potential.cutoff
-
-    @property
-    def species(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.potential.species
-
-    @property
-    def many_body(self) -> bool:  # type: ignore[override]
-        return self.potential.many_body
-
-    @property
-    def reads(self) -> Reads:  # type: ignore[override]
-        return self.potential.reads
-
-    @property
-    def fixed_in_space(self) -> bool:  # type: ignore[override]
-        return self.potential.fixed_in_space
-
     def settings(self) -> dict[str, Any]:
         return {"members": len(self), "known_spread": self.known_spread}
 
@@ -150,9 +130,6 @@ class ShallowEnsemble(UncertainPotential):
     def as_set(self) -> PotentialSet:
         """The members as potentials with trunks of their own, for simulations of each."""
         return PotentialSet.of([self.member(index) for index in range(len(self))])
-
-    def check_structure(self, structure: Structure) -> None:
-        self.potential.check_structure(structure)
 
     def atomic_energies(self, graph: Graph) -> Float[Array, " atoms"]:
         return self.mean.atomic_energies(graph)

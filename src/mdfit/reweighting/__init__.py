@@ -1,6 +1,6 @@
 """Statistical reweighting: weights, what they are worth, and free-energy differences."""
 
-from mdfit.reweighting.checks import require_finite
+from mdfit.reweighting.checks import require_finite, require_weights
 from mdfit.reweighting.effective_size import (
     EffectiveSamples,
     effective_samples,
@@ -47,6 +47,7 @@ __all__ = [
     "pareto_tail",
     "reduced_energy",
     "require_finite",
+    "require_weights",
     "reweight",
     "systematic_resampling",
     "thermal_energy",

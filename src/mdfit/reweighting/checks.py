@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 from mdfit.errors import ReweightingError
+from mdfit.simulate import Trajectory
 
 
 def require_finite(values: ArrayLike, name: str = "reduced energy") -> np.ndarray:
@@ -29,3 +30,11 @@ def require_finite(values: ArrayLike, name: str = "reduced energy") -> np.ndarra
             f"index {place}): the changed potential fails there; take a smaller step or leave these samples out."
         )
     return array
+
+
+def require_weights(trajectory: Trajectory) -> None:
+    """Raises ReweightingError for frames that were not made by a thermostat."""
+    if trajectory.ensemble not in ("NVT", "NPT"):
+        raise ReweightingError(
+            f"Frames at constant energy ({trajectory.ensemble}) have no Boltzmann weights; simulate with a thermostat."
+        )

@@ -15,7 +15,7 @@ from mdfit.models import Parameters
 from mdfit.observables import Observable
 from mdfit.observables.statistics import statistical_inefficiency
 from mdfit.potentials import Potential
-from mdfit.reweighting.checks import require_finite
+from mdfit.reweighting.checks import require_finite, require_weights
 from mdfit.reweighting.effective_size import EffectiveSamples, effective_samples
 from mdfit.reweighting.frame_values import FrameValues
 from mdfit.reweighting.free_energy import FreeEnergyDifference, exponential_average
@@ -165,10 +165,7 @@ def reweight(
         UnknownSpeciesError: for a potential that does not know the atoms.
         ObservableError: an observable has no meaning for the trajectory.
     """
-    if trajectory.ensemble not in ("NVT", "NPT"):
-        raise ReweightingError(
-            f"Frames at constant energy ({trajectory.ensemble}) have no Boltzmann weights; simulate with a thermostat."
-        )
+    require_weights(trajectory)
     if pressure is not None and trajectory.ensemble != "NPT":
         raise ReweightingError("Frames of constant volume have no other pressure; simulate at constant pressure.")
     kelvin, bar = _conditions(trajectory, temperature, pressure)

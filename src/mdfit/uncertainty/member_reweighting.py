@@ -13,12 +13,14 @@ from scipy.special import softmax
 
 from mdfit.errors import ReweightingError
 from mdfit.graph import Graph
+from mdfit.models import Parameters
 from mdfit.observables import Observable, TrajectoryObservable
 from mdfit.observables.frame_effects import frame_effects
 from mdfit.observables.per_frame import per_frame
 from mdfit.observables.statistics import error_of_mean
-from mdfit.potentials import Potential, PotentialSet, energies
-from mdfit.reweighting import require_finite, thermal_energy, worth_of_weights
+from mdfit.potentials import Potential, PotentialSet
+from mdfit.reweighting import require_finite, require_weights, thermal_energy, worth_of_weights
+from mdfit.reweighting.frame_values import FrameValues
 from mdfit.simulate import Trajectory
 from mdfit.simulate.frame_graphs import FrameGraphs
 from mdfit.uncertainty.uncertain_estimate import UncertainEstimate
@@ -92,10 +94,7 @@ def member_weights(potentials: PotentialSet, trajectory: Trajectory, made_by: Po
         ReweightingError: a trajectory of constant energy, or energies that are not known or not finite.
         UnknownSpeciesError: for potentials that do not know the atoms.
     """
-    if trajectory.ensemble not in ("NVT", "NPT"):
-        raise ReweightingError(
-            f"Frames at constant energy ({trajectory.ensemble}) have no Boltzmann weights; simulate with a thermostat."
-        )
+    require_weights(trajectory)
     potentials.check_species(set(np.asarray(trajectory.species).tolist()))
     found, strains = _on_frames(potentials, trajectory)
     own = trajectory.potential_energies if made_by is None else _energies_on_frames(made_by, trajectory)
@@ -208,9 +207,8 @@ def _on_frames(potentials: PotentialSet, trajectory: Trajectory) -> tuple[np.nda
 
 
 def _energies_on_frames(potential: Potential, trajectory: Trajectory) -> np.ndarray:
-    batches = FrameGraphs(trajectory, [potential.cutoff])
-    parts = [np.asarray(_energies(potential, batch.graphs[0]), np.float64)[: batch.number] for batch in batches]
-    return np.concatenate(parts).reshape(trajectory.replicas, len(trajectory))
+    found = FrameValues((), trajectory, potential).energies(Parameters.of(potential))
+    return found.reshape(trajectory.replicas, len(trajectory))
 
 
 @eqx.filter_jit
@@ -219,6 +217,3 @@ def _evaluate_members(
 ) -> tuple[Float[Array, "members structures"], Float[Array, "members structures 3 3"]]:
     found = potentials.members(graph)
     return found.energy, found.strain_derivative
-
-
-_energies = eqx.filter_jit(energies)
