@@ -20,6 +20,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "potential": schema.PotentialChoice,
     "training": schema.Training,
     "training.optimizer": schema.Optimizer,
+    "uncertainty": schema.Uncertainty,
     "simulations.NAME": schema.SimulationChoice,
     "simulations.NAME.structure": schema.StructureChoice,
     "crystal": schema.Crystal,

@@ -63,7 +63,7 @@ def predict(
 
 
 def predict_with_spread(
-    potential: Potential, dataset: Dataset, batch_size: int = 8
+    potential: Potential, dataset: Dataset, batch_size: int = 8, batches: Batches | None = None
 ) -> list[tuple[FramePrediction, FramePrediction]]:
     """Mean and spread of an uncertain potential for every frame of a data set, in its order.
 
@@ -71,16 +71,18 @@ def predict_with_spread(
         potential: one that knows its spread.
         dataset: its labels are not used.
         batch_size: structures evaluated together.
+        batches: those of the data set for the potential's cutoff, when they exist already.
 
     Raises:
         PotentialError: for a potential that knows no spread.
         UnknownSpeciesError, StructureError: as :func:`check_dataset`.
     """
     check_dataset(potential, dataset)
+    batches = batches or Batches(dataset, potential.cutoff, batch_size)
     found: list[tuple[FramePrediction, FramePrediction]] = []
-    for batch in Batches(dataset, potential.cutoff, batch_size).in_order():
+    for batch in batches.in_order():
         result = _evaluate_with_spread(potential, batch.graph)
-        frames = dataset.frames[len(found) : len(found) + batch_size]
+        frames = dataset.frames[len(found) : len(found) + batches.batch_size]
         found += zip(_of_frames(result.mean, frames), _of_frames(result.spread, frames), strict=True)
     return found
 

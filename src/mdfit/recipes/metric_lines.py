@@ -24,9 +24,16 @@ def warning_lines(metrics: Metrics) -> list[str]:
 
 
 def with_error(metric: Metric) -> str:
-    """A value with as many digits as its standard error supports."""
-    error = metric.standard_error
-    if error is None or not math.isfinite(error) or error <= 0:
+    """A value with as many digits as its errors support: the standard error, and the potential's where it is known."""
+    own, of_potential = _known(metric.standard_error), _known(metric.potential_error)
+    errors = [error for error in (own, of_potential) if error is not None]
+    if not errors:
         return f"{metric.value:.4g} {metric.unit}"
-    digits = max(0, 1 - math.floor(math.log10(error)))
-    return f"{metric.value:.{digits}f} ± {error:.{digits}f} {metric.unit}"
+    digits = max(0, 1 - math.floor(math.log10(min(errors))))
+    text = f"{metric.value:.{digits}f}" + ("" if own is None else f" ± {own:.{digits}f}")
+    text += "" if of_potential is None else f" ± {of_potential:.{digits}f} (potential)"
+    return f"{text} {metric.unit}"
+
+
+def _known(error: float | None) -> float | None:
+    return None if error is None or not math.isfinite(error) or error <= 0 else error

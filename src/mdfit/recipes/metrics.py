@@ -28,7 +28,8 @@ class Metric:
     """A value; the standard error is None where there is none (a single deterministic number).
 
     Value ± one standard error holds the true value with a probability of 68 %, unless ``warning`` says why not.
-    ``reference`` is what was measured, or is known otherwise.
+    ``reference`` is what was measured, or is known otherwise.  ``potential_error`` is the standard deviation of the value
+    over the potentials that the data allow, where that is known; the standard error does not hold it.
     """
 
     value: float
@@ -36,6 +37,7 @@ class Metric:
     unit: str
     warning: str = ""
     reference: float | None = None
+    potential_error: float | None = None
 
     @classmethod
     def of(cls, estimate: Estimate, factor: float = 1.0, unit: str | None = None) -> Metric:
@@ -73,6 +75,7 @@ class MetricDocument(Document):
     unit: str
     warning: str = ""
     reference: float | None = None
+    potential_error: float | None = None
 
 
 def write_metrics(path: str | Path, metrics: Metrics) -> None:
@@ -82,7 +85,7 @@ def write_metrics(path: str | Path, metrics: Metrics) -> None:
 
 def documents_of(metrics: Metrics) -> dict[str, Any]:
     """As JSON types, without what is at its default."""
-    optional = ("warning", "reference")
+    optional = ("warning", "reference", "potential_error")
     return {
         name: {key: value for key, value in asdict(metric).items() if value not in ("", None) or key not in optional}
         for name, metric in metrics.items()

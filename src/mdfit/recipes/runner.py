@@ -14,7 +14,7 @@ from mdfit.data import Dataset
 from mdfit.errors import CheckpointError, DataError, RecipeError, UntrustedError
 from mdfit.graph.batches import Batches
 from mdfit.objectives.accuracy import Accuracy
-from mdfit.potentials import Potential
+from mdfit.potentials import Potential, knows_spread
 from mdfit.precision import key
 from mdfit.recipes.arrays import save_arrays
 from mdfit.recipes.budget import plan_epochs
@@ -32,7 +32,8 @@ from mdfit.recipes.building import (
     training_files,
 )
 from mdfit.recipes.loading import LoadedRecipe, check_files, check_unchanged, load_resolved
-from mdfit.recipes.metrics import Metrics, accuracy_metrics, write_metrics
+from mdfit.recipes.metrics import Metrics, accuracy_metrics, spread_metrics, write_metrics
+from mdfit.recipes.potential_errors import LastLayerData, PotentialErrors, uncertain_potential
 from mdfit.recipes.preflight import check_cutoff, check_inputs
 from mdfit.recipes.run_directory import RESOLVED, check_links, environment_of, note_commit, run_directory
 from mdfit.recipes.schema import SimulationChoice
@@ -43,6 +44,7 @@ from mdfit.simulate import JaxMD, Trajectory, run
 from mdfit.simulate.restart import restart_path
 from mdfit.storage import write_json, write_text
 from mdfit.training import FitResult, accuracy, fit, measure_pace
+from mdfit.uncertainty import LabelSpread, label_spread
 
 log = logging.getLogger(__name__)
 
@@ -138,9 +140,17 @@ class _Stages:
         self._refuse_errors(files)
         train, validation = split_training(self.loaded, files)
         check_inputs(self.loaded, train.species)
+        data = None
+        if self.recipe.uncertainty is not None:
+            data = LastLayerData.of(self.recipe.training, train, validation)
+            data.check(build_potential(self.recipe, train))
         log.info("Training on %d structures, validating on %d", len(train), len(validation))
         with self._timed("training"):
-            return self._fit(directory, train, validation).unless_interrupted().potential
+            trained = self._fit(directory, train, validation).unless_interrupted().potential
+        if data is None:
+            return trained
+        with self._timed("uncertainty"):
+            return uncertain_potential(data, trained, self.out, self.show_progress)
 
     def _fit(self, directory: Path, train: Dataset, validation: Dataset) -> FitResult:
         training = self.recipe.training
@@ -184,19 +194,22 @@ class _Stages:
             log.info("Testing on %s: %d structures", name, len(dataset))
             with self._timed(f"test {name}"):
                 batches = Batches(dataset, potential.cutoff, 8, number_format(self.recipe))
-                errors = accuracy(potential, dataset, batches=batches)
+                spread = label_spread(potential, dataset, batches=batches) if knows_spread(potential) else None
+                errors = accuracy(potential, dataset, batches=batches) if spread is None else spread.accuracy
             metrics |= accuracy_metrics(name, errors, self.recipe.force_unit, dataset.composition())
-            _save_accuracy(self.out / "tests" / f"{name}.npz", errors, dataset, self.recipe.data.groups)
+            metrics |= {} if spread is None else spread_metrics(name, spread)
+            _save_accuracy(self.out / "tests" / f"{name}.npz", errors, dataset, self.recipe.data.groups, spread)
         return metrics
 
     def simulate(self, potential: Potential) -> Metrics:
         metrics: Metrics = {}
         trajectories: dict[str, Trajectory] = {}
+        errors = PotentialErrors.of(self.recipe.uncertainty, potential)
         for name, simulation in self.recipe.simulations.items():
             log.info("Simulating %s", name)
             with self._timed(f"simulation {name}"):
                 trajectories[name] = self._simulate(name, simulation, potential, trajectories)
-            metrics |= simulation_metrics(name, simulation, trajectories[name], self.out / "simulations")
+            metrics |= simulation_metrics(name, simulation, trajectories[name], self.out / "simulations", errors)
         return metrics
 
     def _simulate(
@@ -228,7 +241,8 @@ class _Stages:
             return {}
         log.info("Static properties")
         with self._timed("properties"):
-            return static_metrics(self.recipe.properties, potential, self.out)
+            errors = PotentialErrors.of(self.recipe.uncertainty, potential)
+            return static_metrics(self.recipe.properties, potential, self.out, errors)
 
     def write_run_record(self) -> None:
         seconds, environment = self.times.document(), environment_of(self.out)
@@ -252,11 +266,16 @@ class _Stages:
         return self.times.measure(name, self.out)
 
 
-def _save_accuracy(path: Path, errors: Accuracy, dataset: Dataset, groups: list[str]) -> None:
-    """Labels and predictions for the report, with the group labels of every frame."""
+def _save_accuracy(
+    path: Path, errors: Accuracy, dataset: Dataset, groups: list[str], spread: LabelSpread | None = None
+) -> None:
+    """Labels, predictions and spreads for the report, with the group labels of every frame."""
     labels = {f"group_{key}": np.array([str(f.info.get(key, "")) for f in dataset]) for key in groups}
     arrays = {
         name: getattr(errors, name)
         for name in ("energy", "forces", "stress", "force_species", "energy_frames", "force_frames", "stress_frames")
     }
-    save_arrays(path, arrays | labels)
+    spreads = (
+        {} if spread is None else {f"{name}_spread": getattr(spread, name) for name in ("energy", "forces", "stress")}
+    )
+    save_arrays(path, arrays | labels | spreads)

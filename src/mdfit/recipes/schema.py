@@ -245,6 +245,17 @@ class Training(Section):
         return self
 
 
+class Uncertainty(Section):
+    """How sure the trained network is, by its last layer: an error beside every prediction, warnings of simulations that
+    leave what the data know, and the potential's error beside those of simulations and static properties.
+    """
+
+    members: Annotated[int, Field(ge=2, le=1000)] = 8
+    """potentials, drawn from what the data allow, that tell the potential's error of simulations and static properties"""
+    seed: Seed = 0
+    """of these draws"""
+
+
 class Crystal(Section):
     """A crystal made by ASE; diamond, fcc and bcc in their conventional cubic cell."""
 
@@ -387,6 +398,8 @@ class Recipe(Section):
     """see below"""
     training: Training = Training()
     """see below"""
+    uncertainty: Uncertainty | None = None
+    """see below; `uncertainty: {}` for its defaults, without it nothing is said of the potential's error"""
     simulations: dict[Name, SimulationChoice] = {}
     """any number of simulations by name, which run in this order; see below"""
     properties: Properties | None = None
@@ -406,4 +419,6 @@ class Recipe(Section):
 
         simulations = {name: moved(simulation) for name, simulation in self.simulations.items()}
         parts = {"potential": moved(self.potential), "training": moved(self.training), "simulations": simulations}
+        if self.uncertainty is not None:
+            parts["uncertainty"] = moved(self.uncertainty)
         return self.model_copy(update=parts) if number else self

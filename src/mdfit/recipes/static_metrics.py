@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +13,29 @@ from mdfit.recipes.building import build_crystal
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.schema import Properties
 
+if TYPE_CHECKING:
+    from mdfit.recipes.potential_errors import PotentialErrors
 
-def static_metrics(choice: Properties, potential: Potential, out: Path) -> Metrics:
-    """Equation of state and elastic constants; the energy–volume curve goes into ``properties.npz``."""
+
+def static_metrics(
+    choice: Properties, potential: Potential, out: Path, potential_errors: PotentialErrors | None = None
+) -> Metrics:
+    """Equation of state and elastic constants; the energy–volume curve goes into ``properties.npz``.
+
+    Args:
+        choice: what the recipe asks for.
+        potential: the trained one.
+        out: directory of the run.
+        potential_errors: what tells the potential's error; None where it is not asked for.
+    """
+    metrics, arrays = _static(choice, potential)
+    save_arrays(out / "properties.npz", arrays)
+    if potential_errors is None:
+        return metrics
+    return potential_errors.of_properties(lambda member: _static(choice, member)[0], metrics)
+
+
+def _static(choice: Properties, potential: Potential) -> tuple[Metrics, dict[str, np.ndarray]]:
     from mdfit.properties import elastic_constants, equation_of_state, relax_cell
 
     structure = build_crystal(choice.crystal)
@@ -31,5 +52,4 @@ def static_metrics(choice: Properties, potential: Potential, out: Path) -> Metri
         relaxed, clamped = (elastic_constants(potential, structure, relax_ions=relax) for relax in (True, False))
         values = {"C11": relaxed.c11, "C12": relaxed.c12, "C44": relaxed.c44, "C44_clamped": clamped.c44}
         metrics |= {f"static/{label}": Metric(float(value), None, "GPa") for label, value in values.items()}
-    save_arrays(out / "properties.npz", arrays)
-    return metrics
+    return metrics, arrays

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdfit.errors import shown
+from mdfit.recipes.figures import Figure
+from mdfit.recipes.plots import reliability_plots
+from mdfit.report.drawing import panels_of
 from mdfit.report.figures import BLUE, GREY, ORANGE, Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mdfit.report.run_files import TestErrors
+
+from mdfit.uncertainty.label_spread import FEWEST_ERRORS
 
 #: More points than this are shown as a density.
 _DENSE = 1500
@@ -108,6 +113,18 @@ def group_panel(name: str, key: str, test: TestErrors, force_unit: str) -> list[
 
     caption = f"Force error by {key}; bars: all structures of the group, strokes: single structures."
     return [Panel(f"groups_{name}_{key}", caption, draw)]
+
+
+def reliability_panels(name: str, test: TestErrors) -> list[Panel]:
+    """Errors of forces beside what an uncertain potential predicted of them; of energies where there are no forces."""
+    if test.spread is None:
+        return []
+    units = {"forces": "eV/Å", "energy": "eV/atom"}
+    kind = next((kind for kind in units if len(test.spread.errors(kind)[0]) >= FEWEST_ERRORS), None)
+    if kind is None:
+        return []
+    plots = reliability_plots({kind: test.spread.errors(kind)}, units[kind])
+    return panels_of(f"reliability_{name}", Figure(plots=plots))
 
 
 def frame_force_errors(test: TestErrors, factor: float) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:

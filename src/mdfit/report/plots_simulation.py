@@ -31,9 +31,13 @@ def simulation_panels(name: str, simulation: SimulationChoice, arrays: Arrays) -
 def rdf_panel(name: str, arrays: Arrays) -> Panel:
     """The radial distribution function with a band of one standard error."""
     distance, value, error = arrays["rdf_r"], arrays["rdf"], arrays["rdf_error"]
+    of_potential = arrays.get("rdf_potential_error")
 
     def draw(axes: Axes) -> None:
         axes.axhline(1, color=GREY, lw=0.8)
+        if of_potential is not None:
+            low, high = value - of_potential, value + of_potential
+            axes.fill_between(distance, low, high, color=ORANGE, alpha=0.25, lw=0, label="± potential's error")
         axes.fill_between(
             distance, value - error, value + error, color=BLUE, alpha=0.25, lw=0, label="± standard error"
         )
@@ -41,7 +45,8 @@ def rdf_panel(name: str, arrays: Arrays) -> Panel:
         axes.set(xlabel="distance r (Å)", ylabel="g(r)", ylim=(0, None), xlim=(0, float(distance[-1])))
         axes.legend()
 
-    return Panel(f"rdf_{name}", "Radial distribution function of all atoms with its standard error.", draw)
+    errors = "its standard error" if of_potential is None else "its standard error and that of the potential"
+    return Panel(f"rdf_{name}", f"Radial distribution function of all atoms with {errors}.", draw)
 
 
 def _temperature(name: str, simulation: SimulationChoice, arrays: Arrays) -> Panel:

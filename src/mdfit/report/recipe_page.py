@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mdfit.report.page import Page, Section, flat, pictures
-from mdfit.report.plots_accuracy import element_panel, group_panel, parity_panels
+from mdfit.report.plots_accuracy import element_panel, group_panel, parity_panels, reliability_panels
 from mdfit.report.plots_learning import learning_panels
 from mdfit.report.plots_properties import equation_of_state_panels
 from mdfit.report.plots_simulation import simulation_panels
@@ -78,7 +78,7 @@ def _test_section(name: str, test: TestErrors, unit: str) -> Section:
     for key in test.groups:
         panels += group_panel(name, key, test, unit)
         tables.append((f"Errors by {key}", group_table(key, test, unit)))
-    return Section(f"Test errors: {name}", pictures(panels), tables)
+    return Section(f"Test errors: {name}", pictures(panels + reliability_panels(name, test)), tables)
 
 
 def simulation_text(run: RunFiles, name: str) -> str:
@@ -113,6 +113,8 @@ def seeds(run: RunFiles) -> dict[str, int]:
         "initial parameters": recipe.potential.seed,
         "order of the data": recipe.training.seed,
     }
+    if recipe.uncertainty is not None:
+        fixed["draws of the potential"] = recipe.uncertainty.seed
     return fixed | {f"simulation {name}": simulation.seed for name, simulation in recipe.simulations.items()}
 
 

@@ -13,10 +13,11 @@ from pydantic import ConfigDict
 from mdfit.errors import CheckpointError, OutputError, RecipeError
 from mdfit.recipes.metric_lines import warning_lines
 from mdfit.recipes.metrics import MetricDocument, Metrics, write_metrics
+from mdfit.recipes.potential_errors import UNCERTAIN
 from mdfit.recipes.run_directory import begun
 from mdfit.recipes.seeds import SEEDS, SeedsDocument
 from mdfit.report.figures import Panel, save_row
-from mdfit.report.plots_accuracy import parity_panels
+from mdfit.report.plots_accuracy import parity_panels, reliability_panels
 from mdfit.report.plots_learning import learning_panels
 from mdfit.report.plots_properties import equation_of_state_panels
 from mdfit.report.plots_simulation import rdf_panel
@@ -71,7 +72,8 @@ def write_results(directory: str | Path, to: str | Path) -> Path:
     write_json(to / PROVENANCE, document)
     write_metrics(to / "metrics.json", run.metrics)
     plots = _save_plots(run, to)
-    copy_models([(Path(directory) / "fit" / "best.mdfit", "potential.mdfit")], to)
+    models = {"potential.mdfit": Path("fit") / "best.mdfit", UNCERTAIN: Path(UNCERTAIN)}
+    copy_models([(Path(directory) / path, name) for name, path in models.items()], to)
     write_text(to / "run.md", summary(run.loaded.recipe.title, document, run.metrics, plots))
     return to / "run.md"
 
@@ -134,6 +136,7 @@ def _save_plots(run: RunFiles, to: Path) -> list[Path]:
     rows: dict[str, list[Panel]] = {"learning_curves": learning_panels(run)[:3]}
     rows |= {f"parity_{name}": parity_panels(name, test, unit) for name, test in run.tests.items()}
     rows |= {f"rdf_{name}": [rdf_panel(name, arrays)] for name, arrays in run.simulations.items() if "rdf" in arrays}
+    rows |= {f"reliability_{name}": reliability_panels(name, test) for name, test in run.tests.items()}
     rows["equation_of_state"] = equation_of_state_panels(run.loaded.recipe.properties, run.properties)
     paths = []
     for name, panels in rows.items():

@@ -20,6 +20,7 @@ from mdfit.recipes.metrics import Metrics, read_metrics
 from mdfit.recipes.stage_times import StageTimes
 from mdfit.storage import LARGEST_LOG, Document, Number, checked, parse_json, read_json, read_text
 from mdfit.training.records import RunDocument
+from mdfit.uncertainty import LabelSpread
 
 Arrays = dict[str, np.ndarray]
 
@@ -38,6 +39,7 @@ _SIMULATION = {
     "pressure": Layout(("replicas", "frames"), required=False, bounds=_FINITE),
     "rdf_r": Layout(("distances",), required=False, group="rdf", bounds=_FINITE),
     **{name: Layout(("distances",), required=False, group="rdf") for name in ("rdf", "rdf_error")},
+    "rdf_potential_error": Layout(("distances",), required=False),
 }
 _TEST = {
     "energy": Layout(("energies", 2), may_be_empty=True, bounds=_FINITE),
@@ -47,6 +49,10 @@ _TEST = {
     "energy_frames": Layout(("energies",), "iu", may_be_empty=True, bounds=_INDICES),
     "force_frames": Layout(("forces",), "iu", may_be_empty=True, bounds=_INDICES),
     "stress_frames": Layout(("stresses",), "iu", may_be_empty=True, bounds=_INDICES),
+    # NaN where a potential cannot tell.
+    "energy_spread": Layout(("energies",), required=False, group="spread", may_be_empty=True),
+    "forces_spread": Layout(("forces",), required=False, group="spread", may_be_empty=True),
+    "stress_spread": Layout(("stresses",), required=False, group="spread", may_be_empty=True),
     "group_*": Layout(("structures",), "U"),
 }
 
@@ -61,10 +67,13 @@ class RunRecord(Document):
 
 @dataclass(frozen=True)
 class TestErrors:
-    """Labels and predictions of a test set, and for every group key the label of each structure."""
+    """Labels and predictions of a test set, for every group key the label of each structure, and what an uncertain
+    potential predicted of its errors.
+    """
 
     accuracy: Accuracy
     groups: dict[str, np.ndarray]
+    spread: LabelSpread | None = None
 
 
 @dataclass(frozen=True)
@@ -168,5 +177,7 @@ def _read_tests(directory: Path, names: list[str]) -> dict[str, TestErrors]:
         if any(len(labels) < frames for labels in groups.values()):
             path = directory / f"{name}.npz"
             raise CheckpointError(f"{path} is damaged (it has labels for too few frames): {DELETE}")
-        tests[name] = TestErrors(Accuracy(**known, frames=frames), groups)
+        errors = Accuracy(**known, frames=frames)
+        spreads = [arrays[f"{kind}_spread"] for kind in ("energy", "forces", "stress") if f"{kind}_spread" in arrays]
+        tests[name] = TestErrors(errors, groups, LabelSpread(errors, *spreads) if spreads else None)
     return tests

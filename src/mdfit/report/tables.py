@@ -98,10 +98,13 @@ def comparison_table(metrics: Metrics) -> Table | None:
 
 
 def number(metric: Metric) -> str:
-    """Value and standard error without the unit."""
-    error = metric.standard_error
+    """Value and errors without the unit."""
     # An error of the size of rounding would ask for digits that mean nothing.
-    bare = replace(metric, unit="", standard_error=error if error and error > 1e-6 * abs(metric.value) else None)
+    own, of_potential = (
+        error if error and error > 1e-6 * abs(metric.value) else None
+        for error in (metric.standard_error, metric.potential_error)
+    )
+    bare = replace(metric, unit="", standard_error=own, potential_error=of_potential)
     return with_error(bare).strip().replace("-", "−")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mdfit.data import Dataset
+from mdfit.graph.batches import Batches
 from mdfit.objectives.accuracy import Accuracy, compare
 from mdfit.potentials import Potential, predict_with_spread
 from mdfit.uncertainty.calibration import Reliability, reliability
@@ -70,19 +71,22 @@ def _tiny(values: np.ndarray, among: np.ndarray) -> np.ndarray:
     return np.abs(values) < ROUNDING * np.sqrt(np.mean(values[among] ** 2))
 
 
-def label_spread(potential: Potential, dataset: Dataset, batch_size: int = 8) -> LabelSpread:
+def label_spread(
+    potential: Potential, dataset: Dataset, batch_size: int = 8, batches: Batches | None = None
+) -> LabelSpread:
     """Predictions of an uncertain potential beside the labels of a data set.
 
     Args:
         potential: one that knows its spread.
         dataset: with labels.
         batch_size: structures evaluated together.
+        batches: those of the data set for the potential's cutoff, when they exist already.
 
     Raises:
         PotentialError: for a potential that knows no spread.
         UnknownSpeciesError, StructureError: as :func:`mdfit.potentials.check_dataset`.
     """
-    means, spreads = zip(*predict_with_spread(potential, dataset, batch_size), strict=True)
+    means, spreads = zip(*predict_with_spread(potential, dataset, batch_size, batches), strict=True)
     of_spreads = compare(list(spreads), dataset)
     return LabelSpread(
         compare(list(means), dataset), of_spreads.energy[:, 1], of_spreads.forces[:, 1], of_spreads.stress[:, 1]

@@ -5,7 +5,7 @@ F. Bigi, S. Chong, M. Ceriotti, F. Grasselli, Mach. Learn.: Sci. Technol. 5, 045
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Literal, NamedTuple, get_args
 
 import jax
@@ -80,8 +80,8 @@ def last_layer(
         UnknownSpeciesError: for species that the potential does not know.
     """
     noise = expected_noise(training, {"energy": energy, "forces": forces, "stress": stress})
+    check_last_layer(potential, training, validation, noise)
     features = network_of(potential).last_layer.shape[0]
-    _check(potential, training, validation, noise, features)
     _check_settings(force_spread, regularise, probes, batch_size)
     each = None if probes is None else -(-probes * features // len(training))
     data = Batches(training, potential.cutoff, batch_size)
@@ -115,9 +115,19 @@ def _calibrated(
     return LastLayer(potential, factor, Scales(**errors.scales(best)), force_spread)
 
 
-def _check(
-    potential: Potential, training: Dataset, validation: Dataset, noise: Mapping[str, float], features: int
-) -> None:
+def check_last_layer(potential: Potential, training: Dataset, validation: Dataset, kinds: Collection[str]) -> None:
+    """What :func:`last_layer` would refuse, also of a potential that is not trained yet.
+
+    Args:
+        potential: see there, as for the data.
+        training: see there.
+        validation: see there.
+        kinds: the labels whose noise is given: ``"energy"``, ``"forces"``, ``"stress"``.
+
+    Raises:
+        PotentialError, TrainingError, UnknownSpeciesError: see there.
+    """
+    features = network_of(potential).last_layer.shape[0]
     for name, dataset in (("training", training), ("validation", validation)):
         try:
             check_dataset(potential, dataset)
@@ -136,7 +146,7 @@ def _check(
         size(getattr(frame, name))
         for frame in training
         for name, size in sizes.items()
-        if name in noise and getattr(frame, name) is not None
+        if name in kinds and getattr(frame, name) is not None
     )
     if labels < features:
         raise TrainingError(
