@@ -88,3 +88,65 @@ def test_widths_and_coverage_of_beads_leave_empty_bins_out(modules):
     assert metrics["coverage/rdf/10/m"].value == pytest.approx(2 / 3)
     assert metrics["coverage/adf/10/m"].value == 1
     assert (metrics["coverage/pressure/10/m"].value, metrics["holds_all_atoms/pressure/10/m"].value) == (1, 0)
+
+
+def test_errors_of_measured_argon_have_the_stated_sizes(modules, monkeypatch):
+    """Over 100 sets of measurements: their standard deviations within 25 %, 3.5 times the statistical error, false alarms 0.1 %."""
+    (argon,) = modules("argon_posterior", "argon_liquid")
+    values = {"Pressure": np.array(100.0), "PotentialEnergy": np.array(-6.0), "RDF": np.ones(40)}
+    seeds = iter(range(100))
+
+    class Request:
+        def simulate(self, *_, **__):
+            return None
+
+        def seed_of(self, _):
+            return next(seeds)
+
+    def known(observable, *_, **__):
+        value = values[type(observable).__name__]
+        return Estimate("", value, np.zeros(value.shape), 100.0, "")
+
+    at = argon.StatePoint(argon.mf.Structure.from_ase(argon.bulk("Ar", "fcc", a=5.3, cubic=True).repeat(4)), 94.4)
+    monkeypatch.setattr(argon, "liquid", lambda *_: at)
+    monkeypatch.setattr(argon.mf, "estimate", known)
+    drawn = [argon.measurements(Request(), argon.SCALE_OF["demo"]) for _ in range(100)]
+    for place, (truth, sigma) in enumerate(
+        zip(values.values(), (argon.PRESSURE, argon.ENERGY, argon.CURVE), strict=True)
+    ):
+        errors = np.array([np.asarray(measured[place].value) for measured in drawn]) - truth
+        assert errors.shape == (100, *truth.shape)
+        # At the ends of the curve, where nothing is interpolated between independent numbers.
+        ends = errors.reshape(100, -1)[:, [0, -1]] if truth.ndim else errors
+        assert np.std(ends) == pytest.approx(sigma, rel=0.25)
+        assert all(np.all(np.asarray(measured[place].sigma) == sigma) for measured in drawn)
+
+
+def test_argon_samples_are_judged_against_the_truth(modules):
+    chains, argon = modules("argon_posterior", "argon_chains", "argon_liquid")
+    random = np.random.default_rng(0)
+    epsilon = argon.EPSILON * (1.01 + 0.02 * random.standard_normal(400))
+    sigma = argon.SIGMA * (1 - 0.2 * (epsilon / argon.EPSILON - 1))
+
+    class Samples:
+        class models:
+            class stacked:
+                pass
+
+        class fit:
+            history = ({"renewals": 2, "effective_size": 40.0}, {"renewals": 1, "effective_size": 12.0})
+
+        def by_chain(self, values):
+            return np.asarray(values).reshape(4, 100)
+
+    Samples.models.stacked.epsilon, Samples.models.stacked.sigma = epsilon, sigma
+    found = chains.judged(Samples())
+    assert found["epsilon"].value == pytest.approx(1000 * epsilon.mean())
+    assert found["epsilon"].reference == pytest.approx(1000 * argon.EPSILON)
+    assert found["epsilon/z"].value == pytest.approx((epsilon.mean() - argon.EPSILON) / epsilon.std(ddof=1), rel=1e-2)
+    inside = np.mean((1000 * epsilon > found["epsilon/low"].value) & (1000 * epsilon < found["epsilon/high"].value))
+    assert inside == pytest.approx(0.95, abs=0.01)
+    assert found["epsilon/r_hat"].value == pytest.approx(1, abs=0.02)
+    assert found["correlation"].value == pytest.approx(-1)
+    assert found["renewals"].value == 3
+    assert found["smallest_effective_size"].value == 12.0
