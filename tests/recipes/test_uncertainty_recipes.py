@@ -91,7 +91,7 @@ def test_widths_and_coverage_of_beads_leave_empty_bins_out(modules):
 
 
 def test_errors_of_measured_argon_have_the_stated_sizes(modules, monkeypatch):
-    """Over 100 sets of measurements: their standard deviations within 25 %, 3.5 times the statistical error, false alarms 0.1 %."""
+    """Over 100 sets: standard deviations within 25 %, 3.5 times their statistical error; false alarms 0.1 %."""
     (argon,) = modules("argon_posterior", "argon_liquid")
     values = {"Pressure": np.array(100.0), "PotentialEnergy": np.array(-6.0), "RDF": np.ones(40)}
     seeds = iter(range(100))
