@@ -12,6 +12,7 @@ from mdfit.errors import ObservableError, TrainingError
 from mdfit.graph import build_graph
 from mdfit.potentials import LennardJones, PotentialSet, Scales, evaluate_set, labelled_by, load
 from mdfit.uncertainty import label_spread, rescaled, variance_scale
+from mdfit.uncertainty.calibration import fixed_by_symmetry
 
 _DIMERS = [Structure.in_open_space([[0, 0, 0], [0, 0, r]]) for r in np.linspace(1.0, 1.6, 30)]
 
@@ -82,3 +83,37 @@ def test_what_vanishes_by_symmetry_does_not_count():
     np.testing.assert_allclose(
         rescaled(members, mixed).scales.value[1], rescaled(members, alone).scales.value[1], rtol=1e-6
     )
+
+
+def test_labels_that_should_vanish_may_be_noisy():
+    """A program that makes labels leaves some 1e-4 eV/Å where symmetry says 0; spreads there are those of rounding."""
+    random = np.random.default_rng(0)
+    spreads = random.uniform(0.05, 0.2, 500)
+    errors = spreads * random.standard_normal(500)
+    noisy = 3e-4 * random.standard_normal(50)
+    everything = np.concatenate([errors, noisy]), np.concatenate([spreads, np.full(50, 2e-6)])
+    assert fixed_by_symmetry(*everything).tolist() == [False] * 500 + [True] * 50
+    # For several choices of a regulariser, too.
+    assert fixed_by_symmetry(everything[0], np.stack([everything[1], 3 * everything[1]], axis=1)).sum() == 50
+    # An error as large as others is no noise, whatever was predicted of it.
+    surprise = np.append(errors, 0.1), np.append(spreads, 2e-6)
+    assert not fixed_by_symmetry(*surprise).any()
+
+
+def test_noisy_labels_that_should_vanish_do_not_widen_spreads():
+    perfect = Structure.from_ase(bulk("Ar", "fcc", a=5.4, cubic=True))
+    random = np.random.default_rng(0)
+    rattled = [perfect.replace(positions=perfect.positions + 0.1 * random.standard_normal((4, 3))) for _ in range(8)]
+    members = PotentialSet.of([LennardJones(0.0104 * e, 3.4, 5.0) for e in np.linspace(0.9, 1.1, 8)])
+    truth = labelled_by(LennardJones(0.0115, 3.4, 5.0), [*rattled, *[perfect] * 8])
+    size = np.sqrt(np.mean([frame.forces**2 for frame in truth.frames[:8]]))
+    noisy = Dataset(
+        tuple(
+            LabelledStructure(
+                f.structure, energy=f.energy, forces=f.forces + 1e-4 * size * random.standard_normal((4, 3))
+            )
+            for f in truth.frames
+        )
+    )
+    found, expected = (float(rescaled(members, data).scales.value[1]) for data in (noisy, truth))
+    assert found == pytest.approx(expected, rel=0.01)

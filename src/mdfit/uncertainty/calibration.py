@@ -8,6 +8,11 @@ import numpy as np
 
 from mdfit.errors import ObservableError
 
+#: A spread below this part of the root mean square is that of rounding.
+ROUNDING = 1e-4
+#: Labels that should vanish are off by this part of usual errors, since the program that made them stops converging there.
+LABEL_NOISE = 1e-2
+
 
 @dataclass(frozen=True)
 class Reliability:
@@ -38,6 +43,21 @@ class Reliability:
     sharpness: float
     predicted: np.ndarray
     found: np.ndarray
+
+
+def fixed_by_symmetry(errors: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+    """Which labels vanish by symmetry, as forces on perfect crystals do, for every potential that could be.
+
+    Their spreads are those of rounding, and their errors the noise of the labels, so that the ratio of both means nothing.
+    A large error that no spread tells of is none of these: it counts.
+
+    Args:
+        errors: ``(labels,)``.
+        spreads: ``(labels,)``, or ``(labels, choices)``, of which all must be small.
+    """
+    sizes = spreads.reshape(len(spreads), -1)
+    unsure = (sizes < ROUNDING * np.sqrt(np.mean(sizes**2, axis=0))).all(axis=1)
+    return unsure & (np.abs(errors) < LABEL_NOISE * np.sqrt(np.mean(errors**2)))
 
 
 def variance_scale(errors: np.ndarray, spread: np.ndarray, members: int) -> float:

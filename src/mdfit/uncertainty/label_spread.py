@@ -10,12 +10,10 @@ from mdfit.data import Dataset
 from mdfit.graph.batches import Batches
 from mdfit.objectives.accuracy import Accuracy, compare
 from mdfit.potentials import Potential, predict_with_spread
-from mdfit.uncertainty.calibration import Reliability, reliability
+from mdfit.uncertainty.calibration import Reliability, fixed_by_symmetry, reliability
 
 #: Fewer errors tell nothing of how they are distributed.
 FEWEST_ERRORS = 20
-#: Errors and spreads below this part of their root mean square are taken for rounding.
-ROUNDING = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +45,13 @@ class LabelSpread:
     def errors(self, kind: str) -> tuple[np.ndarray, np.ndarray]:
         """Errors of ``"energy"``, ``"forces"`` or ``"stress"``, and their spreads.
 
-        Left out are labels without a known spread, and those that vanish by symmetry, where both are no more than the
-        rounding of sums: their ratio would mean nothing.
+        Left out are labels without a known spread, and those that vanish by symmetry (:func:`fixed_by_symmetry`).
         """
         pairs, spreads = getattr(self.accuracy, kind), getattr(self, kind)
         errors = pairs[:, 1] - pairs[:, 0]
         known = np.isfinite(spreads) & (spreads > 0)
         if known.any():
-            known &= ~(_tiny(errors, known) & _tiny(spreads, known))
+            known[known] = ~fixed_by_symmetry(errors[known], spreads[known])
         return errors[known], spreads[known]
 
     def reliability(self) -> dict[str, Reliability]:
@@ -65,10 +62,6 @@ class LabelSpread:
             if len(errors) >= FEWEST_ERRORS:
                 found[kind] = reliability(errors, spreads)
         return found
-
-
-def _tiny(values: np.ndarray, among: np.ndarray) -> np.ndarray:
-    return np.abs(values) < ROUNDING * np.sqrt(np.mean(values[among] ** 2))
 
 
 def label_spread(

@@ -15,6 +15,7 @@ from mdfit.graph.batches import Batch
 from mdfit.potentials import Potential, evaluate
 from mdfit.potentials.last_layer import ForceSpread, around
 from mdfit.potentials.neural import network_of
+from mdfit.uncertainty.calibration import fixed_by_symmetry
 from mdfit.uncertainty.last_layer_rows import features_of, label_rows
 
 #: Of each kind of label: errors ``(labels,)``, and variances ``(labels, regularisers)``.
@@ -32,12 +33,13 @@ class Errors(NamedTuple):
 
     @classmethod
     def together(cls, parts: Sequence[Errors]) -> Errors:
-        """Those of several batches; labels whose variance is zero, such as forces on isolated atoms, are left out."""
+        """Those of several batches, without labels whose variance is zero (isolated atoms) or that vanish by symmetry."""
         pairs = {}
         for name in parts[0].pairs:
             errors, variances = (np.concatenate(column) for column in zip(*(p.pairs[name] for p in parts), strict=True))
-            sure = (variances > 0).all(axis=1)
+            sure = np.asarray((variances > 0).all(axis=1))
             if sure.any():
+                sure[sure] = ~fixed_by_symmetry(errors[sure], np.sqrt(variances[sure]))
                 pairs[name] = errors[sure], variances[sure]
         if not pairs:
             raise TrainingError(
