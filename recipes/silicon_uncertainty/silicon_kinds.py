@@ -32,8 +32,8 @@ class Kinds:
     far: dict[str, Dataset]
 
 
-def kinds(seed: int, training_share: float = 0.5) -> Kinds:
-    """Half of the structures to learn from, a quarter each to validate and to test on.
+def kinds(seed: int, training_share: float = 0.6) -> Kinds:
+    """Six of ten structures to learn from, two each to validate and to test on.
 
     Args:
         seed: of the parts.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
+import numpy as np
 import optax
 from silicon_kinds import Kinds
 
@@ -13,6 +14,7 @@ from mdfit.models import Model
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import DimeNetPP, Potential, PotentialSet, UncertainPotential
 from mdfit.recipes.request import Request
+from mdfit.training import accuracy
 from mdfit.uncertainty import (
     PSGLD,
     LabelLikelihood,
@@ -27,12 +29,10 @@ from mdfit.uncertainty import (
 
 #: Of the loss, for energies per atom, forces and stresses.
 WEIGHTS = {"energy": 10.0, "forces": 1.0, "stress": 20.0}
-#: Expected errors: of energies per atom, forces and stresses.
-NOISE = {"energy": "2 meV", "forces": "0.1 eV/Å", "stress": "0.5 GPa"}
 #: Structures of a batch.
 BATCH = 2
-#: A structure is flagged that spreads so many times further than any of those to validate on.
-MARGIN = 1.5
+#: So many of the structures to validate on may be flagged.
+FLAGGED = 0.05
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,24 @@ def ensemble(request: Request, scale: Scale, kinds: Kinds) -> PotentialSet:
     return PotentialSet.of(list(trained.models))
 
 
-def posterior(request: Request, scale: Scale, kinds: Kinds, members: PotentialSet) -> PotentialSet:
+def noise(potential: Potential, kinds: Kinds) -> dict[str, float]:
+    """Root mean square errors on the structures to validate on: of energies per atom, forces and stresses."""
+    errors = accuracy(potential, kinds.validation)
+    pairs = {"energy": errors.energy, "forces": errors.forces, "stress": errors.stress}
+    return {kind: float(np.sqrt(np.mean((pair[:, 1] - pair[:, 0]) ** 2))) for kind, pair in pairs.items()}
+
+
+def posterior(
+    request: Request, scale: Scale, kinds: Kinds, members: PotentialSet, expected: dict[str, float]
+) -> PotentialSet:
     """Samples by pSGLD, on all data to train on, from the first members of the ensemble."""
-    likelihood = LabelLikelihood(kinds.train, **NOISE, batch_size=BATCH)
+    likelihood = LabelLikelihood(
+        kinds.train,
+        energy=expected["energy"],
+        forces=expected["forces"],
+        stress=expected["stress"],
+        batch_size=BATCH,
+    )
     steps = scale.chain_epochs * -(-len(kinds.train) // BATCH)
     with request.timed("sample posterior"):
         samples = sample_posterior(
@@ -129,17 +144,20 @@ def single(request: Request, scale: Scale, kinds: Kinds) -> Potential:
 
 def uncertain(request: Request, scale: Scale, kinds: Kinds) -> dict[str, UncertainPotential]:
     """All three, with spreads of the size of errors on the structures to validate on."""
-    members = ensemble(request, scale, kinds)
+    members, network = ensemble(request, scale, kinds), single(request, scale, kinds)
+    expected = noise(network, kinds)
     found: dict[str, UncertainPotential] = {
         "ensemble": rescaled(members, kinds.validation),
-        "psgld": rescaled(posterior(request, scale, kinds, members), kinds.validation),
+        "psgld": rescaled(posterior(request, scale, kinds, members, expected), kinds.validation),
         "last_layer": last_layer(
-            single(request, scale, kinds),
+            network,
             kinds.train,
             kinds.validation,
-            **NOISE,
+            energy=expected["energy"],
+            forces=expected["forces"],
+            stress=expected["stress"],
             seed=request.seed_of("last layer"),
             show_progress=request.show_progress,
         ),
     }
-    return {name: with_known_spread(one, kinds.validation, margin=MARGIN) for name, one in found.items()}
+    return {name: with_known_spread(one, kinds.validation, flagged=FLAGGED) for name, one in found.items()}
