@@ -6,6 +6,7 @@ import pytest
 
 from mdfit.potentials import (
     ZBL,
+    Allegro,
     DimeNetPP,
     InversePower,
     LennardJones,
@@ -27,6 +28,7 @@ POTENTIALS = {
     ),
     "zbl": lambda: ZBL(2.1),
     "painn": lambda: PaiNN((6, 8), 4.0, channels=8, layers=2, radial_functions=5, key=jax.random.key(1)),
+    "allegro": lambda: Allegro((6, 8), 4.0, channels=8, layers=3, tensor_channels=4, key=jax.random.key(4)),
     "dimenet": lambda: DimeNetPP((6, 8), 3.5, blocks=2, key=jax.random.key(2)),
     "sum": lambda: (
         PaiNN((14,), 4.5, channels=8, layers=2, key=jax.random.key(3)) + StillingerWeber.silicon() + ZBL(2.0)

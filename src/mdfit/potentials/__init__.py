@@ -1,6 +1,7 @@
 """Potentials: one file each, behind one protocol and one evaluation."""
 
 from mdfit.models import Constant, trainable
+from mdfit.potentials.allegro import Allegro
 from mdfit.potentials.around import Around
 from mdfit.potentials.base import Potential, Sum, load, trainable_except
 from mdfit.potentials.curves import field_curve, pair_curve
@@ -49,6 +50,7 @@ from mdfit.potentials.zbl import ZBL
 
 __all__ = [
     "ZBL",
+    "Allegro",
     "Around",
     "Constant",
     "DimeNetPP",
