@@ -12,6 +12,7 @@ from mdfit import potentials
 from mdfit.graph import Graph, build_graph
 from mdfit.potentials import (
     ZBL,
+    Allegro,
     DimeNetPP,
     Excluding,
     ExternalPolynomial,
@@ -47,6 +48,7 @@ POTENTIALS = {
     "ExternalPolynomial": lambda: ExternalPolynomial(0, 0.0, [0.0, 0.1, 0.2]),
     "PaiNN": lambda: PaiNN([SILICON], 4.0, channels=8, layers=2),
     "DimeNetPP": lambda: DimeNetPP([SILICON], 4.0, blocks=1),
+    "Allegro": lambda: Allegro([SILICON], 4.0, channels=8, tensor_channels=4),
     "ExternalSpline": lambda: ExternalSpline(1, 0.0, 8.0, 4, np.linspace(0, 1, 7) ** 2),
     "HarmonicBonds": lambda: HarmonicBonds(3, [(0, 1), (1, 2)], 2.0, 1.5, FAR),
     "HarmonicAngles": lambda: HarmonicAngles(3, [(0, 1, 2)], 1.9, 0.7, FAR),

@@ -17,6 +17,7 @@ from mdfit.errors import ModelFileError, OutputError, PotentialError
 from mdfit.graph import build_graph
 from mdfit.potentials import (
     ZBL,
+    Allegro,
     DimeNetPP,
     InversePower,
     LennardJones,
@@ -40,6 +41,7 @@ POTENTIALS = {
     "zbl": lambda: ZBL(2.1),
     "painn": lambda: PaiNN((6, 8), 4.0, channels=8, layers=2, radial_functions=5, scaling=SCALING),
     "dimenet": lambda: DimeNetPP((6, 8), 3.5, blocks=1, scaling=SCALING, key=jax.random.key(2)),
+    "allegro": lambda: Allegro((6, 8), 3.5, channels=8, tensor_channels=4, order=1, scaling=SCALING),
     "sum": lambda: PaiNN((6, 8), 3.5, channels=4, layers=1) + (LennardJones(0.02, 2.0, 4.5) + ZBL(2.0)),
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from mdfit.errors import PotentialError
 from mdfit.graph import build_graph
-from mdfit.potentials import ZBL, DimeNetPP, LennardJones, PaiNN, Scaling, evaluate
+from mdfit.potentials import ZBL, Allegro, DimeNetPP, LennardJones, PaiNN, Scaling, evaluate
 from mdfit.potentials.neural import (
     differentiate_with_features,
     network_of,
@@ -21,6 +21,8 @@ REFERENCES = {6: -3.0, 8: -7.0}
 
 def network(kind, isolated):
     scaling = Scaling(REFERENCES, 2.0)
+    if kind == "allegro":
+        return Allegro((6, 8), 4.0, channels=8, tensor_channels=4, scaling=scaling)
     if kind == "painn":
         found = PaiNN(
             (6, 8), 4.0, channels=8, layers=1, radial_functions=4, scaling=scaling, isolated_at_reference=isolated
@@ -36,7 +38,7 @@ def structure(seed=0):
 
 
 @pytest.mark.parametrize("isolated", [False, True])
-@pytest.mark.parametrize("kind", ["painn", "dimenet"])
+@pytest.mark.parametrize("kind", ["painn", "dimenet", "allegro"])
 def test_energies_are_linear_in_the_last_layer(kind, isolated):
     """w · φ + e⁰ are the energies, also at other weights, alone and as a term of a sum."""
     own = network(kind, isolated)

@@ -17,7 +17,6 @@ from jaxtyping import Array, Float
 
 from mdfit.errors import PotentialError
 from mdfit.graph import Graph
-from mdfit.graph.gathering import take
 from mdfit.models import Constant
 from mdfit.potentials.couplings import coupling, paths, spherical_harmonics
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
@@ -315,6 +314,6 @@ class Allegro(NeuralPotential):
         # Functions of unit mean square in the sphere.
         size = np.sqrt(self.cutoff**3 / 3).astype(graph.dtype)
         radial = self.radial(size * bessel_basis(distances, self.cutoff, self.frequencies) * envelope)
-        number = len(self.species)
-        pairs = kinds[:, None] * number + graph.from_neighbours(kinds)
-        return take(self.embedding.reshape(number * number, -1), pairs) * radial
+        # A product with flags, whose derivative is one, too; that of fetching rows is a scattered addition.
+        flags = jax.nn.one_hot(graph.from_neighbours(kinds), len(self.species), dtype=radial.dtype)
+        return jnp.einsum("ans,asc->anc", flags, self.embedding[kinds]) * radial

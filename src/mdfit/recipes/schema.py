@@ -81,7 +81,7 @@ WRITTEN = "written by mdfit"
 
 
 #: Potentials whose sizes have keys of their own.
-NETWORKS = ("PaiNN", "DimeNetPP")
+NETWORKS = ("PaiNN", "DimeNetPP", "Allegro")
 
 #: Name of the test set that is held out of the training file.
 HELD_OUT = "held_out"
@@ -149,7 +149,7 @@ class PotentialChoice(Section):
     """A neural potential, and fixed potentials that are added to it."""
 
     kind: str = "PaiNN"
-    """the network: `PaiNN`, `DimeNetPP`, or a class of your own"""
+    """the network: `PaiNN`, `DimeNetPP`, `Allegro`, or a class of your own"""
     file: str | None = None
     """Python file that defines the class, relative to the recipe; not for classes of mdfit and of installed packages"""
     arguments: dict[Name, Any] = {}
@@ -157,7 +157,7 @@ class PotentialChoice(Section):
     cutoff: Length = 5.0
     """range of the interactions"""
     channels: Annotated[int, Field(ge=2, le=4096)] = 64
-    """features per atom (PaiNN) or per edge (DimeNetPP)"""
+    """features per atom (PaiNN) or per edge (DimeNetPP, Allegro)"""
     layers: Annotated[int, Field(ge=1, le=64)] = 3
     """interaction blocks"""
     radial_functions: Annotated[int, Field(ge=1, le=256)] = 12
