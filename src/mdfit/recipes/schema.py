@@ -246,9 +246,7 @@ class Training(Section):
 
 
 class Uncertainty(Section):
-    """How sure the trained network is, by its last layer: an error beside every prediction, warnings of simulations that
-    leave what the data know, and the potential's error beside those of simulations and static properties.
-    """
+    """How sure the trained network is, by its last layer: errors of predictions, simulations and static properties."""
 
     members: Annotated[int, Field(ge=2, le=1000)] = 8
     """potentials, drawn from what the data allow, that tell the potential's error of simulations and static properties"""
