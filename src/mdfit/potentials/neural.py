@@ -80,7 +80,8 @@ def network_of(potential: Potential) -> NeuralPotential:
         return found[0]
     what = "no last linear layer" if not found else f"{len(found)} networks with a last layer each"
     raise PotentialError(
-        f"{type(potential).__name__} has {what}; give a network (PaiNN, DimeNetPP), alone or as the one network of a sum."
+        f"{type(potential).__name__} has {what}; give a network (PaiNN, DimeNetPP, Allegro), alone or as the one network "
+        "of a sum."
     )
 
 
