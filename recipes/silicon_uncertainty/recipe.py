@@ -25,7 +25,7 @@ SCALE_OF = {"cpu": Scale(), "demo": Scale(channels=8, blocks=1, epochs=2, member
 
 
 def run(request: Request) -> Metrics:
-    """Three methods, each judged in the same way."""
+    """Each method, judged in the same way."""
     scale = SCALE_OF[request.scale]
     parts = kinds(request.seed_of("parts"))
     shown = replace(parts, far={kind: own.select(range(min(len(own), scale.far))) for kind, own in parts.far.items()})

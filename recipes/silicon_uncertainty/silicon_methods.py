@@ -1,4 +1,4 @@
-"""Three ways from one data set to a potential that knows how sure it is."""
+"""Ways from one data set to a potential that knows how sure it is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mdfit.data import Dataset
 from mdfit.models import Model
 from mdfit.objectives import ForceMatching
 from mdfit.potentials import DimeNetPP, Potential, PotentialSet, UncertainPotential
+from mdfit.potentials.last_layer import ForceSpread
 from mdfit.recipes.request import Request
 from mdfit.training import accuracy
 from mdfit.uncertainty import (
@@ -31,6 +32,8 @@ from mdfit.uncertainty import (
 WEIGHTS = {"energy": 10.0, "forces": 1.0, "stress": 20.0}
 #: Structures of a batch.
 BATCH = 2
+#: How the spreads of forces follow from the last layer; the exact way tells stresses as well.
+LAST_LAYERS: dict[str, ForceSpread] = {"last_layer": "cheap", "last_layer_exact": "exact"}
 #: So many of the structures to validate on may be flagged.
 FLAGGED = 0.05
 
@@ -143,21 +146,23 @@ def single(request: Request, scale: Scale, kinds: Kinds) -> Potential:
 
 
 def uncertain(request: Request, scale: Scale, kinds: Kinds) -> dict[str, UncertainPotential]:
-    """All three, with spreads of the size of errors on the structures to validate on."""
+    """All of them, with spreads of the size of errors on the structures to validate on."""
     members, network = ensemble(request, scale, kinds), single(request, scale, kinds)
     expected = noise(network, kinds)
     found: dict[str, UncertainPotential] = {
         "ensemble": rescaled(members, kinds.validation),
         "psgld": rescaled(posterior(request, scale, kinds, members, expected), kinds.validation),
-        "last_layer": last_layer(
+    }
+    for name, force_spread in LAST_LAYERS.items():
+        found[name] = last_layer(
             network,
             kinds.train,
             kinds.validation,
             energy=expected["energy"],
             forces=expected["forces"],
             stress=expected["stress"],
+            force_spread=force_spread,
             seed=request.seed_of("last layer"),
             show_progress=request.show_progress,
-        ),
-    }
+        )
     return {name: with_known_spread(one, kinds.validation, flagged=FLAGGED) for name, one in found.items()}

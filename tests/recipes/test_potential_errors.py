@@ -163,6 +163,7 @@ def test_energies_that_are_not_trained_on_do_not_count(run):
     assert np.isnan(found.scales.energy)
     assert np.isfinite(found.scales.forces)
     assert found.known_spread.forces > 0
+    assert found.known_spread.energy is None
     # Draws are then those of the posterior.
     drawn = PotentialErrors.of(Uncertainty(members=3, seed=1), found).members
     expected = found.sample(3, 1, scale=1.0)

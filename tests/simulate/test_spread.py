@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -18,6 +20,8 @@ from mdfit.potentials import (
     KnownSpread,
     LennardJones,
     PotentialSet,
+    StructureSpread,
+    WithSpread,
     evaluate_set,
     known_spread,
     load,
@@ -50,6 +54,9 @@ def test_frames_hold_the_largest_spread_of_a_force():
         assert trajectory.force_spreads[replica, frame] == pytest.approx(
             _norms(evaluate_set(_argon_set(), graph).spread), rel=1e-3
         )
+        assert trajectory.virial_spreads[replica, frame] == pytest.approx(
+            float(evaluate_set(_argon_set(), graph).spread.strain_derivative.max()) / _ARGON.number_of_atoms, rel=1e-3
+        )
     assert trajectory.part(5).force_spreads.shape == (2, 15)
     assert _run(_argon_set()[0]).force_spreads is None
 
@@ -61,6 +68,7 @@ def test_files_keep_it_and_a_run_goes_on_with_it(tmp_path, name):
     assert np.array_equal(part.force_spreads, whole.force_spreads[:, :10])
     on = _run(_argon_set(), out=tmp_path / name)
     assert np.array_equal(on.force_spreads, whole.force_spreads)
+    assert np.array_equal(on.virial_spreads, whole.virial_spreads)
     assert np.array_equal(_run(_argon_set(), out=tmp_path / name).force_spreads, whole.force_spreads)
 
 
@@ -117,9 +125,10 @@ def test_the_limit_comes_from_validation_data_and_is_kept_in_the_file(tmp_path):
     assert spreads.energy[7] == pytest.approx(float(one.energy[0]) / _ARGON.number_of_atoms, rel=1e-4)
     potential = with_known_spread(_argon_set(), validation, flagged=0.1)
     known = known_spread(potential)
-    assert np.sum(spreads.forces > known.forces) in (1, 2)
-    assert np.sum(spreads.energy > known.energy) in (1, 2)
-    assert 1 <= np.sum(times_known(spreads, known) > 1) <= 4
+    assert spreads.virial[7] == pytest.approx(float(one.strain_derivative.max()) / _ARGON.number_of_atoms, rel=1e-4)
+    for found, limit in zip(spreads, known, strict=True):
+        assert np.sum(found > limit) == 1
+    assert 1 <= np.sum(times_known(spreads, known) > 1) <= 3
     assert known_spread(load(potential.save(tmp_path / "set.mdfit"))) == known_spread(potential)
     assert (times_known(structure_spreads(potential, _rattled(20, 0.3)), known) > 1).all()
     joined = with_known_spread(_argon_set() + ZBL(), validation)
@@ -133,6 +142,61 @@ def test_a_strained_perfect_crystal_is_known_by_its_energy():
     found = structure_spreads(potential, Dataset((LabelledStructure(strained),)))
     assert found.forces[0] < known_spread(potential).forces
     assert found.energy[0] > known_spread(potential).energy
+
+
+def test_stresses_tell_where_forces_and_energies_do_not():
+    """Members that agree on the energy and the forces of a perfect crystal, but not on its pressure."""
+    random = np.random.default_rng(0)
+    features = random.standard_normal((30, 3)) ** 2
+    spreads = StructureSpread(*features.T)
+    known = KnownSpread(*np.quantile(features, 0.9, axis=0))
+    inside = StructureSpread(*(np.array([0.5 * limit]) for limit in known))
+    assert times_known(inside, known) == pytest.approx([0.5])
+    assert times_known(inside._replace(virial=np.array([3 * known.virial])), known) == pytest.approx([3.0])
+    assert times_known(inside._replace(virial=np.array([np.nan])), known) == pytest.approx([0.5])
+    assert (times_known(spreads, known) >= times_known(spreads, known._replace(virial=None))).all()
+
+
+class _OfForces(PotentialSet):
+    """Like a last layer that was found without energies and stresses: their spreads are NaN."""
+
+    def with_spread(self, graph):
+        found = super().with_spread(graph)
+        unknown = jnp.full_like(found.spread.energy, jnp.nan)
+        stress = jnp.full_like(found.spread.strain_derivative, jnp.nan)
+        return WithSpread(found.mean, dataclasses.replace(found.spread, energy=unknown, strain_derivative=stress))
+
+    def knowing(self, spread):
+        return _OfForces(self.number, self.stacked, self.weights.value, spread)
+
+
+def test_spreads_that_are_not_told_hide_none_of_the_others(tmp_path, caplog):
+    argon = _argon_set()
+    potential = _OfForces(argon.number, argon.stacked)
+    potential = with_known_spread(potential, _rattled(40, 0.05), flagged=0.1)
+    known = known_spread(potential)
+    assert known == KnownSpread(forces=known.forces)
+    assert (times_known(structure_spreads(potential, _rattled(20, 0.3)), known) > 1).all()
+    unsure = potential.knowing(KnownSpread(forces=1e-6))
+    with caplog.at_level(logging.WARNING):
+        part = _run(unsure, out=tmp_path / "run.h5", duration="0.2 ps")
+    assert "has left what the data know" in caplog.text
+    assert part.energy_spreads is None
+    assert part.virial_spreads is None
+    on = _run(unsure, out=tmp_path / "run.h5")
+    assert np.array_equal(on.force_spreads, _run(argon).force_spreads)
+
+
+def test_a_run_tells_of_the_virial(caplog):
+    potential = _argon_set().knowing(KnownSpread(1e3, 1e3, 1e-6))
+    with caplog.at_level(logging.WARNING):
+        _run(potential)
+    assert "the spread of the virial is" in caplog.text
+
+
+def test_files_of_earlier_versions_have_two_numbers():
+    assert KnownSpread.of([0.2, 0.005]) == KnownSpread(0.2, 0.005, None)
+    assert KnownSpread.of([0.2, float("nan"), None]) == KnownSpread(0.2)
 
 
 def test_bad_input():

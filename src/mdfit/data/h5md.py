@@ -28,6 +28,7 @@ QUANTITIES = {
     "stresses": ("observables/{}/stress", "eV Å-3"),
     "force_spreads": ("observables/{}/force_spread", "eV Å-1"),
     "energy_spreads": ("observables/{}/energy_spread", "eV"),
+    "virial_spreads": ("observables/{}/virial_spread", "eV"),
 }
 #: What mdfit writes beside particles that H5MD does not know.
 FREEDOM = "degrees_of_freedom"

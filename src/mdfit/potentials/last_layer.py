@@ -85,7 +85,7 @@ class LastLayer(Around, UncertainPotential):
         factor: Float[ArrayLike, "features features"],
         scales: Scales,
         force_spread: ForceSpread = "cheap",
-        known_spread: Sequence[float] | None = None,
+        known_spread: Sequence[float | None] | None = None,
     ):
         if force_spread not in ("cheap", "exact"):
             raise PotentialError(f"The spread of forces is 'cheap' or 'exact', not {force_spread!r}.")

@@ -63,7 +63,7 @@ class PotentialSet(ModelSet, UncertainPotential):
         number: int,
         stacked: Potential,
         weights: Any = None,
-        known_spread: Sequence[float] | None = None,
+        known_spread: Sequence[float | None] | None = None,
         scales: Scales | None = None,
     ):
         self.number, self.stacked, self.known_spread = number, stacked, KnownSpread.of(known_spread)

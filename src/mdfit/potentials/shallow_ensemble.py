@@ -64,7 +64,7 @@ class ShallowEnsemble(Around, UncertainPotential):
         self,
         potential: Potential,
         weights: Float[ArrayLike, "members features"],
-        known_spread: Sequence[float] | None = None,
+        known_spread: Sequence[float | None] | None = None,
     ):
         features = network_of(potential).last_layer
         given = jnp.asarray(weights, features.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -40,13 +41,17 @@ class WithSpread(eqx.Module):
 
 
 class StructureSpread(NamedTuple):
-    """How unsure a potential is of structures: two numbers for each.
+    """How unsure a potential is of structures: three numbers for each.
 
-    Forces vanish by symmetry in a perfect crystal, however strained it is, and with them their spread: energies tell.
+    Forces vanish by symmetry in a perfect crystal, however strained it is, and with them their spread; energies of strained
+    crystals can be sure where stresses are not.
+
+    What a potential does not tell is NaN: energies and virials that it was not trained on, or scaled by.
 
     Attributes:
         forces: the largest length, over its atoms, of the spread of a force, in eV/Å.
         energy: the spread of the energy per atom, in eV.
+        virial: the largest component of the spread of ∂E/∂ε, the stress times the volume, per atom in eV.
 
     Example:
         >>> from mdfit import Structure
@@ -60,28 +65,39 @@ class StructureSpread(NamedTuple):
 
     forces: Float[Array | np.ndarray, " structures"]
     energy: Float[Array | np.ndarray, " structures"]
+    virial: Float[Array | np.ndarray, " structures"]
+
+    def told(self) -> dict[str, np.ndarray]:
+        """Those that the potential tells, by name."""
+        return {kind: np.asarray(one) for kind, one in self._asdict().items() if np.isfinite(one).all()}
 
 
 class KnownSpread(NamedTuple):
     """The spreads up to which the data know a structure; see :class:`StructureSpread`.
 
+    None stands for what the potential does not tell.
+
     Attributes:
         forces: in eV/Å.
         energy: per atom, in eV.
+        virial: per atom, in eV.
 
     Example:
         >>> from mdfit.potentials import KnownSpread
-        >>> KnownSpread.of([0.2, 0.005])
-        KnownSpread(forces=0.2, energy=0.005)
+        >>> KnownSpread.of([0.2, 0.005, 0.02])
+        KnownSpread(forces=0.2, energy=0.005, virial=0.02)
     """
 
-    forces: float
-    energy: float
+    forces: float | None = None
+    energy: float | None = None
+    virial: float | None = None
 
     @classmethod
-    def of(cls, numbers: Sequence[float] | None) -> KnownSpread | None:
-        """From two numbers, as files have them."""
-        return None if numbers is None else cls(*(float(number) for number in numbers))
+    def of(cls, numbers: Sequence[float | None] | None) -> KnownSpread | None:
+        """From numbers as files have them: two in those of earlier versions, NaN where one was not told."""
+        if numbers is None:
+            return None
+        return cls(*(None if number is None or math.isnan(number) else float(number) for number in numbers))
 
 
 class Scales(NamedTuple):
@@ -157,8 +173,9 @@ def structure_spread(spread: Prediction, graph: Graph) -> StructureSpread:
         largest = jnp.max(lengths, keepdims=True)
     else:
         largest = jax.ops.segment_max(lengths, graph.structure, graph.number_of_structures)
-    atoms = graph.sum_structures(jnp.ones_like(lengths))
-    return StructureSpread(largest, spread.energy / jnp.maximum(atoms, 1))
+    atoms = jnp.maximum(graph.sum_structures(jnp.ones_like(lengths)), 1)
+    virial = jnp.max(spread.strain_derivative, axis=(-2, -1))
+    return StructureSpread(largest, spread.energy / atoms, virial / atoms)
 
 
 def evaluate_with_spread(potential: Potential, graph: Graph) -> WithSpread:

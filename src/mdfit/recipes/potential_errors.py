@@ -156,11 +156,12 @@ class PotentialErrors:
 
     def beyond_known(self, name: str, trajectory: Trajectory) -> Metrics:
         """The part of the frames that spread further than what the data know."""
+        from mdfit.simulate.trajectory import SPREADS
         from mdfit.uncertainty import times_known
 
-        assert trajectory.force_spreads is not None
-        assert trajectory.energy_spreads is not None
-        spreads = StructureSpread(trajectory.force_spreads, trajectory.energy_spreads)
+        untold = np.full_like(trajectory.potential_energies, np.nan)
+        told = {kind: getattr(trajectory, name) for kind, name in SPREADS.items()}
+        spreads = StructureSpread(**{kind: untold if one is None else one for kind, one in told.items()})
         part = float(np.mean(times_known(spreads, self.known) > 1))
         warning = "the simulation leaves what the data know" if part > MANY_BEYOND else ""
         return {f"{name}/frames_beyond_known": Metric(100 * part, None, "%", warning)}

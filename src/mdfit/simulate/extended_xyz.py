@@ -20,7 +20,7 @@ _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
 
 #: What frames of uncertain potentials say beside energies.
-_SPREADS = ("force_spread", "energy_spread")
+_SPREADS = ("force_spread", "energy_spread", "virial_spread")
 
 
 class XYZOutput(Output):

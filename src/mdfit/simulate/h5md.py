@@ -15,8 +15,10 @@ from mdfit.simulate.trajectory import Recording
 
 #: Seconds for which frames may wait before they are written.
 LONGEST_WAIT = 1.0
+#: One number for each frame.
+_SCALARS = ("potential_energies", "force_spreads", "energy_spreads", "virial_spreads")
 #: What is recorded in double precision whatever the positions have.
-_DOUBLE = ("cells", "potential_energies", "stresses", "force_spreads", "energy_spreads")
+_DOUBLE = ("cells", "stresses", *_SCALARS)
 
 
 class H5MDOutput(Output):
@@ -132,7 +134,7 @@ class H5MDOutput(Output):
             raise self.lost_frames(found)
         atoms = self.recording.particles.number
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("positions", "velocities", "forces"), (atoms, 3))
-        shapes |= dict.fromkeys(("potential_energies", "force_spreads", "energy_spreads"), ())
+        shapes |= dict.fromkeys(_SCALARS, ())
         single = ("float64",) if name in _DOUBLE else (self.plan.number_format,)
         # Positions far from the cell are kept in double precision.
         formats = (*single, "float64") if name == "positions" else single

@@ -10,15 +10,18 @@ import numpy as np
 from mdfit.errors import ExtrapolationError, SimulationError
 from mdfit.potentials import KnownSpread
 from mdfit.simulate.engine import Frame
+from mdfit.simulate.trajectory import SPREADS
 
 log = logging.getLogger(__name__)
+
+_UNITS = {"forces": "eV/Å", "energy": "eV per atom", "virial": "eV per atom"}
 
 #: What a run does beyond.
 WhenUnsure = Literal["warn", "stop"]
 
 
 class SpreadWatch:
-    """Compares the spreads of forces and energies of each frame with the largest ones that the data know.
+    """Compares the spreads of forces, energies and virials of each frame with the largest ones that the data know.
 
     Args:
         known: these; None where they are not known, so that nothing is compared.
@@ -48,18 +51,20 @@ class SpreadWatch:
         Raises:
             ExtrapolationError: when it is beyond and the run is to stop there.
         """
-        if self._known is None or "force_spreads" not in frame:
+        limits = {} if self._known is None else self._known._asdict()
+        told = {kind: limit for kind, limit in limits.items() if limit is not None and SPREADS[kind] in frame}
+        if not told:
             return
-        ratios = np.stack([frame["force_spreads"] / self._known.forces, frame["energy_spreads"] / self._known.energy])
+        ratios = np.stack([frame[SPREADS[kind]] / limit for kind, limit in told.items()])
         number = int(np.sum(ratios.max(axis=0) > 1))
         if not number:
             return
-        kind, replica = (int(i) for i in np.unravel_index(np.argmax(ratios), ratios.shape))
-        name, unit = (("force_spreads", "eV/Å"), ("energy_spreads", "eV per atom"))[kind]
+        place, replica = (int(i) for i in np.unravel_index(np.argmax(ratios), ratios.shape))
+        kind = tuple(told)[place]
+        found, unit = frame[SPREADS[kind]][replica], _UNITS[kind]
         text = (
-            f"At {time:.3f} fs the spread of the {('forces', 'energy')[kind]} is {frame[name][replica]:.3g} {unit} in "
-            f"replica {replica}, more than the {self._known[kind]:.3g} {unit} of validation data: the simulation has left "
-            "what the data know."
+            f"At {time:.3f} fs the spread of the {kind} is {found:.3g} {unit} in replica {replica}, more than the "
+            f"{told[kind]:.3g} {unit} of validation data: the simulation has left what the data know."
         )
         if self._stops:
             raise ExtrapolationError(

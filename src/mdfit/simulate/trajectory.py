@@ -121,8 +121,10 @@ class Trajectory:
         frozen: ``(atoms,)``, the atoms that were held, or None when all moved.
         forces: ``(replicas, frames, atoms, 3)`` in eV/Å, without those of constraints, or None where they are not known.
         force_spreads: ``(replicas, frames)`` in eV/Å: how unsure an uncertain potential was, by the atom of the largest
-            spread of its force; None for other potentials.
+            spread of its force; None where the potential does not tell it.
         energy_spreads: ``(replicas, frames)`` in eV: the spread of its energy per atom, or None.
+        virial_spreads: ``(replicas, frames)`` in eV: the spread of its virial per atom, or None; see
+            :class:`~mdfit.potentials.StructureSpread`.
         constraints: ``(constraints, 2)``, pairs of atoms that were held at a fixed distance.
         names: of the atoms, such as ``"CA"``; empty when unknown.
 
@@ -158,6 +160,7 @@ class Trajectory:
     names: tuple[str, ...] = ()
     force_spreads: np.ndarray | None = None
     energy_spreads: np.ndarray | None = None
+    virial_spreads: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.conditions.ensemble is None or self.conditions.temperature is None:
@@ -340,8 +343,10 @@ _CELL_CHANGE = 1e-6
 
 #: The arrays of every trajectory that have one entry per replica and frame.
 PER_FRAME = ("positions", "velocities", "cells", "potential_energies", "stresses")
+#: Where the spreads of a :class:`~mdfit.potentials.StructureSpread` are kept.
+SPREADS = {"forces": "force_spreads", "energy": "energy_spreads", "virial": "virial_spreads"}
 #: Those that some trajectories have beside them.
-_SOMETIMES = ("forces", "force_spreads", "energy_spreads")
+_SOMETIMES = ("forces", *SPREADS.values())
 
 
 def per_frame_arrays(trajectory: Trajectory) -> dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ FEWEST_STRUCTURES = 10
 
 
 def structure_spreads(potential: Potential, dataset: Dataset, batch_size: int = 8) -> StructureSpread:
-    """How unsure a potential is of each structure: spreads ``(structures,)`` of forces and of the energy per atom.
+    """How unsure a potential is of each structure: spreads ``(structures,)`` of forces, energy and virial per atom.
 
     Args:
         potential: one that knows its spread.
@@ -41,19 +41,20 @@ def structure_spreads(potential: Potential, dataset: Dataset, batch_size: int = 
         [np.asarray(one, np.float64) for one in _spread(potential, batch.graph)]
         for batch in Batches(dataset, potential.cutoff, batch_size).in_order()
     ]
-    forces, energy = (np.concatenate(parts)[: len(dataset)] for parts in zip(*found, strict=True))
-    return StructureSpread(forces, energy)
+    return StructureSpread(*(np.concatenate(parts)[: len(dataset)] for parts in zip(*found, strict=True)))
 
 
 def times_known(spreads: StructureSpread, known: KnownSpread) -> np.ndarray:
-    """How many times what is known each structure spreads, by the larger of its two spreads; above 1 it lies beyond."""
-    return np.maximum(np.asarray(spreads.forces) / known.forces, np.asarray(spreads.energy) / known.energy)
+    """How many times what is known each structure spreads, by the largest of its spreads; above 1 it lies beyond."""
+    ratios = [np.asarray(one) / limit for one, limit in zip(spreads, known, strict=True) if limit is not None]
+    # NaN where the potential does not tell one of them.
+    return np.fmax.reduce(ratios)
 
 
 def with_known_spread(
     potential: Potential, validation: Dataset, flagged: float = 0.01, margin: float = 1.0
 ) -> Potential:
-    """The potential, which knows how far its forces and energies spread on data that it was not trained on.
+    """The potential, which knows how far its forces, energies and virials spread on data that it was not trained on.
 
     Simulations with it warn, or stop, where they spread further.
 
@@ -61,12 +62,13 @@ def with_known_spread(
         potential: one that knows its spread; in a sum, one term.
         validation: structures that were not trained on, as large as those to come: the largest spread of more atoms is
             larger.
-        flagged: the part of these structures that may lie beyond, by one of the two spreads or the other.
+        flagged: the part of these structures that may lie beyond, by any of the spreads.
         margin: by which the limits are multiplied, above 1 where few structures do not tell how far the tail reaches.
 
     Raises:
         DataError: for a part that is no probability, or too few structures to tell it.
-        PotentialError: for a potential that knows no spread, or a sum with several uncertain terms.
+        PotentialError: for a potential that knows no spread or tells none that is finite, or a sum with several uncertain
+            terms.
     """
     if not 0 <= flagged < 1:
         raise DataError(
@@ -86,8 +88,16 @@ def with_known_spread(
             "sums instead of a sum of sets."
         )
     spreads = structure_spreads(potential, validation)
-    # Half of what is flagged for each of the two.
-    known = KnownSpread(*(margin * float(np.quantile(one, 1 - flagged / 2, method="higher")) for one in spreads))
+    told = spreads.told()
+    if not told:
+        raise PotentialError(
+            "The potential tells no finite spread of these structures, neither of forces nor of energies."
+        )
+    # Of what is flagged an equal part for each of them.
+    level = 1 - flagged / len(told)
+    known = KnownSpread(
+        **{kind: margin * float(np.quantile(one, level, method="higher")) for kind, one in told.items()}
+    )
     terms = tuple(term.knowing(known) if isinstance(term, UncertainPotential) else term for term in terms_of(potential))
     return Sum(terms) if isinstance(potential, Sum) else terms[0]
 

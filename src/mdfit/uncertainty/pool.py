@@ -52,10 +52,11 @@ def write_selected(path: str | Path, pool: Dataset, selection: Selection) -> Non
     if path.exists():
         raise OutputError(f"{path} exists; move it away first, or choose another name.")
     images = []
+    names = {"forces": "force_spread", "energy": "energy_spread", "virial": "virial_spread"}
     for index in selection.indices:
         atoms = pool[int(index)].structure.to_ase()
-        atoms.info = {"pool_index": int(index), "force_spread": float(selection.spreads.forces[index])}
-        atoms.info["energy_spread"] = float(selection.spreads.energy[index])
+        told = {names[kind]: float(one[index]) for kind, one in selection.spreads.told().items()}
+        atoms.info = {"pool_index": int(index), **told}
         images.append(atoms)
     text = io.StringIO()
     ase.io.write(text, images, format="extxyz")

@@ -103,7 +103,7 @@ def select(
 
 
 def _usual(spreads: StructureSpread) -> KnownSpread:
-    return KnownSpread(*(max(float(np.median(one)), 1e-12) for one in spreads))
+    return KnownSpread(**{kind: max(float(np.median(one)), 1e-12) for kind, one in spreads.told().items()})
 
 
 def structure_features(potential: Potential, dataset: Dataset, batch_size: int = 8) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mdfit.errors import CheckpointError, ExplosionError, MdfitError, SimulationError
-from mdfit.potentials import Potential
+from mdfit.potentials import Potential, StructureSpread
 from mdfit.precision import cast
 from mdfit.progress import Bar
 from mdfit.simulate.each_member import EachMember
@@ -24,7 +24,7 @@ from mdfit.simulate.jax_md.integrators import Conditions, Frozen
 from mdfit.simulate.jax_md.neighbours import AllPairs, DeviceLists, ListBuilder, cell_heights, list_builder
 from mdfit.simulate.samplers import Sampler, degrees_of_freedom
 from mdfit.simulate.state_point import StatePoint
-from mdfit.simulate.trajectory import Particles
+from mdfit.simulate.trajectory import SPREADS, Particles
 from mdfit.storage import fill_tree
 from mdfit.structure import Structure
 from mdfit.units import BAR, BOLTZMANN
@@ -373,6 +373,6 @@ class JaxSimulation(Simulation):
             "stresses": np.asarray(prediction.strain_derivative[:, 0]) / volumes[:, None, None],
         }
         if spread is not None:
-            frame["force_spreads"] = np.asarray(spread.forces[:, 0], np.float64)
-            frame["energy_spreads"] = np.asarray(spread.energy[:, 0], np.float64)
+            told = StructureSpread(*(np.asarray(one[:, 0], np.float64) for one in spread)).told()
+            frame |= {SPREADS[kind]: one for kind, one in told.items()}
         return frame
