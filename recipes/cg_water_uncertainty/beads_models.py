@@ -28,7 +28,7 @@ from mdfit.units import BOLTZMANN
 
 #: Beads are listed as their heaviest atom.
 BEAD = 8
-BATCH = 4
+BATCH = 2
 #: A part of the frames chooses the best parameters.
 HELD_OUT = 0.2
 
@@ -39,8 +39,8 @@ def learned(potential: Any) -> Any:
 
 
 def spline(key: jax.Array) -> Potential:
-    """A pair potential of 46 intervals from 2.4 to 9 Å, with values of about k_BT at random, and a fixed repulsion."""
-    values = BOLTZMANN * TEMPERATURE * np.asarray(jax.random.normal(key, (1, 46)))
+    """A pair potential of 46 intervals from 2.4 to 9 Å, with values of some hundredths of k_BT at random, and a fixed repulsion."""
+    values = 0.05 * BOLTZMANN * TEMPERATURE * np.asarray(jax.random.normal(key, (1, 46)))
     return PairSpline("2.4 Å", "9 Å", 46, coefficients=values) + repulsion()
 
 
@@ -57,17 +57,12 @@ def repulsion() -> InversePower:
 
 
 CLASSES: dict[str, Callable[[jax.Array], Potential]] = {"spline": spline, "network": network}
-RATES = {"spline": 1e-2, "network": 3e-3}
+RATES = {"spline": 3e-3, "network": 1e-2}
 
 
-def steps_of(kind: str, scale: Scale) -> int:
-    """Updates of a training."""
-    return scale.spline_steps if kind == "spline" else scale.network_steps
-
-
-def optimizer(kind: str, scale: Scale) -> optax.GradientTransformation:
+def optimizer(kind: str, steps: int) -> optax.GradientTransformation:
     """Adam, whose rate falls to a hundredth."""
-    return optax.adam(optax.exponential_decay(RATES[kind], steps_of(kind, scale), 0.01))
+    return optax.adam(optax.exponential_decay(RATES[kind], steps, 0.01))
 
 
 def matching(data: Dataset) -> ForceMatching:
@@ -75,12 +70,11 @@ def matching(data: Dataset) -> ForceMatching:
     return ForceMatching(data, energy=0.0, forces=1.0, batch_size=BATCH)
 
 
-def single(request: Request, name: str, kind: str, scale: Scale, data: Dataset) -> tuple[Potential, Dataset, Dataset]:
+def single(request: Request, name: str, kind: str, steps: int, data: Dataset) -> tuple[Potential, Dataset, Dataset]:
     """One potential from all data, with the parts that it was trained and validated on."""
     train, valid = data.split(1 - HELD_OUT, seed=request.seed_of(f"{name} split"))
     start = CLASSES[kind](request.key(f"{name} start"))
-    steps = steps_of(kind, scale)
-    trained = request.train(name, start, matching(train), optimizer(kind, scale), steps, fixed=[-1], validate_on=valid)
+    trained = request.train(name, start, matching(train), optimizer(kind, steps), steps, fixed=[-1], validate_on=valid)
     return trained.potential, train, valid
 
 
@@ -93,8 +87,8 @@ def ensemble(request: Request, name: str, kind: str, scale: Scale, data: Dataset
             starts,
             [matching(data.select(used)) for used, _ in parts],
             validate_on=[matching(data.select(left)) for _, left in parts],
-            optimizer=optimizer(kind, scale),
-            steps=steps_of(kind, scale),
+            optimizer=optimizer(kind, scale.steps),
+            steps=scale.steps,
             train_only=learned,
             executor=executor,
             seed=request.seed_of(name),
@@ -127,6 +121,6 @@ def posterior(
 
 def from_last_layer(request: Request, name: str, scale: Scale, data: Dataset, noise: float) -> PotentialSet:
     """Draws of the last layer of one network, of its posterior as it is: errors on labels are those of the noise."""
-    potential, train, valid = single(request, name, "network", scale, data)
+    potential, train, valid = single(request, name, "network", scale.steps, data)
     uncertain = last_layer(potential, train, valid, forces=noise, regularise=1.0, show_progress=request.show_progress)
     return uncertain.sample(MEMBERS, request.seed_of(f"{name} draws"), scale=1.0)

@@ -22,7 +22,8 @@ class Scale:
         molecules: in a cube, at 0.9977 g/cm³.
         reference: the all-atom simulation.
         numbers: of frames that potentials are learned from.
-        spline_steps, network_steps: updates of each training.
+        steps: updates of each training.
+        steps_of_all: of the training on all frames, which is to come close to what they say.
         chain_steps: of each chain, the first half of which is not used.
         member: the simulation of each member.
         truth: that of the potential from all frames.
@@ -32,8 +33,8 @@ class Scale:
     molecules: int
     reference: Sampling
     numbers: tuple[int, ...]
-    spline_steps: int
-    network_steps: int
+    steps: int
+    steps_of_all: int
     chain_steps: int
     member: Sampling
     truth: Sampling
@@ -45,9 +46,9 @@ SIZES = {
         molecules=216,
         reference=Sampling("300 ps", "20 ps", "0.1 ps"),
         numbers=(10, 100, 1000),
-        spline_steps=400,
-        network_steps=600,
-        chain_steps=600,
+        steps=1500,
+        steps_of_all=4500,
+        chain_steps=1000,
         member=Sampling("20 ps", "2 ps", "0.1 ps"),
         truth=Sampling("200 ps", "5 ps", "0.1 ps"),
     ),
@@ -55,8 +56,8 @@ SIZES = {
         molecules=216,
         reference=Sampling("1 ps", "0.2 ps", "0.02 ps"),
         numbers=(5, 20),
-        spline_steps=20,
-        network_steps=10,
+        steps=20,
+        steps_of_all=20,
         chain_steps=20,
         member=Sampling("0.4 ps", "0.1 ps", "0.02 ps"),
         truth=Sampling("1 ps", "0.1 ps", "0.02 ps"),

@@ -32,7 +32,7 @@ def run(request: Request) -> Metrics:
     start = beads.structure(len(beads) // 2)
     known, noise = {}, {}
     for kind in CLASSES:
-        potential, _, valid = single(request, f"all_frames_{kind}", kind, scale, beads.dataset())
+        potential, _, valid = single(request, f"all_frames_{kind}", kind, scale.steps_of_all, beads.dataset())
         request.save(f"all_frames_{kind}", potential)
         known[kind] = truth(request, kind, potential, start, scale)
         noise[kind] = accuracy(potential, valid).summary()["force_rmse"]
