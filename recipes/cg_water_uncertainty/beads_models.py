@@ -39,7 +39,7 @@ def learned(potential: Any) -> Any:
 
 
 def spline(key: jax.Array) -> Potential:
-    """A pair potential of 46 intervals from 2.4 to 9 Å, with values of some hundredths of k_BT at random, and a fixed repulsion."""
+    """A pair potential of 46 intervals from 2.4 to 9 Å, at random of some hundredths of k_BT, and a fixed repulsion."""
     values = 0.05 * BOLTZMANN * TEMPERATURE * np.asarray(jax.random.normal(key, (1, 46)))
     return PairSpline("2.4 Å", "9 Å", 46, coefficients=values) + repulsion()
 
