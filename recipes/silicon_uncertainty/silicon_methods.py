@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
-import numpy as np
 import optax
 from silicon_kinds import Kinds
 
@@ -100,9 +99,7 @@ def ensemble(request: Request, scale: Scale, kinds: Kinds) -> PotentialSet:
 
 def noise(potential: Potential, kinds: Kinds) -> dict[str, float]:
     """Root mean square errors on the structures to validate on: of energies per atom, forces and stresses."""
-    errors = accuracy(potential, kinds.validation)
-    pairs = {"energy": errors.energy, "forces": errors.forces, "stress": errors.stress}
-    return {kind: float(np.sqrt(np.mean((pair[:, 1] - pair[:, 0]) ** 2))) for kind, pair in pairs.items()}
+    return accuracy(potential, kinds.validation).root_mean_squares()
 
 
 def posterior(
@@ -158,9 +155,6 @@ def uncertain(request: Request, scale: Scale, kinds: Kinds) -> dict[str, Uncerta
             network,
             kinds.train,
             kinds.validation,
-            energy=expected["energy"],
-            forces=expected["forces"],
-            stress=expected["stress"],
             force_spread=force_spread,
             seed=request.seed_of("last layer"),
             show_progress=request.show_progress,

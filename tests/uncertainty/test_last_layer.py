@@ -215,6 +215,19 @@ def test_kinds_of_labels_without_validation_have_no_spread(data):
     assert np.isfinite(spread.forces).all()
 
 
+def test_labels_are_expected_to_err_as_those_to_validate_on(data):
+    training, validation = data
+    errors = [(frame, *numpy_rows(frame.structure)) for frame in validation]
+    weights = np.asarray(TRUTH.weights)
+    energies = [(frame.energy - energy @ weights) / frame.structure.number_of_atoms for frame, energy, _, _ in errors]
+    forces = np.concatenate([frame.forces.ravel() - rows @ weights for frame, _, rows, _ in errors])
+    noise = {"energy": float(np.sqrt(np.mean(np.square(energies)))), "forces": float(np.sqrt(np.mean(forces**2)))}
+    stated = last_layer(TRUTH, training, validation, **noise, show_progress=False)
+    found = last_layer(TRUTH, training, validation, show_progress=False)
+    np.testing.assert_allclose(found.factor.value, stated.factor.value, rtol=1e-4)
+    np.testing.assert_allclose(found.scales, stated.scales, rtol=1e-4)
+
+
 def test_bad_input(data):
     training, validation = data
 
@@ -223,8 +236,8 @@ def test_bad_input(data):
 
     with pytest.raises(PotentialError, match="LennardJones has no last linear layer"):
         made(LennardJones())
-    with pytest.raises(TrainingError, match="at least one kind of label"):
-        made(energy=None)
+    with pytest.raises(TrainingError, match="0 labels do not determine the 3 weights"):
+        made(energy=None, first=Dataset([LabelledStructure(frame.structure) for frame in training]))
     with pytest.raises(TrainingError, match="No frame has the label stress"):
         made(stress=0.1)
     with pytest.raises(TrainingError, match=r"2 of 12 validation structures \(first: 10\) are training"):

@@ -57,6 +57,11 @@ class Accuracy:
                 out[f"{name}_mae"] = float(np.mean(np.abs(error)))
         return out
 
+    def root_mean_squares(self) -> dict[str, float]:
+        """Root-mean-square errors of the labels that are there, in eV (``"energy"``, per atom), eV/Å and eV/Å³."""
+        pairs = {"energy": self.energy, "forces": self.forces, "stress": self.stress}
+        return {kind: float(np.sqrt(np.mean((own[:, 1] - own[:, 0]) ** 2))) for kind, own in pairs.items() if len(own)}
+
     def of_frames(self, chosen: np.ndarray) -> Accuracy:
         """The part of the frames with these indices."""
         energy, forces = np.isin(self.energy_frames, chosen), np.isin(self.force_frames, chosen)

@@ -14,7 +14,6 @@ from mdfit.errors import MdfitError, RecipeError
 from mdfit.potentials import KnownSpread, LastLayer, Potential, StructureSpread, known_spread, load
 from mdfit.recipes.metrics import Metric, Metrics
 from mdfit.recipes.schema import Training, Uncertainty
-from mdfit.training import accuracy
 
 if TYPE_CHECKING:
     from mdfit.observables import Observable
@@ -71,16 +70,7 @@ class LastLayerData:
         """The potential that knows its spread; labels are expected to err as they do on the structures to validate on."""
         from mdfit.uncertainty import last_layer, with_known_spread
 
-        errors = accuracy(trained, self.validation)
-        found = last_layer(
-            trained,
-            self.train,
-            self.validation,
-            energy=_root_mean_square(errors.energy),
-            forces=_root_mean_square(errors.forces),
-            stress=_root_mean_square(errors.stress),
-            show_progress=show_progress,
-        )
+        found = last_layer(trained, self.train, self.validation, show_progress=show_progress)
         return with_known_spread(found, self.validation)
 
 
@@ -96,11 +86,6 @@ def _with_labels(dataset: Dataset, kinds: tuple[str, ...]) -> Dataset:
         for frame in dataset
     ]
     return Dataset(tuple(frames))
-
-
-def _root_mean_square(pairs: np.ndarray) -> float | None:
-    """Of the errors of pairs; None where there are none."""
-    return float(np.sqrt(np.mean((pairs[:, 1] - pairs[:, 0]) ** 2))) if len(pairs) else None
 
 
 def uncertain_potential(data: LastLayerData, trained: Potential, directory: Path, show_progress: bool) -> Potential:

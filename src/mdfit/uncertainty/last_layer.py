@@ -15,6 +15,7 @@ from mdfit.data import Dataset
 from mdfit.data.duplicates import first_of_equal
 from mdfit.errors import MdfitError, TrainingError
 from mdfit.graph.batches import Batches
+from mdfit.objectives.accuracy import accuracy
 from mdfit.potentials import LastLayer, Potential, Scales, check_dataset
 from mdfit.potentials.last_layer import ForceSpread
 from mdfit.potentials.neural import network_of
@@ -61,9 +62,11 @@ def last_layer(
         potential: a network, or a sum with one network in it, whose uncertainty alone is told.
         training: what it was trained on.
         validation: other structures, of the kind that is expected; what has been used to stop the training will do.
-        energy: expected noise of the energy per atom (``"2 meV"``), or None to leave energies out.
-        forces: of the components of forces (``"0.1 eV/Å"``); the root mean square errors will do.
-        stress: of the components of the stress (``"0.1 GPa"``).
+        energy: how far energies per atom are expected to be off (``"15 meV"``), or None to leave energies out.  Without any
+            of these three numbers all labels count, with the root mean square errors of the validation set; numbers far
+            below the real errors give nearly all weight to one kind of label.
+        forces: the same of components of forces (``"0.1 eV/Å"``).
+        stress: the same of components of stresses (``"0.1 GPa"``).
         force_spread: ``"cheap"`` or ``"exact"``, see :class:`~mdfit.potentials.LastLayer`.
         regularise: λ, or ``"validation"``.
         probes: random displacements for each feature, all structures together, whose derivatives take the place of those of
@@ -79,7 +82,12 @@ def last_layer(
             structures, and for numbers out of range.
         UnknownSpeciesError: for species that the potential does not know.
     """
-    noise = expected_noise(training, {"energy": energy, "forces": forces, "stress": stress})
+    given = {"energy": energy, "forces": forces, "stress": stress}
+    if all(size is None for size in given.values()):
+        check_last_layer(potential, training, validation, labels_of(training))
+        errors = accuracy(potential, validation, batch_size).root_mean_squares()
+        given = {kind: errors.get(kind) for kind in labels_of(training)}
+    noise = expected_noise(training, given)
     check_last_layer(potential, training, validation, noise)
     features = network_of(potential).last_layer.shape[0]
     _check_settings(force_spread, regularise, probes, batch_size)
@@ -153,6 +161,13 @@ def check_last_layer(potential: Potential, training: Dataset, validation: Datase
             f"{labels} labels do not determine the {features} weights of the last layer: give more training structures, or "
             "forces, too."
         )
+
+
+def labels_of(dataset: Dataset) -> tuple[str, ...]:
+    """The kinds of labels that a data set has."""
+    return tuple(
+        kind for kind in ("energy", "forces", "stress") if any(getattr(frame, kind) is not None for frame in dataset)
+    )
 
 
 def _check_settings(force_spread: str, regularise: float | str, probes: int | None, batch_size: int) -> None:
