@@ -27,7 +27,8 @@ from mdfit.potentials import (
     load,
 )
 from mdfit.simulate import Langevin, run
-from mdfit.uncertainty import structure_spreads, times_known, with_known_spread
+from mdfit.simulate.spread_watch import SpreadWatch
+from mdfit.uncertainty import select, structure_spreads, times_known, with_known_spread
 
 _ARGON = Structure.from_ase(bulk("Ar", "fcc", a=5.4, cubic=True).repeat(2))
 _AT = StatePoint(_ARGON, "60 K")
@@ -185,6 +186,27 @@ def test_spreads_that_are_not_told_hide_none_of_the_others(tmp_path, caplog):
     assert part.virial_spreads is None
     on = _run(unsure, out=tmp_path / "run.h5")
     assert np.array_equal(on.force_spreads, _run(argon).force_spreads)
+
+
+def test_one_broken_structure_is_refused_and_does_not_silence_the_rest():
+    distances = [*np.linspace(1.1, 1.6, 20), 0.03]
+    broken = Dataset([LabelledStructure(Structure.in_open_space([[0, 0, 0], [0, 0, r]])) for r in distances])
+    potential = PotentialSet.of([LennardJones(epsilon=0.9), LennardJones(epsilon=1.1)])
+    with pytest.raises(DataError, match="no finite spread for structure 20"):
+        with_known_spread(potential, broken)
+    with pytest.raises(DataError, match="no finite spread for structure 20"):
+        select(potential, broken, 3)
+
+
+def test_a_spread_that_is_not_a_number_is_not_small():
+    known = KnownSpread(1.0, 1.0, 1.0)
+    frame = {"force_spreads": np.array([np.nan]), "energy_spreads": np.array([0.1])}
+    with pytest.raises(ExtrapolationError, match="spread of the forces is nan"):
+        SpreadWatch(known, "stop").look(frame, 1.0)
+    inside = StructureSpread(np.array([np.nan, 0.1]), np.array([0.1, 0.1]), np.array([np.nan, np.nan]))
+    assert times_known(inside, known) == pytest.approx([np.inf, 0.1])
+    with pytest.raises(PotentialError, match="none of the spreads that are known"):
+        times_known(inside, KnownSpread(virial=1.0))
 
 
 def test_a_run_tells_of_the_virial(caplog):

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from linear_model import Points, StraightLine, killed_at, points
+from linear_model import NOISE, PRIOR, Points, StraightLine, killed_at, points
 
 from mdfit.errors import CheckpointError, TrainingError
 from mdfit.models import load
@@ -53,6 +53,19 @@ def test_an_interrupted_chain_goes_on_bit_for_bit(tmp_path):
     # Finished: returned as it is.
     assert_same(sample(tmp_path / "run"), whole)
     assert len(load(tmp_path / "run" / "last.mdfit")) == 3
+
+
+@pytest.mark.parametrize("large", [0, 10**9])
+def test_densities_are_those_of_the_samples(monkeypatch, large):
+    """Not of the states before them, and whether chains go side by side or one after the other."""
+    monkeypatch.setattr(chains, "LARGE", large)
+    features, values = points()
+    found = sample(likelihood=Points(features, values, 40), prior=NormalPrior(PRIOR))
+    weights = found.by_chain(np.asarray(found.models.stacked.weights))
+    residuals = (values - weights @ features.T) / NOISE
+    expected = -0.5 * (residuals**2).sum(-1) - 0.5 * (weights**2).sum(-1) / PRIOR**2
+    differences = found.log_density - expected
+    np.testing.assert_allclose(differences, differences.mean(), atol=1e-3)
 
 
 def test_steps_in_one_call_do_not_matter():

@@ -23,7 +23,7 @@ SMALL = {
     'duration="20 ps"': 'duration="20 fs"',
     'every="50 fs"': 'every="2 fs"',
     'equilibrate="2 ps"': 'equilibrate="0 fs"',
-    "with_known_spread(silicon, frames)": "with_known_spread(silicon, frames + frames)",
+    "with_known_spread(silicon, validation)": "with_known_spread(silicon, validation + validation)",
 }
 
 
@@ -38,6 +38,7 @@ def test_an_ensemble_a_set_and_a_posterior(tmp_path, monkeypatch):
         one.info["REF_energy"] = frame.energy
         one.arrays["REF_forces"] = frame.forces
     ase.io.write("silicon.extxyz", atoms)
+    ase.io.write("validation.extxyz", atoms)
     ase.io.write("start.extxyz", atoms[0])
     names: dict = {"__name__": "__main__"}
     for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):

@@ -7,7 +7,7 @@ import optax
 import pytest
 from linear_model import StraightLine, killed_at, points
 
-from mdfit.errors import TrainingError
+from mdfit.errors import CheckpointError, TrainingError
 from mdfit.farm import local_executor
 from mdfit.models import Model, load
 from mdfit.objectives import Objective
@@ -97,6 +97,16 @@ def test_an_interrupted_ensemble_goes_on(tmp_path, side_by_side):
         assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [f"member_{n}" for n in range(3)]
 
 
+def test_members_that_were_not_begun_are_when_resumed(tmp_path):
+    with pytest.raises(CheckpointError):
+        train(False, tmp_path / "none", resume=True)
+    with pytest.raises(RuntimeError, match="killed"):
+        train(False, tmp_path / "run", on_record=killed_at(3))
+    assert not (tmp_path / "run" / "member_2").exists()
+    resumed = train(False, tmp_path / "run", resume=True)
+    np.testing.assert_array_equal(resumed.models.stacked.weights, train(False).models.stacked.weights)
+
+
 def test_workers_train_the_same_members(tmp_path):
     alone = train(False)
     with local_executor(2) as executor:
@@ -134,6 +144,11 @@ def test_what_is_not_to_be_trained_stays(side_by_side):
     )
     assert [float(one.offset) for one in found.models] == [0.5, 1.5, 2.5]
     assert all(float(one.slope) != 0 for one in found.models)
+
+
+def test_a_variant_that_is_misspelt():
+    with pytest.raises(TrainingError, match="'same split', 'random splits', 'bootstrap', not 'Bootstrap'"):
+        member_indices(20, 2, "Bootstrap")
 
 
 def test_data_of_members():

@@ -106,3 +106,24 @@ def test_convergence_of_chains():
     assert any("independent samples" in warning for warning in slow.warnings)
     with pytest.raises(ObservableError, match="at least four samples"):
         convergence(together[:, :3])
+
+
+def test_numbers_that_stand_still_hide_no_others():
+    random = np.random.default_rng(0)
+    values = np.stack([random.normal(size=(2, 100)) + [[0.0], [5.0]], np.ones((2, 100))], axis=-1)
+    found = convergence(values)
+    assert np.isnan(found.r_hat[1])
+    assert found.effective[1] == 0
+    assert "1 of 2 numbers are the same in all samples" in found.warnings[0]
+    assert "chains disagree" in found.warnings[1]
+    still = convergence(np.ones((2, 100)))
+    assert len(still.warnings) == 1
+    assert "stand still" in still.warnings[0]
+    values[1, 7, 0] = np.nan
+    with pytest.raises(ObservableError, match="Sample 7 of chain 1 says a number that is not finite"):
+        convergence(values)
+
+
+def test_weights_are_finite():
+    with pytest.raises(ObservableError, match="as many finite numbers"):
+        credible_interval(np.arange(3.0), weights=np.array([1, np.inf, 1]))

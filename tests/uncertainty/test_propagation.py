@@ -11,7 +11,7 @@ from ase.build import bulk
 
 from mdfit import StatePoint, Structure
 from mdfit.data import Frames
-from mdfit.errors import ObservableError, ReweightingError
+from mdfit.errors import NeighborListError, ObservableError, PotentialError, ReweightingError
 from mdfit.farm import local_executor
 from mdfit.observables import MeanSquareDisplacement, Observable, Pressure
 from mdfit.observables import estimate as single_estimate
@@ -248,10 +248,42 @@ def test_what_needs_the_order_of_frames_is_simulated():
 def test_bad_input():
     with pytest.raises(ObservableError, match="is no set of potentials"):
         estimate(_Square(), _spring(0.5), _plan(), _KEY)
+    with pytest.raises(ObservableError, match=r"way is one of 'auto', 'simulate'.*not 'simulation'"):
+        estimate(_Square(), _set(0.49, 0.51), _plan(), _KEY, way="simulation")
     at = StatePoint(Structure.in_open_space([[0.1, 0, 0]], masses=1.0), "300 K")
     plan = SimulationPlan(at, NVE("1 fs"), duration="1 ps", every="20 fs")
     with pytest.raises(ReweightingError, match="no Boltzmann weights"):
         estimate(_Square(), _set(0.49, 0.51), plan, _KEY, way="reweight")
+
+
+def test_a_cell_that_becomes_too_small_is_an_explosion(monkeypatch):
+    def run(plan, potential, key, out=None, show_progress=False):
+        raise NeighborListError("The cell is smaller than twice the cutoff.")
+
+    monkeypatch.setattr(SimulationPlan, "run", run)
+    found = simulate_members(_set(0.5, 0.6), _plan(), _KEY, side_by_side=True)
+    assert found.exploded == dict.fromkeys((0, 1), "The cell is smaller than twice the cutoff.")
+
+
+def test_all_weight_on_one_member_is_too_little():
+    with pytest.raises(ObservableError, match="all weight is on one member"):
+        UncertainEstimate.of("x", np.arange(3.0), np.ones(3), independent=True, weights=np.array([1.0, 0.0, 0.0]))
+    with pytest.raises(PotentialError, match="as many finite numbers"):
+        _set(0.5, 0.6, weights=[1.0, np.inf])
+
+
+@pytest.mark.parametrize("members", [2, 8])
+def test_noise_of_members_that_share_a_trajectory_is_taken_out(members):
+    """Members that are equal but for noise: their scatter, with S − 1, is that noise on average, and what is left is 0.
+
+    Their variance 1 is that of single members; differences from the mean have 1 − 1/S.
+    """
+    values = np.random.default_rng(1).normal(0, 1, (members, 2000))
+    apart = np.full(values.shape, np.sqrt(1 - 1 / members))
+    statistical = np.full(2000, members**-0.5)
+    found = UncertainEstimate.of("x", values, apart, independent=False, statistical_error=statistical)
+    expected = np.sqrt(np.maximum(np.var(values, axis=0, ddof=1) - 1, 0))
+    np.testing.assert_allclose(found.potential_error, expected, atol=1e-7)
 
 
 def test_the_interval_joins_both_errors():

@@ -270,7 +270,7 @@ def _finish(metrics: Metrics, directory: Path) -> None:
     type=click.Choice(["warn", "stop"]),
     default="warn",
     show_default=True,
-    help="Where the forces of a set of potentials spread more than on its validation data.",
+    help="Where forces, energy or virial of a set of potentials spread more than on its validation data.",
 )
 def simulate(
     potential: Path,

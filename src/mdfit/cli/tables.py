@@ -5,6 +5,8 @@ from __future__ import annotations
 from mdfit.observables import PotentialEnergy, Pressure, Temperature, equilibration_warnings, estimate
 from mdfit.observables.estimate import FEWEST_FRAMES
 from mdfit.simulate import Trajectory
+from mdfit.simulate.spread_watch import SPREAD_UNITS
+from mdfit.simulate.trajectory import SPREADS
 
 
 def trajectory_lines(trajectory: Trajectory) -> list[str]:
@@ -13,9 +15,11 @@ def trajectory_lines(trajectory: Trajectory) -> list[str]:
         return [f"Fewer than {FEWEST_FRAMES} frames: no averages with error bars."]
     observables = [Temperature(), PotentialEnergy(), *([Pressure()] if trajectory.periodic.all() else [])]
     lines = [f"{observable.name}: {estimate(observable, trajectory)}" for observable in observables]
-    if trajectory.force_spreads is not None:
-        spreads = trajectory.force_spreads
-        lines.append(f"spread of the forces: {spreads.mean():.3g} eV/Å, at most {spreads.max():.3g} eV/Å")
+    for kind, name in SPREADS.items():
+        spreads = getattr(trajectory, name)
+        if spreads is not None:
+            unit = SPREAD_UNITS[kind]
+            lines.append(f"spread of the {kind}: {spreads.mean():.3g} {unit}, at most {spreads.max():.3g} {unit}")
     return lines + [
         f"warning: {name}: {warning}"
         for name, warnings in equilibration_warnings(trajectory).items()

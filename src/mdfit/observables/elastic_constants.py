@@ -13,11 +13,10 @@ from mdfit.errors import ObservableError
 from mdfit.observables.base import Observable, require_periodic, require_stiffness
 from mdfit.observables.snapshot import Snapshot
 from mdfit.potentials import lagrangian_stiffness
+from mdfit.potentials.evaluation import VOIGT
 from mdfit.simulate import Trajectory
 from mdfit.units import BOLTZMANN, GIGAPASCAL
 
-#: Cartesian indices of Voigt's components xx, yy, zz, yz, xz, xy.
-_VOIGT = (np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1]))
 #: The 21 independent elements C_IJ, I ≤ J.
 _ROWS, _COLUMNS = np.triu_indices(6)
 _NAMES = tuple(f"C{row + 1}{column + 1}" for row, column in zip(_ROWS, _COLUMNS, strict=True))
@@ -90,7 +89,7 @@ class ElasticConstants(Observable):
         unity = jnp.eye(3, dtype=stress.dtype)
         kinetic = jnp.einsum("il,jk->ijkl", unity, unity) + jnp.einsum("ik,jl->ijkl", unity, unity)
         local = _elements(born + snapshot.number_of_atoms * thermal / snapshot.volume * kinetic) / GIGAPASCAL
-        components = stress[_VOIGT] / GIGAPASCAL
+        components = stress[VOIGT] / GIGAPASCAL
         compliance = GIGAPASCAL * snapshot.volume / thermal
         products = compliance * components[_ROWS] * components[_COLUMNS]
         return jnp.concatenate([local, components, products, compliance[None]])
@@ -108,7 +107,7 @@ def _elements(tensor: Float[Array, "3 3 3 3"]) -> Float[Array, "21"]:
     """The 21 Voigt elements of a tensor of rank four, averaged over i ↔ j and k ↔ l."""
     tensor = (tensor + jnp.swapaxes(tensor, 0, 1)) / 2
     tensor = (tensor + jnp.swapaxes(tensor, 2, 3)) / 2
-    matrix = tensor[_VOIGT][(slice(None), *_VOIGT)]
+    matrix = tensor[VOIGT][(slice(None), *VOIGT)]
     return ((matrix + matrix.T) / 2)[_ROWS, _COLUMNS]
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from mdfit.graph import Graph
 from mdfit.potentials.base import Potential, Sum, seen_by
 from mdfit.potentials.gradient import Gradient
+
+#: Rows and columns of the six independent components xx, yy, zz, yz, xz, xy of a symmetric matrix (Voigt's order).
+VOIGT = (np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1]))
 
 
 class Prediction(eqx.Module):

@@ -208,8 +208,9 @@ def _normalised(weights: Sequence[float] | np.ndarray | None, number: int) -> np
     if weights is None:
         return None
     given = np.asarray(weights, np.float64)
-    if given.shape != (number,) or not (given >= 0).all() or np.count_nonzero(given) < 2:
+    fits = given.shape == (number,) and (given >= 0).all() and np.isfinite(given).all()
+    if not fits or np.count_nonzero(given) < 2:
         raise PotentialError(
-            f"The weights of {number} members are as many numbers, none negative and two of them above 0."
+            f"The weights of {number} members are as many finite numbers, none negative and two of them above 0."
         )
     return given / given.sum()

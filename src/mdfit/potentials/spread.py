@@ -68,8 +68,8 @@ class StructureSpread(NamedTuple):
     virial: Float[Array | np.ndarray, " structures"]
 
     def told(self) -> dict[str, np.ndarray]:
-        """Those that the potential tells, by name."""
-        return {kind: np.asarray(one) for kind, one in self._asdict().items() if np.isfinite(one).all()}
+        """Those that the potential tells, by name: of some structures at least."""
+        return {kind: np.asarray(one) for kind, one in self._asdict().items() if not np.isnan(one).all()}
 
 
 class KnownSpread(NamedTuple):

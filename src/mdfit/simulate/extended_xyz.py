@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdfit.errors import CheckpointError
+from mdfit.potentials.evaluation import VOIGT
 from mdfit.simulate.restart import Output, RestartHeader
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 #: More bytes than a line of a frame has.
 _LONGEST_LINE = 1000
-#: xx, yy, zz, yz, xz, xy: the stress as ASE takes it.
-_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
 
 #: What frames of uncertain potentials say beside energies.
@@ -44,7 +43,7 @@ class XYZOutput(Output):
         # The file holds momenta and a symmetric stress, as ASE wants them.
         masses = self.recording.particles.masses[:, None]
         velocities = self._momenta(frame) / masses
-        stress = frame["stresses"][0][_VOIGT]
+        stress = frame["stresses"][0][VOIGT]
         return {
             **frame,
             "velocities": velocities[None].astype(frame["velocities"].dtype),
@@ -106,7 +105,7 @@ class XYZOutput(Output):
         lattice = f'Lattice="{numbers(cell)}" ' if np.any(cell) else ""
         return (
             f"{lattice}Properties=species:S:1:pos:R:3:momenta:R:3:masses:R:1{mask} "
-            f'energy={float(frame["potential_energies"][0])!r} stress="{numbers(_matrix(frame["stresses"][0][_VOIGT]))}" '
+            f'energy={float(frame["potential_energies"][0])!r} stress="{numbers(_matrix(frame["stresses"][0][VOIGT]))}" '
             f'pbc="{periodic}"{self._spread(frame)}'
         )
 

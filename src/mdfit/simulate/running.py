@@ -106,8 +106,8 @@ def run(
         out: a ``.h5`` (H5MD) or ``.xyz``/``.extxyz`` file, written as the run goes (extxyz for one replica).
         resume: ``"auto"`` goes on where the run that wrote ``out`` stopped, and returns its frames when it is whole;
             True: there must be one; False: there must be none.
-        when_unsure: what is done at frames where the forces of an uncertain potential spread more than on the data that it
-            was validated on (``potential.known_spread``): ``"warn"`` or ``"stop"``.
+        when_unsure: what is done at frames where forces, energy or virial of an uncertain potential spread more than on the
+            data that it was validated on (``potential.known_spread``): ``"warn"`` or ``"stop"``.
         show_progress: a progress bar with the time left.
 
     Ctrl-C (or SIGTERM) ends the run after the present interval.  A run goes on only as it was begun: the same system,

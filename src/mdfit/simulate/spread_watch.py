@@ -14,7 +14,8 @@ from mdfit.simulate.trajectory import SPREADS
 
 log = logging.getLogger(__name__)
 
-_UNITS = {"forces": "eV/Å", "energy": "eV per atom", "virial": "eV per atom"}
+#: Of the spreads of structures.
+SPREAD_UNITS = {"forces": "eV/Å", "energy": "eV per atom", "virial": "eV per atom"}
 
 #: What a run does beyond.
 WhenUnsure = Literal["warn", "stop"]
@@ -55,13 +56,14 @@ class SpreadWatch:
         told = {kind: limit for kind, limit in limits.items() if limit is not None and SPREADS[kind] in frame}
         if not told:
             return
-        ratios = np.stack([frame[SPREADS[kind]] / limit for kind, limit in told.items()])
+        # A spread that is not a number is no small one.
+        ratios = np.stack([np.nan_to_num(frame[SPREADS[kind]] / limit, nan=np.inf) for kind, limit in told.items()])
         number = int(np.sum(ratios.max(axis=0) > 1))
         if not number:
             return
         place, replica = (int(i) for i in np.unravel_index(np.argmax(ratios), ratios.shape))
         kind = tuple(told)[place]
-        found, unit = frame[SPREADS[kind]][replica], _UNITS[kind]
+        found, unit = frame[SPREADS[kind]][replica], SPREAD_UNITS[kind]
         text = (
             f"At {time:.3f} fs the spread of the {kind} is {found:.3g} {unit} in replica {replica}, more than the "
             f"{told[kind]:.3g} {unit} of validation data: the simulation has left what the data know."

@@ -19,7 +19,7 @@ class Reliability:
     """Errors against what was predicted of them.
 
     Attributes:
-        z_score_deviation: standard deviation of error / predicted, which should be 1.
+        z_score_deviation: root mean square of error / predicted, which should be 1; a bias counts.
         spearman: rank correlation of |error| and predicted.
         levels: probabilities of intervals.
         held: the part of the errors inside the intervals of these levels, which should be the same numbers.

@@ -233,6 +233,9 @@ def _advance(
         new = jax.tree.map(lambda moved, old: moved.astype(old.dtype), new, position)
         return new, memory, value, moves.kernel.log_weight(memory)
 
+    def density(position: Any, rest: Any, batch: Any) -> Array:
+        return moves.posterior.log_density(position, rest, batch)
+
     axis = None if moves.is_full_batch else eqx.if_array(0)
     side_by_side = eqx.filter_vmap(one_chain, in_axes=(0, 0, 0, eqx.if_array(0), axis, None))
     arrays, static = eqx.partition(fixed, eqx.is_array)
@@ -244,6 +247,9 @@ def _advance(
             return one_chain(key, place, remembered, eqx.combine(parts, static), batch, size)
 
         return jax.lax.map(chain, (keys, position, memory, arrays, None if moves.is_full_batch else data))
+
+    def densities(position: Any, rest: Any, data: Any) -> Array:
+        return eqx.filter_vmap(density, in_axes=(0, eqx.if_array(0), axis))(position, rest, data)
 
     numbers = sum(leaf[0].size for leaf in jax.tree.leaves(carry[0]))
     # Products of batches are slower than one after the other on a CPU, but for small models.
@@ -262,10 +268,13 @@ def _advance(
         index = jnp.searchsorted(kept, number)
         is_kept = moving & (kept[jnp.minimum(index, len(kept) - 1)] == number)
 
+        # The value at hand is that before the step.
+        value_there = jax.lax.cond(is_kept, lambda: densities(new, fixed, data), lambda: value)
+
         def put(store: Array, own: Array) -> Array:
             return store.at[jnp.where(is_kept, index, len(kept))].set(own, mode="drop")
 
-        samples = jax.tree.map(put, samples, Samples(new, value, weight))
+        samples = jax.tree.map(put, samples, Samples(new, value_there, weight))
         return (new, remembered, number + moving, samples), value
 
     return jax.lax.scan(step, carry, (sizes, None if moves.is_full_batch else batches))

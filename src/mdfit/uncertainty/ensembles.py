@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import equinox as eqx
 import numpy as np
@@ -21,7 +21,7 @@ from mdfit.farm import run_tasks
 from mdfit.models import Model, ModelSet, trainable
 from mdfit.objectives import Objective
 from mdfit.progress import progress_bar
-from mdfit.training import FitResult, fit
+from mdfit.training import FitResult, fit, has_checkpoint
 from mdfit.uncertainty.side_by_side import SideBySide, for_each_member
 
 Variant = Literal["same split", "random splits", "bootstrap"]
@@ -72,10 +72,13 @@ def member_indices(
         seed: of the draws.
 
     Raises:
-        TrainingError: for fewer than two members, or a part that leaves nothing to train or to validate on.
+        TrainingError: for fewer than two members, another variant, or a part that leaves nothing to train or to validate
+            on.
     """
     if members < 2:
         raise TrainingError(f"An ensemble has at least two members, not {members}: one says nothing of its own error.")
+    if variant not in get_args(Variant):
+        raise TrainingError(f"variant is one of {', '.join(map(repr, get_args(Variant)))}, not {variant!r}.")
     left = round(number * validation)
     if not 1 <= left < number:
         raise TrainingError(
@@ -136,10 +139,10 @@ def train_ensemble(
             other in this process when left out.
         seed: each member has one of its own.
         out: directory; members that are trained one after the other are in ``member_0`` and so on.
-        resume: members that are finished are not trained again.
+        resume: members that are finished are not trained again; True: at least one must have been begun.
         show_progress: one bar.
         configuration: see :func:`mdfit.fit`.
-        on_record: see :func:`mdfit.fit`.
+        on_record: see :func:`mdfit.fit`; with ``executor`` it is called in the workers.
 
     Raises:
         TrainingError: when numbers do not fit, both ``side_by_side`` and ``executor`` are given, or what :func:`mdfit.fit`
@@ -176,6 +179,10 @@ def train_ensemble(
             show_progress=show_progress,
         ).unless_interrupted()
         return Ensemble(result.model, (result,))
+    # Workers may have another working directory.
+    places = [None if out is None else Path(out).absolute() / f"member_{index}" for index in range(len(starts))]
+    if resume is True and any(place is not None and has_checkpoint(place) for place in places):
+        train = partial(train, resume="auto")
     members: dict[str, dict[str, Any]] = {
         f"member_{index}": {
             "model": start,
@@ -184,7 +191,7 @@ def train_ensemble(
             "train_only": train_only,
             "validate_on": None if validate_on is None else validate_on[index],
             "seed": seed + index,
-            "out": None if out is None else Path(out) / f"member_{index}",
+            "out": places[index],
         }
         for index, (start, objective) in enumerate(zip(starts, objectives, strict=True))
     }

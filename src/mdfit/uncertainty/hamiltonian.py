@@ -5,6 +5,7 @@ M. D. Hoffman, A. Gelman, J. Mach. Learn. Res. 15, 1593 (2014).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mdfit.errors import TrainingError
-from mdfit.models import Model, Parameters
+from mdfit.models import Model, Parameters, trainable
 from mdfit.uncertainty.kernels import Kernel, Target, require_blackjax
 from mdfit.uncertainty.posterior import FlatPrior, Likelihood, NormalPrior, Posterior
 from mdfit.uncertainty.sampled import Sampled
@@ -64,6 +65,7 @@ def adapted_nuts(
     prior: NormalPrior | FlatPrior | None = None,
     temperature: float = 1.0,
     steps: int = 1000,
+    train_only: Callable[[Any], Any] = trainable,
     seed: int = 0,
 ) -> tuple[NUTS, ConstantSteps]:
     """The sampler and its steps, adapted to a posterior, for :func:`~mdfit.uncertainty.sample_posterior`.
@@ -74,6 +76,7 @@ def adapted_nuts(
         prior: of the parameters; independent normal distributions of width 1 when left out.
         temperature: of the posterior.
         steps: of the adaptation (Stan's windows).
+        train_only: see :func:`~mdfit.uncertainty.sample_posterior`; the same as there.
         seed: of its random numbers.
 
     Raises:
@@ -82,7 +85,9 @@ def adapted_nuts(
     if not likelihood.is_full_batch:
         raise TrainingError("NUTS needs all data at once: give a likelihood with is_full_batch, or take SGLD or PSGLD.")
     blackjax = require_blackjax()
-    parameters = Parameters.of(Sampled.of(start, likelihood.noise))
+    sampled = Sampled.of(start, likelihood.noise)
+    flags = eqx.tree_at(lambda one: one.model, trainable(sampled), train_only(start))
+    parameters = Parameters.of(sampled, flags)
     posterior = Posterior.of(likelihood, prior)
     batch, _ = likelihood.draw(start, likelihood.initial_state(seed, start))
 

@@ -133,8 +133,10 @@ class Coverage:
 
 def _normalised(weights: np.ndarray, models: int) -> np.ndarray:
     weights = np.asarray(weights, np.float64)
-    if weights.shape != (models,) or not (weights >= 0).all() or not weights.sum() > 0:
-        raise ObservableError(f"The weights of {models} models are as many numbers, not negative and not all zero.")
+    if weights.shape != (models,) or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
+        raise ObservableError(
+            f"The weights of {models} models are as many finite numbers, not negative and not all zero."
+        )
     return weights / weights.sum()
 
 

@@ -33,6 +33,7 @@ def structure_spreads(potential: Potential, dataset: Dataset, batch_size: int = 
         batch_size: structures evaluated together.
 
     Raises:
+        DataError: for a structure of which the potential gives no finite spread.
         PotentialError: for a potential that knows no spread.
         UnknownSpeciesError, StructureError: as :func:`mdfit.potentials.check_dataset`.
     """
@@ -41,14 +42,29 @@ def structure_spreads(potential: Potential, dataset: Dataset, batch_size: int = 
         [np.asarray(one, np.float64) for one in _spread(potential, batch.graph)]
         for batch in Batches(dataset, potential.cutoff, batch_size).in_order()
     ]
-    return StructureSpread(*(np.concatenate(parts)[: len(dataset)] for parts in zip(*found, strict=True)))
+    spreads = StructureSpread(*(np.concatenate(parts)[: len(dataset)] for parts in zip(*found, strict=True)))
+    told = spreads.told()
+    finite = np.all([np.isfinite(one) for one in told.values()], axis=0)
+    if not told or not finite.all():
+        raise DataError(
+            f"The potential gives no finite spread for structure {int(np.argmin(finite))}: look for atoms that overlap in "
+            "it, and remove it."
+        )
+    return spreads
 
 
 def times_known(spreads: StructureSpread, known: KnownSpread) -> np.ndarray:
-    """How many times what is known each structure spreads, by the largest of its spreads; above 1 it lies beyond."""
-    ratios = [np.asarray(one) / limit for one, limit in zip(spreads, known, strict=True) if limit is not None]
-    # NaN where the potential does not tell one of them.
-    return np.fmax.reduce(ratios)
+    """How many times what is known each structure spreads, by the largest of its spreads; above 1 it lies beyond.
+
+    Raises:
+        PotentialError: when nothing that is known is told.
+    """
+    told = spreads.told()
+    ratios = [told[kind] / limit for kind, limit in known._asdict().items() if limit is not None and kind in told]
+    if not ratios:
+        raise PotentialError("The potential tells none of the spreads that are known; make it with with_known_spread.")
+    # A spread that is not a number is no small one.
+    return np.nan_to_num(np.max(ratios, axis=0), nan=np.inf, posinf=np.inf)
 
 
 def with_known_spread(
@@ -66,9 +82,8 @@ def with_known_spread(
         margin: by which the limits are multiplied, above 1 where few structures do not tell how far the tail reaches.
 
     Raises:
-        DataError: for a part that is no probability, or too few structures to tell it.
-        PotentialError: for a potential that knows no spread or tells none that is finite, or a sum with several uncertain
-            terms.
+        DataError: for a part that is no probability, fewer than ten structures, or one without a finite spread.
+        PotentialError: for a potential that knows no spread, or a sum with several uncertain terms.
     """
     if not 0 <= flagged < 1:
         raise DataError(
@@ -89,10 +104,6 @@ def with_known_spread(
         )
     spreads = structure_spreads(potential, validation)
     told = spreads.told()
-    if not told:
-        raise PotentialError(
-            "The potential tells no finite spread of these structures, neither of forces nor of energies."
-        )
     # Of what is flagged an equal part for each of them.
     level = 1 - flagged / len(told)
     known = KnownSpread(

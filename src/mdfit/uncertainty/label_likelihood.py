@@ -16,6 +16,7 @@ from mdfit.errors import TrainingError
 from mdfit.graph.batches import Batch, Batches
 from mdfit.objectives.force_matching import residuals
 from mdfit.potentials import Potential, evaluate
+from mdfit.potentials.evaluation import VOIGT
 from mdfit.uncertainty.posterior import Likelihood, LogLikelihood
 from mdfit.units import quantity
 
@@ -138,6 +139,8 @@ def _log_likelihood(
     sizes = {name: jnp.asarray(size) for name, size in known.items()} | noise
     for name, sigma in sizes.items():
         error, mask = found[name]
+        # A symmetric stress is six numbers.
+        error = error[:, *VOIGT] if name == "stress" else error
         flags = mask.reshape(mask.shape + (1,) * (error.ndim - mask.ndim))
         scaled = jnp.where(flags, error, 0).astype(jnp.float64) / sigma
         components = jnp.sum(mask) * int(np.prod(error.shape[mask.ndim :]))

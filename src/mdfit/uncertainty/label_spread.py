@@ -10,6 +10,7 @@ from mdfit.data import Dataset
 from mdfit.graph.batches import Batches
 from mdfit.objectives.accuracy import Accuracy, compare
 from mdfit.potentials import Potential, predict_with_spread
+from mdfit.potentials.evaluation import VOIGT
 from mdfit.uncertainty.calibration import Reliability, fixed_by_symmetry, reliability
 
 #: Fewer errors tell nothing of how they are distributed.
@@ -49,6 +50,9 @@ class LabelSpread:
         """
         pairs, spreads = getattr(self.accuracy, kind), getattr(self, kind)
         errors = pairs[:, 1] - pairs[:, 0]
+        if kind == "stress":
+            # Rows are those of the full matrix, of which six are independent.
+            errors, spreads = (one.reshape(-1, 3, 3)[:, *VOIGT].ravel() for one in (errors, spreads))
         known = np.isfinite(spreads) & (spreads > 0)
         if known.any():
             known[known] = ~fixed_by_symmetry(errors[known], spreads[known])

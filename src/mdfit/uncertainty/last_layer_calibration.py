@@ -13,6 +13,7 @@ from jaxtyping import Array, ArrayLike, Float
 from mdfit.errors import TrainingError
 from mdfit.graph.batches import Batch
 from mdfit.potentials import Potential, evaluate
+from mdfit.potentials.evaluation import VOIGT
 from mdfit.potentials.last_layer import ForceSpread, around
 from mdfit.potentials.neural import network_of
 from mdfit.uncertainty.calibration import fixed_by_symmetry
@@ -100,7 +101,7 @@ def _errors_and_variances(
         found["forces"] = forces, jnp.repeat(near, 3, axis=0), forces_mask
         return found
     rows = label_rows(potential, batch, {"forces": 1.0, "stress": 1.0})
-    stress = (prediction.stress(batch.volumes) - batch.stress).reshape(-1)
+    stress = (prediction.stress(batch.volumes) - batch.stress)[:, *VOIGT].reshape(-1)
     found["forces"] = forces, variances(rows["forces"]), forces_mask
-    found["stress"] = stress, variances(rows["stress"]), jnp.repeat(batch.stress_mask, 9)
+    found["stress"] = stress, variances(rows["stress"]), jnp.repeat(batch.stress_mask, 6)
     return found

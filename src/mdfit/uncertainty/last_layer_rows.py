@@ -13,6 +13,7 @@ from mdfit.graph import Graph
 from mdfit.graph.batches import Batch
 from mdfit.potentials import Potential, Sum
 from mdfit.potentials.base import seen_by
+from mdfit.potentials.evaluation import VOIGT
 from mdfit.potentials.last_layer import slopes_of_features
 from mdfit.potentials.neural import AT_ONCE, network_of
 
@@ -28,7 +29,10 @@ def features_of(potential: Potential, graph: Graph) -> Float[Array, "atoms featu
 
 
 def label_rows(potential: Potential, batch: Batch, labels: Mapping[str, float]) -> Rows:
-    """∂label/∂w for every component of every label of these kinds, with as many derivatives as there are features."""
+    """∂label/∂w for every component of every label of these kinds, with as many derivatives as there are features.
+
+    A symmetric stress has six components.
+    """
     found = {}
     if "energy" in labels:
         found["energy"] = _energy_rows(potential, batch)
@@ -38,8 +42,8 @@ def label_rows(potential: Potential, batch: Batch, labels: Mapping[str, float]) 
         if "forces" in labels:
             found["forces"] = _rows(jnp.where(batch.forces_mask[:, None], slopes.forces, 0))
         if "stress" in labels:
-            stress = slopes.strain_derivative / batch.volumes[:, None, None]
-            found["stress"] = _rows(jnp.where(batch.stress_mask[:, None, None], stress, 0))
+            stress = slopes.strain_derivative[..., *VOIGT] / batch.volumes[:, None]
+            found["stress"] = _rows(jnp.where(batch.stress_mask[:, None], stress, 0))
     return found
 
 
@@ -75,7 +79,7 @@ def probed_rows(
         found["forces"] = jnp.concatenate(jax.lax.map(displaced, signs, batch_size=AT_ONCE)) / len(signs) ** 0.5
     if "stress" in labels:
         units = jnp.eye(9, dtype=seen.dtype).reshape(9, 3, 3)
-        strains = 0.5 * (units + jnp.swapaxes(units, 1, 2))
+        strains = 0.5 * (units + jnp.swapaxes(units, 1, 2))[3 * VOIGT[0] + VOIGT[1]]
         slopes = jax.lax.map(lambda strain: along(seen.vectors @ strain), strains, batch_size=AT_ONCE)
         stress = slopes / batch.volumes[:, None]
         found["stress"] = jnp.concatenate(jnp.where(batch.stress_mask[:, None], stress, 0))

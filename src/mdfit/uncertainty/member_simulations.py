@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mdfit.errors import ExplosionError
+from mdfit.errors import ExplosionError, NeighborListError
 from mdfit.farm import run_tasks
 from mdfit.observables import Observable, TrajectoryObservable, estimate
 from mdfit.potentials import Potential, PotentialSet
@@ -146,7 +146,8 @@ def simulate_members(
             "plan": plan,
             "potential": potential,
             "key": np.asarray(jax.random.key_data(jax.random.fold_in(key, member))),
-            "out": None if out is None else Path(out) / f"member_{member}.h5",
+            # Workers may have another working directory.
+            "out": None if out is None else Path(out).absolute() / f"member_{member}.h5",
         }
         for member, potential in enumerate(potentials)
     }
@@ -170,7 +171,7 @@ def _simulated(plan: SimulationPlan, potential: Potential, key: np.ndarray, out:
     """One member, or why it exploded."""
     try:
         return plan.run(potential, jax.random.wrap_key_data(jnp.asarray(key)), out)
-    except ExplosionError as error:
+    except (ExplosionError, NeighborListError) as error:
         return str(error)
 
 
@@ -182,7 +183,7 @@ def _side_by_side(
     path = None if out is None else Path(out) / "members.h5"
     try:
         found = everyone.run(EachMember(potentials), key, path, show_progress)
-    except ExplosionError as error:
+    except (ExplosionError, NeighborListError) as error:
         log.warning("One of the members explodes (%s): they are simulated one by one.", error)
         return None
     own = {member: _replicas(found, plan.replicas * member, plan.replicas) for member in range(len(potentials))}

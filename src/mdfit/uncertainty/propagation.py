@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 
@@ -93,8 +93,11 @@ def estimate(
     wanted = [observables] if isinstance(observables, (Observable, TrajectoryObservable)) else list(observables)
     if not isinstance(potentials, PotentialSet):
         raise ObservableError(
-            f"{type(potentials).__name__} is no set of potentials, so that it has no spread; give a PotentialSet."
+            f"{type(potentials).__name__} is no set of potentials; give a PotentialSet, of a last layer its draws "
+            "(.sample(8)), of a shallow ensemble its members (.as_set())."
         )
+    if way not in get_args(Way):
+        raise ObservableError(f"way is one of {', '.join(map(repr, get_args(Way)))}, not {way!r}.")
     ordered = [one.name for one in wanted if isinstance(one, TrajectoryObservable)]
     if way == "simulate" or (way == "auto" and ordered):
         if ordered and way == "auto":

@@ -74,12 +74,6 @@ def select(
         raise DataError(f"{number} structures cannot be chosen of {len(pool)}; ask for 1 to {len(pool)}.")
     found = structure_spreads(potential, pool, batch_size)
     spreads = times_known(found, known_spread(potential) or _usual(found))
-    if not np.isfinite(spreads).all():
-        bad = int(np.argmin(np.isfinite(spreads)))
-        raise DataError(
-            f"The potential gives no finite spread for structure {bad} of the pool: look for atoms that overlap in it, and "
-            "remove it."
-        )
     features = structure_features(potential, pool, batch_size)
     width = features.std(axis=0)
     scale = np.where(width > 1e-9 * max(float(width.max()), 1e-30), width, np.inf)

@@ -24,6 +24,7 @@ from mdfit.objectives import Objective
 from mdfit.objectives.base import Metrics, PureLoss, require_potential
 from mdfit.objectives.force_matching import Position, residuals
 from mdfit.potentials import Potential, Prediction, evaluate_with_spread, knows_spread
+from mdfit.potentials.evaluation import VOIGT
 from mdfit.uncertainty.label_likelihood import expected_noise
 
 
@@ -130,8 +131,11 @@ def _totals(potential: Potential, batch: Batch, noise: Mapping[str, float]) -> d
     for name, (error, mask) in residuals(found.mean, batch).items():
         if name not in noise:
             continue
+        spread = spreads[name]
+        # A symmetric stress is six numbers.
+        error, spread = (error[:, *VOIGT], spread[:, *VOIGT]) if name == "stress" else (error, spread)
         flags = mask.reshape(mask.shape + (1,) * (error.ndim - mask.ndim))
-        relative = 1 + jnp.where(flags, spreads[name] / noise[name], 0).astype(jnp.float64) ** 2
+        relative = 1 + jnp.where(flags, spread / noise[name], 0).astype(jnp.float64) ** 2
         scaled = jnp.where(flags, error / noise[name], 0).astype(jnp.float64)
         components = jnp.sum(mask) * int(np.prod(error.shape[mask.ndim :]))
         totals[name] = (0.5 * jnp.sum(scaled**2 / relative + jnp.log(relative)), components)

@@ -96,7 +96,7 @@ class UncertainEstimate:
             warnings: see there.
 
         Raises:
-            ObservableError: for fewer than two members, or dependent members without an error of their mean.
+            ObservableError: for fewer than two members with a weight, or dependent members without an error of their mean.
         """
         members, errors = np.asarray(members, np.float64), np.asarray(errors, np.float64)
         if len(members) < 2:
@@ -107,11 +107,19 @@ class UncertainEstimate:
         share = np.full(len(members), 1 / len(members)) if weights is None else np.asarray(weights) / np.sum(weights)
         value = np.tensordot(share, members, axes=1)
         effective = 1 / np.sum(share**2)
+        if not effective > 1 + 1e-9:
+            raise ObservableError(
+                f"{name}: all weight is on one member of the set, which says nothing of the potential's error"
+                f"{f' ({len(exploded)} exploded)' if exploded else ''}."
+            )
         scatter = np.tensordot(share, (members - value) ** 2, axes=1) * effective / (effective - 1)
         noise = np.tensordot(share, errors**2, axes=1)
         if independent:
             statistical_error = np.sqrt(np.tensordot(share**2, errors**2, axes=1))
-        elif statistical_error is None:
+        else:
+            # Differences from the mean scatter less than members do, as in the scatter itself.
+            noise = noise * effective / (effective - 1)
+        if statistical_error is None:
             raise ObservableError(f"{name}: the error of a mean over one trajectory has to be given.")
         varying = np.isfinite(scatter) & (scatter > 0)
         if varying.any() and np.median((noise / np.where(varying, scatter, 1))[varying]) > 1 / 2:
