@@ -95,6 +95,9 @@ def test_test_sets_are_judged_by_spreads(run, metrics):
     for name, metric in spread_metrics("held_out", spread).items():
         assert metrics[name].value == pytest.approx(metric.value, rel=1e-4), name
     assert metrics["held_out/force_z_score_deviation"].value == pytest.approx(1, abs=0.4)
+    scales = load(run / "uncertain.mdfit").scales
+    assert metrics["uncertainty/energy_scale"].value == pytest.approx(float(scales.energy), rel=1e-6)
+    assert metrics["uncertainty/forces_scale"].unit == "1/Å"
 
 
 def simulated(run) -> Trajectory:
@@ -115,6 +118,7 @@ def test_simulations_have_both_errors(run, metrics):
     assert 0 <= metrics["warm/frames_beyond_known"].value <= 100
     # At constant energy frames cannot be weighted for other potentials.
     assert metrics["nve/pressure"].potential_error is None
+    assert "frames at constant energy have no weights" in metrics["nve/pressure"].warning
 
 
 def test_weights_that_cannot_be_trusted_are_told(run):
@@ -142,7 +146,7 @@ def test_report_and_results_show_them(run, metrics, tmp_path):
     assert "(potential)" in page
     summary = write_results(run, tmp_path / "results").read_text(encoding="utf-8")
     assert "(potential)" in summary
-    assert {"uncertain.mdfit", "potential.mdfit", "reliability_held_out.png"} <= {
+    assert {"uncertain.mdfit", "potential.mdfit", "reliability_held_out_forces.png"} <= {
         path.name for path in (tmp_path / "results").iterdir()
     }
     assert read_metrics(tmp_path / "results" / "metrics.json") == metrics

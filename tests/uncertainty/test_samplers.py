@@ -4,12 +4,16 @@ Bounds are five standard errors of the chains beyond the bias that steps of this
 of a million cases.
 """
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from linear_model import PRIOR, Points, StraightLine, exact, points
+from linear_model import NOISE, PRIOR, Points, StraightLine, exact, points
 from scipy import integrate
 
 from mdfit.errors import TrainingError
+from mdfit.models import Model, trainable
 from mdfit.uncertainty import (
     PSGLD,
     SGHMC,
@@ -90,6 +94,41 @@ def test_nuts_is_exact():
     check(chains(kernel, schedule, steps=2000, steps_per_update=400, keep=1600))
     with pytest.raises(TrainingError, match="NUTS needs all data at once"):
         adapted_nuts(StraightLine.zero(), Points(*points(), 10))
+
+
+class Separate(Model):
+    """The same line, with parameters of their own."""
+
+    height: jax.Array
+    slope: jax.Array
+
+    @property
+    def weights(self):
+        return jnp.stack([self.height, self.slope])
+
+    @classmethod
+    def skeleton(cls, settings):
+        return cls(jnp.zeros(()), jnp.zeros(()))
+
+
+def test_adapted_nuts_leaves_what_is_not_sampled():
+    """The height given a slope of 0, whose posterior is that of one column alone."""
+
+    def height_alone(model):
+        return eqx.tree_at(lambda flags: flags.slope, trainable(model), False)
+
+    start, likelihood = Separate(jnp.zeros(()), jnp.zeros(())), Points(*points(), 40)
+    settings = {"prior": NormalPrior(PRIOR), "train_only": height_alone}
+    kernel, schedule = adapted_nuts(start, likelihood, steps=300, **settings)
+    found = chains(kernel, schedule, steps=2000, steps_per_update=400, keep=1600, starts=[start] * 2, **settings)
+    _, values = points()
+    precision = len(values) / NOISE**2 + 1 / PRIOR**2
+    heights = np.asarray(found.models.stacked.height)
+    assert not np.asarray(found.models.stacked.slope).any()
+    effective = float(convergence(found.by_chain(heights)).effective)
+    # Four standard errors: a false alarm in 16,000.
+    assert abs(heights.mean() - values.sum() / NOISE**2 / precision) < 4 / np.sqrt(precision * effective)
+    assert heights.var() * precision == pytest.approx(1, abs=4 * np.sqrt(2 / effective))
 
 
 def test_nuts_in_the_shape_of_the_top():

@@ -183,8 +183,8 @@ def accuracy_metrics(
 
 
 def spread_metrics(prefix: str, spread: LabelSpread) -> Metrics:
-    """How well an uncertain potential predicts its errors: for each kind of label the root mean square of its spread, the
-    standard deviation of error / spread, which should be 1, and the rank correlation of |error| and spread, where there are
+    """How well an uncertain potential predicts its errors: for each kind of label the root mean square of its spread (the
+    sharpness), that of error / spread, which should be 1, and the rank correlation of |error| and spread, where there are
     enough labels to tell.
 
     Args:

@@ -88,6 +88,13 @@ def _with_labels(dataset: Dataset, kinds: tuple[str, ...]) -> Dataset:
     return Dataset(tuple(frames))
 
 
+def scale_metrics(potential: LastLayer) -> Metrics:
+    """By what spreads of the posterior were multiplied to have the size of errors on the validation data."""
+    units = {"forces": "1/Å"} if potential.force_spread == "cheap" else {}
+    scales = {kind: float(scale) for kind, scale in potential.scales._asdict().items() if np.isfinite(scale)}
+    return {f"uncertainty/{kind}_scale": Metric(scale, None, units.get(kind, "")) for kind, scale in scales.items()}
+
+
 def uncertain_potential(data: LastLayerData, trained: Potential, directory: Path, show_progress: bool) -> Potential:
     """The potential with its uncertainty, made once and kept in the directory of the run."""
     path = directory / UNCERTAIN
@@ -122,14 +129,14 @@ class PotentialErrors:
     def of_simulation(
         self, observables: Sequence[Observable], trajectory: Trajectory
     ) -> tuple[dict[str, UncertainEstimate], str]:
-        """By the names of the observables, from the frames of the mean, weighted for every member; and why there are none.
-
-        At constant energy there are none.
-        """
+        """By the names of the observables, from frames of the mean, weighted for every member; and why there are none."""
         from mdfit.uncertainty import estimate_reweighted, member_weights
 
         if trajectory.ensemble == "NVE":
-            return {}, ""
+            return (
+                {},
+                "the potential's error is not known, since frames at constant energy have no weights for other members",
+            )
         frames = member_weights(self.members, trajectory)
         if not frames.sound:
             reason = next(iter(frames.problems.values()))

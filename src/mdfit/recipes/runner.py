@@ -14,7 +14,7 @@ from mdfit.data import Dataset
 from mdfit.errors import CheckpointError, DataError, RecipeError, UntrustedError
 from mdfit.graph.batches import Batches
 from mdfit.objectives.accuracy import Accuracy
-from mdfit.potentials import Potential, knows_spread
+from mdfit.potentials import LastLayer, Potential, knows_spread
 from mdfit.precision import key
 from mdfit.recipes.arrays import save_arrays
 from mdfit.recipes.budget import plan_epochs
@@ -33,7 +33,7 @@ from mdfit.recipes.building import (
 )
 from mdfit.recipes.loading import LoadedRecipe, check_files, check_unchanged, load_resolved
 from mdfit.recipes.metrics import Metrics, accuracy_metrics, spread_metrics, write_metrics
-from mdfit.recipes.potential_errors import LastLayerData, PotentialErrors, uncertain_potential
+from mdfit.recipes.potential_errors import LastLayerData, PotentialErrors, scale_metrics, uncertain_potential
 from mdfit.recipes.preflight import check_cutoff, check_inputs
 from mdfit.recipes.run_directory import RESOLVED, check_links, environment_of, note_commit, run_directory
 from mdfit.recipes.schema import SimulationChoice
@@ -189,7 +189,7 @@ class _Stages:
             raise CheckpointError(message) from error
 
     def test(self, potential: Potential) -> Metrics:
-        metrics: Metrics = {}
+        metrics = scale_metrics(potential) if isinstance(potential, LastLayer) else {}
         for name, dataset in test_sets(self.loaded):
             log.info("Testing on %s: %d structures", name, len(dataset))
             with self._timed(f"test {name}"):

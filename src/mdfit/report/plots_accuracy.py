@@ -12,13 +12,13 @@ from mdfit.recipes.figures import Figure
 from mdfit.recipes.plots import reliability_plots
 from mdfit.report.drawing import panels_of
 from mdfit.report.figures import BLUE, GREY, ORANGE, Panel
+from mdfit.uncertainty.label_spread import FEWEST_ERRORS
+from mdfit.units import GIGAPASCAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mdfit.report.run_files import TestErrors
-
-from mdfit.uncertainty.label_spread import FEWEST_ERRORS
 
 #: More points than this are shown as a density.
 _DENSE = 1500
@@ -115,16 +115,18 @@ def group_panel(name: str, key: str, test: TestErrors, force_unit: str) -> list[
     return [Panel(f"groups_{name}_{key}", caption, draw)]
 
 
-def reliability_panels(name: str, test: TestErrors) -> list[Panel]:
-    """Errors of forces beside what an uncertain potential predicted of them; of energies where there are no forces."""
+def reliability_panels(name: str, test: TestErrors) -> dict[str, list[Panel]]:
+    """Errors of each kind of label of which there are enough, beside what an uncertain potential predicted of them."""
     if test.spread is None:
-        return []
-    units = {"forces": "eV/Å", "energy": "eV/atom"}
-    kind = next((kind for kind in units if len(test.spread.errors(kind)[0]) >= FEWEST_ERRORS), None)
-    if kind is None:
-        return []
-    plots = reliability_plots({kind: test.spread.errors(kind)}, units[kind])
-    return panels_of(f"reliability_{name}", Figure(plots=plots))
+        return {}
+    units = {"forces": (1.0, "eV/Å"), "energy": (1.0, "eV/atom"), "stress": (1 / GIGAPASCAL, "GPa")}
+    found = {}
+    for kind, (factor, unit) in units.items():
+        errors, predicted = (factor * one for one in test.spread.errors(kind))
+        if len(errors) >= FEWEST_ERRORS:
+            plots = reliability_plots({kind: (errors, predicted)}, unit)
+            found[kind] = panels_of(f"reliability_{name}_{kind}", Figure(plots=plots))
+    return found
 
 
 def frame_force_errors(test: TestErrors, factor: float) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:

@@ -78,7 +78,9 @@ def _test_section(name: str, test: TestErrors, unit: str) -> Section:
     for key in test.groups:
         panels += group_panel(name, key, test, unit)
         tables.append((f"Errors by {key}", group_table(key, test, unit)))
-    return Section(f"Test errors: {name}", pictures(panels + reliability_panels(name, test)), tables)
+    for reliability in reliability_panels(name, test).values():
+        panels += reliability
+    return Section(f"Test errors: {name}", pictures(panels), tables)
 
 
 def simulation_text(run: RunFiles, name: str) -> str:

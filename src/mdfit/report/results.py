@@ -136,7 +136,8 @@ def _save_plots(run: RunFiles, to: Path) -> list[Path]:
     rows: dict[str, list[Panel]] = {"learning_curves": learning_panels(run)[:3]}
     rows |= {f"parity_{name}": parity_panels(name, test, unit) for name, test in run.tests.items()}
     rows |= {f"rdf_{name}": [rdf_panel(name, arrays)] for name, arrays in run.simulations.items() if "rdf" in arrays}
-    rows |= {f"reliability_{name}": reliability_panels(name, test) for name, test in run.tests.items()}
+    for name, test in run.tests.items():
+        rows |= {f"reliability_{name}_{kind}": panels for kind, panels in reliability_panels(name, test).items()}
     rows["equation_of_state"] = equation_of_state_panels(run.loaded.recipe.properties, run.properties)
     paths = []
     for name, panels in rows.items():
