@@ -10,7 +10,7 @@ from ase.build import bulk
 from mdfit.errors import PotentialError
 from mdfit.graph import build_graph
 from mdfit.potentials import Allegro, Scaling, evaluate
-from mdfit.potentials.allegro import Tensors, _matrix
+from mdfit.potentials.edge_tensors import Tensors, matrix_of
 from mdfit.potentials.couplings import paths, spherical_harmonics
 from mdfit.structure import Structure
 
@@ -38,7 +38,7 @@ def test_matrices_of_atoms_do_what_products_of_tensors_do(order):
     for _ in range(2):
         around = {one: jnp.asarray(random.normal(size=(2 * one + 1, atoms, channels))) for one in range(order + 1)}
         weights = jnp.asarray(random.normal(size=(len(paths(order)), channels)))
-        short = short.multiplied(_matrix(around, weights, order))
+        short = short.multiplied(matrix_of(around, weights, order))
         full = explicit(around, weights, full, order)
         np.testing.assert_allclose(short.scalars(), full[0][:, :, 0], rtol=1e-9, atol=1e-9)
     for one in range(order + 1):

@@ -18,7 +18,8 @@ from jaxtyping import Array, Float
 from mdfit.errors import PotentialError
 from mdfit.graph import Graph
 from mdfit.models import Constant
-from mdfit.potentials.couplings import coupling, paths, spherical_harmonics
+from mdfit.potentials.couplings import paths, spherical_harmonics
+from mdfit.potentials.edge_tensors import Tensors, matrix_of, surroundings_of
 from mdfit.potentials.layers import Dense, SpeciesTable, bessel_basis, bessel_frequencies, polynomial_envelope, silu
 from mdfit.potentials.neural import NeuralPotential
 from mdfit.potentials.readout import EnergiesAndFeatures, Scaling, reference_table, require_positive
@@ -53,62 +54,6 @@ def _unit_variance(inputs: int, outputs: int, key: jax.Array, bias: bool = True)
     return Dense(inputs, outputs, key, bias=bias, gain=float(np.sqrt((inputs + outputs) / (2 * inputs))))
 
 
-#: For some orders, ``(2 l + 1, atoms, channels)`` each.
-Rows = dict[int, Float[Array, "components atoms channels"]]
-#: For orders of the result and of what is multiplied, ``(2 l + 1, 2 l' + 1, atoms, channels)`` each.
-Blocks = dict[tuple[int, int], Float[Array, "out components atoms channels"]]
-
-
-class Tensors(eqx.Module):
-    """The tensors of all edges, which are never formed: T_ij = P_i (w_ij ∘ Y_ij), channel by channel.
-
-    As a product multiplies the tensors of all edges of an atom by the same surroundings, it is a matrix of the atom, and
-    P_i the product of these; there are far fewer atoms than edges.
-
-    Attributes:
-        shares: w of each order, ``(atoms, neighbours, channels)``.
-        harmonics: Y of each order, ``(atoms, neighbours, 2 l + 1)``.
-        factors: of P, the last one first.
-    """
-
-    shares: list[Float[Array, "atoms neighbours channels"]]
-    harmonics: list[Float[Array, "atoms neighbours components"]]
-    factors: tuple[Blocks, ...] = ()
-
-    def multiplied(self, matrix: Blocks) -> Tensors:
-        """From the left."""
-        return Tensors(self.shares, self.harmonics, (matrix, *self.factors))
-
-    def inner(self, rows: Rows) -> Float[Array, "atoms neighbours channels"]:
-        """Inner products with rows for each atom, which reach the edges only after all factors."""
-        for factor in self.factors:
-            rows = _times(rows, factor)
-        terms = []
-        for order, own in rows.items():
-            parts = [self.harmonics[order][:, :, m, None] * own[m][:, None] for m in range(2 * order + 1)]
-            terms.append(self.shares[order] * _sum(parts))
-        return _sum(terms)
-
-    def scalars(self) -> Float[Array, "atoms neighbours channels"]:
-        """The tensors of order 0."""
-        first, *rest = self.factors
-        rows = {right: block[0] for (out, right), block in first.items() if out == 0}
-        return Tensors(self.shares, self.harmonics, tuple(rest)).inner(rows)
-
-
-def _times(rows: Rows, factor: Blocks) -> Rows:
-    """Rows times a matrix."""
-    found: dict[int, list[Array]] = {}
-    for (out, right), block in factor.items():
-        if out in rows:
-            found.setdefault(right, []).append(jnp.sum(rows[out][:, None] * block, axis=0))
-    return {right: _sum(terms) for right, terms in found.items()}
-
-
-def _sum(terms: Sequence[Array]) -> Array:
-    return sum(terms[1:], start=terms[0])
-
-
 class Interaction(eqx.Module):
     """Multiplies the tensors of each edge by those of the surroundings of its atom, and tells its scalars of the result.
 
@@ -140,32 +85,15 @@ class Interaction(eqx.Module):
     ) -> tuple[Float[Array, "atoms neighbours channels"], Tensors]:
         """Scalars and tensors of the edges; ``weight`` is the envelope over the root of the mean number of neighbours."""
         shares = jnp.split(self.surroundings(scalars) * weight, self.order + 1, axis=-1)
-        around = {order: _around(shares[order], own) for order, own in enumerate(tensors.harmonics)}
+        around = {order: surroundings_of(shares[order], own) for order, own in enumerate(tensors.harmonics)}
         if self.path_weights is None:
             products = [tensors.inner({order: own / np.float32(len(own)) ** 0.5}) for order, own in around.items()]
         else:
-            tensors = tensors.multiplied(_matrix(around, self.path_weights, self.order))
+            tensors = tensors.multiplied(matrix_of(around, self.path_weights, self.order))
             products = [tensors.scalars()]
         update = envelope * self.latent(jnp.concatenate([scalars, *products], axis=-1))
         share = jax.nn.sigmoid(self.mixing)
         return jnp.sqrt(1 - share) * scalars + jnp.sqrt(share) * update, tensors
-
-
-def _around(share: Array, harmonics: Array) -> Float[Array, "components atoms channels"]:
-    """The weighted sum over neighbours, one component after the other, which keeps arrays at the size of the scalars."""
-    return jnp.stack([jnp.sum(share * harmonics[..., m, None], axis=1) for m in range(harmonics.shape[-1])])
-
-
-def _matrix(around: Rows, path_weights: Float[Array, "paths channels"], order: int) -> Blocks:
-    """What the surroundings do to the tensors of the edges."""
-    blocks: dict[tuple[int, int], list[Array]] = {}
-    for path, weights in zip(paths(order), path_weights, strict=True):
-        left = around[path.left] * weights
-        table = jnp.asarray(coupling(path, order), left.dtype)
-        product = table.reshape(-1, len(left)) @ left.reshape(len(left), -1)
-        block = product.reshape(*table.shape[:2], *left.shape[1:])
-        blocks.setdefault((path.out, path.right), []).append(block)
-    return {place: _sum(parts) for place, parts in blocks.items()}
 
 
 class Allegro(NeuralPotential):
