@@ -10,8 +10,8 @@ from ase.build import bulk
 from mdfit.errors import PotentialError
 from mdfit.graph import build_graph
 from mdfit.potentials import Allegro, Scaling, evaluate
-from mdfit.potentials.edge_tensors import Tensors, matrix_of
 from mdfit.potentials.couplings import paths, spherical_harmonics
+from mdfit.potentials.edge_tensors import Tensors, matrix_of
 from mdfit.structure import Structure
 
 
