@@ -47,7 +47,7 @@ def spline(key: jax.Array) -> Potential:
 def network(key: jax.Array) -> Potential:
     """A small PaiNN with a cutoff of 5 Å, and a fixed repulsion."""
     scaling = Scaling({BEAD: 0.0}, scale=BOLTZMANN * TEMPERATURE)
-    sizes: dict[str, Any] = {"channels": 16, "layers": 2, "radial_functions": 8, "mean_neighbours": 17.0}
+    sizes: dict[str, Any] = {"channels": 16, "layers": 1, "radial_functions": 8, "mean_neighbours": 17.0}
     return PaiNN((BEAD,), 5.0, **sizes, scaling=scaling, key=key) + repulsion()
 
 
@@ -57,7 +57,7 @@ def repulsion() -> InversePower:
 
 
 CLASSES: dict[str, Callable[[jax.Array], Potential]] = {"spline": spline, "network": network}
-RATES = {"spline": 3e-3, "network": 1e-2}
+RATES = {"spline": 3e-3, "network": 3e-2}
 
 
 def optimizer(kind: str, steps: int) -> optax.GradientTransformation:
