@@ -97,11 +97,6 @@ def ensemble(request: Request, scale: Scale, kinds: Kinds) -> PotentialSet:
     return PotentialSet.of(list(trained.models))
 
 
-def noise(potential: Potential, kinds: Kinds) -> dict[str, float]:
-    """Root mean square errors on the structures to validate on: of energies per atom, forces and stresses."""
-    return accuracy(potential, kinds.validation).root_mean_squares()
-
-
 def posterior(
     request: Request, scale: Scale, kinds: Kinds, members: PotentialSet, expected: dict[str, float]
 ) -> PotentialSet:
@@ -145,7 +140,7 @@ def single(request: Request, scale: Scale, kinds: Kinds) -> Potential:
 def uncertain(request: Request, scale: Scale, kinds: Kinds) -> dict[str, UncertainPotential]:
     """All of them, with spreads of the size of errors on the structures to validate on."""
     members, network = ensemble(request, scale, kinds), single(request, scale, kinds)
-    expected = noise(network, kinds)
+    expected = accuracy(network, kinds.validation).root_mean_squares()
     found: dict[str, UncertainPotential] = {
         "ensemble": rescaled(members, kinds.validation),
         "psgld": rescaled(posterior(request, scale, kinds, members, expected), kinds.validation),

@@ -146,7 +146,7 @@ def test_a_strained_perfect_crystal_is_known_by_its_energy():
 
 
 def test_stresses_tell_where_forces_and_energies_do_not():
-    """Members that agree on the energy and the forces of a perfect crystal, but not on its pressure."""
+    """The largest of the ratios counts, of those that are told."""
     random = np.random.default_rng(0)
     features = random.standard_normal((30, 3)) ** 2
     spreads = StructureSpread(*features.T)

@@ -10,6 +10,7 @@ import numpy as np
 from mdfit.errors import CheckpointError
 from mdfit.potentials.evaluation import VOIGT
 from mdfit.simulate.restart import Output, RestartHeader
+from mdfit.simulate.trajectory import SPREADS
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -19,7 +20,7 @@ _LONGEST_LINE = 1000
 
 
 #: What frames of uncertain potentials say beside energies.
-_SPREADS = ("force_spread", "energy_spread", "virial_spread")
+_SPREADS = tuple(name.removesuffix("s") for name in SPREADS.values())
 
 
 class XYZOutput(Output):

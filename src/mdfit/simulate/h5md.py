@@ -11,12 +11,12 @@ import numpy as np
 from mdfit.data import h5md
 from mdfit.errors import CheckpointError
 from mdfit.simulate.restart import Output, Plan, RestartHeader
-from mdfit.simulate.trajectory import Recording
+from mdfit.simulate.trajectory import SPREADS, Recording
 
 #: Seconds for which frames may wait before they are written.
 LONGEST_WAIT = 1.0
 #: One number for each frame.
-_SCALARS = ("potential_energies", "force_spreads", "energy_spreads", "virial_spreads")
+_SCALARS = ("potential_energies", *SPREADS.values())
 #: What is recorded in double precision whatever the positions have.
 _DOUBLE = ("cells", "stresses", *_SCALARS)
 

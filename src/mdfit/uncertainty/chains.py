@@ -233,9 +233,6 @@ def _advance(
         new = jax.tree.map(lambda moved, old: moved.astype(old.dtype), new, position)
         return new, memory, value, moves.kernel.log_weight(memory)
 
-    def density(position: Any, rest: Any, batch: Any) -> Array:
-        return moves.posterior.log_density(position, rest, batch)
-
     axis = None if moves.is_full_batch else eqx.if_array(0)
     side_by_side = eqx.filter_vmap(one_chain, in_axes=(0, 0, 0, eqx.if_array(0), axis, None))
     arrays, static = eqx.partition(fixed, eqx.is_array)
@@ -248,9 +245,7 @@ def _advance(
 
         return jax.lax.map(chain, (keys, position, memory, arrays, None if moves.is_full_batch else data))
 
-    def densities(position: Any, rest: Any, data: Any) -> Array:
-        return eqx.filter_vmap(density, in_axes=(0, eqx.if_array(0), axis))(position, rest, data)
-
+    densities = eqx.filter_vmap(moves.posterior.log_density, in_axes=(0, eqx.if_array(0), axis))
     numbers = sum(leaf[0].size for leaf in jax.tree.leaves(carry[0]))
     # Products of batches are slower than one after the other on a CPU, but for small models.
     large = jax.default_backend() == "cpu" and numbers > LARGE

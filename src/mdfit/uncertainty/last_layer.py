@@ -83,12 +83,12 @@ def last_layer(
         UnknownSpeciesError: for species that the potential does not know.
     """
     given = {"energy": energy, "forces": forces, "stress": stress}
-    if all(size is None for size in given.values()):
-        check_last_layer(potential, training, validation, labels_of(training))
+    stated = [kind for kind, size in given.items() if size is not None]
+    check_last_layer(potential, training, validation, stated or labels_of(training))
+    if not stated:
         errors = accuracy(potential, validation, batch_size).root_mean_squares()
         given = {kind: errors.get(kind) for kind in labels_of(training)}
     noise = expected_noise(training, given)
-    check_last_layer(potential, training, validation, noise)
     features = network_of(potential).last_layer.shape[0]
     _check_settings(force_spread, regularise, probes, batch_size)
     each = None if probes is None else -(-probes * features // len(training))

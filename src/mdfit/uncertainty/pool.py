@@ -8,6 +8,7 @@ from pathlib import Path
 from mdfit.data import Dataset, Frames, LabelledStructure
 from mdfit.data.frame_files import particles_in
 from mdfit.errors import DataError, OutputError, StructureError
+from mdfit.simulate.trajectory import SPREADS
 from mdfit.storage import write_text
 from mdfit.structure import Structure, read_atoms
 from mdfit.uncertainty.selection import Selection
@@ -52,10 +53,9 @@ def write_selected(path: str | Path, pool: Dataset, selection: Selection) -> Non
     if path.exists():
         raise OutputError(f"{path} exists; move it away first, or choose another name.")
     images = []
-    names = {"forces": "force_spread", "energy": "energy_spread", "virial": "virial_spread"}
     for index in selection.indices:
         atoms = pool[int(index)].structure.to_ase()
-        told = {names[kind]: float(one[index]) for kind, one in selection.spreads.told().items()}
+        told = {SPREADS[kind].removesuffix("s"): float(one[index]) for kind, one in selection.spreads.told().items()}
         atoms.info = {"pool_index": int(index), **told}
         images.append(atoms)
     text = io.StringIO()
