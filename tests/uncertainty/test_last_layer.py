@@ -19,9 +19,10 @@ from mdfit.potentials import (
     evaluate_with_spread,
     labelled_by,
 )
+from mdfit.potentials.evaluation import VOIGT
 from mdfit.structure import Structure
 from mdfit.uncertainty import last_layer
-from mdfit.uncertainty.last_layer_rows import precision
+from mdfit.uncertainty.last_layer_rows import label_rows, precision, probed_rows
 
 CENTRES, WIDTH, CUTOFF = np.array([1.2, 1.6, 2.0]), 0.35, 3.0
 NOISE = {"energy": 0.02, "forces": 0.1}
@@ -226,6 +227,22 @@ def test_labels_are_expected_to_err_as_those_to_validate_on(data):
     found = last_layer(TRUTH, training, validation, show_progress=False)
     np.testing.assert_allclose(found.factor.value, stated.factor.value, rtol=1e-4)
     np.testing.assert_allclose(found.scales, stated.scales, rtol=1e-4)
+
+
+def test_a_stress_is_six_numbers():
+    """Rows of its labels are derivatives of the six components by the weights, by every way."""
+    random = np.random.default_rng(5)
+    positions = random.uniform(0, 4, (3, 3)) * [1, 0.2, 0.2]
+    crystal = Structure(np.full(3, 18), positions, np.eye(3) * 7, np.ones(3, bool), np.ones(3))
+    frame = LabelledStructure(crystal, 0.0, np.zeros((3, 3)), np.zeros((3, 3)))
+    batch = next(iter(Batches(Dataset((frame,)), CUTOFF, 1, np.float64).in_order()))
+    stresses = [
+        np.asarray(evaluate(Gaussians(unit), batch.graph).stress(batch.volumes)[0])[VOIGT] for unit in jnp.eye(3)
+    ]
+    rows = label_rows(TRUTH, batch, {"stress": 1.0})["stress"]
+    np.testing.assert_allclose(rows, np.transpose(stresses), atol=1e-12)
+    signs = np.ones((1, len(batch.graph.species), 3))
+    np.testing.assert_allclose(probed_rows(TRUTH, batch, {"stress": 1.0}, signs)["stress"], rows, atol=1e-12)
 
 
 def test_bad_input(data):

@@ -44,9 +44,10 @@ class LastLayerData:
     @classmethod
     def of(cls, training: Training, train: Dataset, validation: Dataset) -> LastLayerData:
         """Of the parts of the data and the weights of the labels."""
+        from mdfit.uncertainty.last_layer import labels_of
+
         weights = {"energy": training.energy, "forces": training.forces, "stress": training.stress}
-        there = [name for name in weights if any(getattr(frame, name) is not None for frame in train)]
-        kinds = tuple(name for name in there if weights[name])
+        kinds = tuple(name for name in labels_of(train) if weights[name])
         return cls(_with_labels(train, kinds), _with_labels(validation, kinds), kinds)
 
     def check(self, untrained: Potential) -> None:
